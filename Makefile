@@ -1,0 +1,37 @@
+# `make demo` and `make test` do all the set-up that they need, in the project's own virtual environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(f"sega-vectors needs Python 3.11 or newer, met {sys.version.split()[0]}: run make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: $(INSTALLED)  ## set up .venv (the other targets do it by themselves)
+
+demo: $(INSTALLED)  ## record, apply and measure on the embedded model; the picture goes to demo/
+	$(BIN)/sega-vec demo --output demo
+
+test: $(INSTALLED)  ## ruff, mypy --strict and the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+test-slow: $(INSTALLED)  ## the tests that take minutes
+	$(BIN)/pytest -m slow
+
+bench: $(INSTALLED)  ## measure speed and size; the table goes to benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove the virtual environment and what tools left behind
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis demo

@@ -1,0 +1,229 @@
+"""Applying: stored guidance vectors, added to the runs of other prompts at the price of a plain run.
+
+No denoiser call is made, and none grows, for a concept. The guidance is added to what the pipeline hands to its
+scheduler.
+"""
+
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+from sega_store import Concept, GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
+from sega_vectors.call import PipelineCall
+from sega_vectors.denoiser import find_denoiser
+from sega_vectors.gate import Compatibility, Target, check, check_overrides, check_shape
+from sega_vectors.guidance import add_guidance
+from sega_vectors.plan import GuidancePlan, PlannedVector
+from sega_vectors.provenance import initial_noises, model_facts, scheduler_facts
+from sega_vectors.schedule import as_array, match_steps, noise_levels
+from sega_vectors.steps import guided_steps
+from sega_vectors.watch import watch
+
+
+class Applier:
+    """Calls a pipeline with stored vectors added to its guidance.
+
+    A vector acts on the samples that start from its initial noise; where `allow` holds "noise", one that finds no
+    such sample acts on all.
+
+    Attributes:
+        compatibility: For each vector, how its recording relates to the last run.
+    """
+
+    def __init__(
+        self,
+        pipe: DiffusionPipeline,
+        vectors: Sequence[GuidanceVector],
+        *,
+        noise: InitialNoise | Sequence[InitialNoise] | None = None,
+        edit_guidance_scale: float | Sequence[float | None] | None = None,
+        edit_threshold: float | Sequence[float | None] | None = None,
+        edit_warmup_steps: int | Sequence[int | None] | None = None,
+        edit_cooldown_steps: int | Sequence[int | None] | None = None,
+        reverse_editing_direction: bool | Sequence[bool | None] | None = None,
+        edit_weights: float | Sequence[float | None] | None = None,
+        edit_momentum_scale: float | Sequence[float | None] | None = None,
+        edit_mom_beta: float | Sequence[float | None] | None = None,
+        allow: Collection[str] = (),
+    ) -> None:
+        """Prepare to apply. Each edit parameter is one value for all vectors or a list of one a vector; None means as
+        recorded. Warm-up and cool-down given here count this run's steps; recorded ones are moved to the same noise
+        level where the schedules differ.
+
+        Args:
+            pipe: A diffusers pipeline; it is left as it was after each call.
+            vectors: Any number, from any recordings.
+            noise: The initial noise to start from, one for all samples or one a sample; None: the call's own
+                `latents` or `generator`.
+            edit_guidance_scale: s_e.
+            edit_threshold: λ, from the vector's keep_threshold up.
+            edit_warmup_steps: δ.
+            edit_cooldown_steps: Steps after which a vector acts no more.
+            reverse_editing_direction: Whether to guide away from the concept.
+            edit_weights: g_i, 0 or more.
+            edit_momentum_scale: s_m.
+            edit_mom_beta: β_m.
+            allow: Refusals to override: "noise", "prediction_type", "architecture".
+
+        Raises:
+            InvalidInputError: A parameter out of range, a λ looser than recorded, or a list of the wrong length.
+        """
+        self.pipe = pipe
+        self.vectors = tuple(vectors)
+        self.noise = noise
+        self.allow = check_overrides(allow)
+        self.compatibility: list[Compatibility] = []
+        given = {
+            "edit_guidance_scale": self._each("edit_guidance_scale", edit_guidance_scale),
+            "edit_warmup_steps": self._each("edit_warmup_steps", edit_warmup_steps),
+            "edit_cooldown_steps": self._each("edit_cooldown_steps", edit_cooldown_steps),
+            "reverse_editing_direction": self._each("reverse_editing_direction", reverse_editing_direction),
+            "edit_weight": self._each("edit_weights", edit_weights),
+        }
+        self._changes = [{k: v[i] for k, v in given.items() if v[i] is not None} for i in range(len(self.vectors))]
+        thresholds = self._each("edit_threshold", edit_threshold)
+        self._kept = [
+            torch.from_numpy(v.thresholded(v.concept.edit_threshold if λ is None else λ).dense())
+            for v, λ in zip(self.vectors, thresholds, strict=True)
+        ]
+        scales, betas = (
+            self._each("edit_momentum_scale", edit_momentum_scale),
+            self._each("edit_mom_beta", edit_mom_beta),
+        )
+        self._momentum = [
+            (
+                v.provenance.run.edit_momentum_scale if s is None else s,
+                v.provenance.run.edit_mom_beta if β is None else β,
+            )
+            for v, s, β in zip(self.vectors, scales, betas, strict=True)
+        ]
+        for v, changes in zip(self.vectors, self._changes, strict=True):
+            replace(v.concept, **changes)  # raises now what would be raised in the run
+
+    def _each(self, name: str, value: Any) -> list[Any]:
+        """One value a vector, None where the recorded one holds."""
+        if not isinstance(value, list | tuple):
+            return [value] * len(self.vectors)
+        if len(value) != len(self.vectors):
+            raise InvalidInputError(
+                f"{name} must be one value or one a vector ({len(self.vectors)}), met a list of {len(value)}"
+            )
+        return list(value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `pipe(*args, **kwargs)` with the vectors added; returns what the pipeline returns.
+
+        Raises:
+            IncompatibleError: A vector does not belong to this run; nothing has been run then.
+        """
+        call = PipelineCall.bind(self.pipe, args, kwargs)
+        noises: list[InitialNoise] | None = None
+        if self.noise is not None:
+            noises = self._stored_noises(call)
+            call = call.replace(latents=self._as_latents(noises))
+        elif self.vectors and "noise" not in self.allow:
+            noises = initial_noises(call, watch(call).noise)
+        self.compatibility = self._check(call, noises)
+        if not self.vectors:
+            return call()
+        run = _AppliedRun(self, self._assign(call, noises))
+        with ExitStack() as attached:
+            attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
+            return call()
+
+    def _stored_noises(self, call: PipelineCall) -> list[InitialNoise]:
+        """The given noise of each sample."""
+        if call.arguments.get("latents") is not None:
+            raise InvalidInputError("a run has one initial noise, met both noise= and latents=: pass one of them")
+        if isinstance(self.noise, InitialNoise):
+            return [self.noise] * call.num_samples
+        noises = list(self.noise or ())
+        if len(noises) != call.num_samples:
+            raise InvalidInputError(
+                f"noise must be one for all or one a sample ({call.num_samples}), met {len(noises)}"
+            )
+        return noises
+
+    def _as_latents(self, noises: Sequence[InitialNoise]) -> Tensor:
+        """The noises as the pipeline's `latents`, shape (B, C, *S), in the denoiser's dtype."""
+        arrays = [torch.from_numpy(np.array(noise.array)) for noise in noises]
+        tensors = [a.view(torch.bfloat16) if n.dtype == "bfloat16" else a for a, n in zip(arrays, noises, strict=True)]
+        return torch.stack(tensors).to(next(find_denoiser(self.pipe).parameters()).dtype)
+
+    def _check(self, call: PipelineCall, noises: Sequence[InitialNoise] | None) -> list[Compatibility]:
+        guidance_scale = call.arguments.get("guidance_scale")
+        target = Target(
+            model=model_facts(self.pipe),
+            scheduler=scheduler_facts(self.pipe),
+            guidance_scale=None if guidance_scale is None else float(guidance_scale),
+            num_inference_steps=call.num_inference_steps,
+            noises=None if noises is None else tuple(noise.sha256 for noise in noises),
+            sample_shape=None if noises is None else noises[0].array.shape,
+        )
+        return [check(vector, target, self.allow) for vector in self.vectors]
+
+    def _assign(self, call: PipelineCall, noises: Sequence[InitialNoise] | None) -> list[tuple[int, ...]]:
+        """The vectors that act on each sample, by index."""
+        hashes = [None] * call.num_samples if noises is None else [noise.sha256 for noise in noises]
+        recorded = [vector.provenance.noise.sha256 for vector in self.vectors]
+        return [tuple(i for i, r in enumerate(recorded) if r == h or r not in hashes) for h in hashes]
+
+    def plan(self, indices: Sequence[int], timesteps: Any, device: torch.device) -> GuidancePlan:
+        """The guidance of the given vectors over a run with the given timesteps, shape (M,)."""
+        scheduler = self.pipe.scheduler
+        sigmas = noise_levels(scheduler, timesteps)
+        planned = []
+        for i in indices:
+            vector, changes = self.vectors[i], self._changes[i]
+            flow = vector.provenance.scheduler.prediction_type == "flow_prediction"
+            match = match_steps(vector.timesteps, vector.sigmas, timesteps, sigmas, flow)
+            cooldown = vector.concept.edit_cooldown_steps
+            moved = {
+                "edit_warmup_steps": match.steps_before(vector.concept.edit_warmup_steps),
+                "edit_cooldown_steps": None if cooldown is None else match.steps_before(cooldown),
+            }
+            concept: Concept = replace(vector.concept, **{**moved, **changes})
+            planned.append(PlannedVector(self._kept[i], concept, match, *self._momentum[i]))
+        return GuidancePlan(planned, len(timesteps), device)
+
+
+class _AppliedRun:
+    """What is attached to the pipeline for one call with vectors."""
+
+    def __init__(self, applier: Applier, assigned: list[tuple[int, ...]]) -> None:
+        self.applier = applier
+        self.assigned = assigned
+        self.step = 0
+        self._plans: dict[tuple[int, ...], GuidancePlan] = {}
+
+    def guide(self, model_output: Tensor, timestep: Any, sample: Tensor) -> Tensor:
+        if self.step == 0:
+            self._prepare(timestep, sample)
+        guidances = {indices: plan.guidance(self.step) for indices, plan in self._plans.items()}
+        self.step += 1
+        if all(guidance is None for guidance in guidances.values()):
+            return model_output
+        if len(guidances) == 1 and len(set(self.assigned)) == 1:
+            return add_guidance(model_output, guidances[self.assigned[0]].unsqueeze(0))  # type: ignore[union-attr]
+        nothing = torch.zeros(sample.shape[1:], dtype=torch.float32, device=sample.device)
+        rows = [guidances.get(indices) for indices in self.assigned]
+        return add_guidance(model_output, torch.stack([nothing if row is None else row for row in rows]))
+
+    def _prepare(self, timestep: Any, sample: Tensor) -> None:
+        for vector in self.applier.vectors:
+            check_shape(vector, tuple(sample.shape[1:]))
+        if sample.shape[0] != len(self.assigned):
+            raise IncompatibleError(
+                f"a run must make {len(self.assigned)} samples as its prompts say, met {sample.shape[0]}"
+            )
+        planned = as_array(self.applier.pipe.scheduler.timesteps)
+        first = int(np.argmin(np.abs(planned - float(timestep))))  # image to image starts within the schedule
+        for indices in dict.fromkeys(self.assigned):
+            if indices:
+                self._plans[indices] = self.applier.plan(indices, planned[first:], sample.device)

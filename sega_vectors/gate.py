@@ -1,0 +1,135 @@
+"""The provenance gate: whether a vector belongs to a run.
+
+*exact*: the run differs from the recorded one in its prompt alone. *compatible*: also in what guidance is known to
+carry over, such as the schedule or a fine-tune of the weights; what differs is said. *Refused*, by an error: another
+initial noise, sample shape, prediction type or architecture. A refusal but the shape's can be overridden by name,
+since showing that another noise does not work is part of the science.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from sega_store import GuidanceVector, IncompatibleError, InvalidInputError, ModelFacts, SchedulerFacts
+
+OVERRIDES = ("noise", "prediction_type", "architecture")
+
+
+@dataclass(frozen=True)
+class Compatibility:
+    """How a vector's recording relates to the run that it is applied to.
+
+    Attributes:
+        answer: `exact` or `compatible`.
+        differences: What differs, each in a sentence part; empty if exact.
+    """
+
+    answer: Literal["exact", "compatible"]
+    differences: tuple[str, ...]
+
+    @classmethod
+    def of(cls, differences: Collection[str]) -> "Compatibility":
+        """Exact if nothing differs."""
+        return cls("compatible" if differences else "exact", tuple(differences))
+
+
+@dataclass(frozen=True)
+class Target:
+    """The facts of a run that vectors are applied to.
+
+    Attributes:
+        noises: SHA-256 of each sample's initial noise; None if it was not looked at.
+        sample_shape: (C, *S); None if it is not yet known.
+    """
+
+    model: ModelFacts
+    scheduler: SchedulerFacts
+    guidance_scale: float | None
+    num_inference_steps: int
+    noises: tuple[str, ...] | None
+    sample_shape: tuple[int, ...] | None
+
+
+def check_overrides(allow: Collection[str]) -> frozenset[str]:
+    """The refusals to be overridden, if all are known.
+
+    Raises:
+        InvalidInputError: One is not.
+    """
+    unknown = sorted(set(allow) - set(OVERRIDES))
+    if unknown:
+        raise InvalidInputError(f"allow may name {', '.join(OVERRIDES)}; met {', '.join(unknown)}: leave it out")
+    return frozenset(allow)
+
+
+def check_shape(vector: GuidanceVector, sample_shape: tuple[int, ...]) -> None:
+    """Refuse a sample of another shape than the vector's."""
+    recorded = tuple(vector.support.shape[1:])
+    if recorded != tuple(sample_shape):
+        raise IncompatibleError(
+            f"vector {vector.concept.text!r} was recorded on samples of shape {recorded}, this run's are"
+            f" {tuple(sample_shape)}: run at the recorded height and width, or record the concept at this size"
+        )
+
+
+def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -> Compatibility:
+    """Compare a vector's provenance with a run.
+
+    Raises:
+        IncompatibleError: The vector is refused; the message names what differs and what to do.
+    """
+    recorded = vector.provenance
+    if target.sample_shape is not None:
+        check_shape(vector, target.sample_shape)
+    differences: list[str] = []
+    for name, was, now, remedy in _decisive(vector, target):
+        if name not in allow:
+            raise IncompatibleError(
+                f"vector {vector.concept.text!r} was recorded with {was}, this run has {now}: {remedy},"
+                f" or override with allow={{{name!r}}}"
+            )
+        differences.append(f"{now} instead of {was}")
+    if recorded.model.fingerprint != target.model.fingerprint:
+        differences.append(f"weights {target.model.id} instead of {recorded.model.id} (fingerprints differ)")
+    facts: list[tuple[str, object, object]] = [
+        ("dtype", recorded.model.dtype, target.model.dtype),
+        ("scheduler", recorded.scheduler.name, target.scheduler.name),
+        ("guidance_scale", recorded.run.guidance_scale, target.guidance_scale),
+        ("num_inference_steps", recorded.run.num_inference_steps, target.num_inference_steps),
+    ]
+    differences += [f"{what} {now} instead of {was}" for what, was, now in facts if was != now]
+    if recorded.scheduler.name == target.scheduler.name:
+        old, new = recorded.scheduler.config, target.scheduler.config
+        differences += [
+            f"scheduler {key} {new.get(key)} instead of {old.get(key)}"
+            for key in sorted({*old, *new})
+            if old.get(key) != new.get(key)
+        ]
+    return Compatibility.of(differences)
+
+
+def _decisive(vector: GuidanceVector, target: Target) -> Iterator[tuple[str, str, str, str]]:
+    """What refuses: the override's name, the recorded value, the run's, and what to do."""
+    recorded = vector.provenance
+    if target.noises is not None and recorded.noise.sha256 not in target.noises:
+        seed = "" if recorded.noise.seed is None else f" (seed {recorded.noise.seed})"
+        yield (
+            "noise",
+            f"initial noise {recorded.noise.sha256[:12]}{seed}",
+            f"initial noise {', '.join(n[:12] for n in target.noises[:3])}",
+            "pass the stored noise, Applier(..., noise=library.noise(ref)), or record the concept at this noise",
+        )
+    if recorded.scheduler.prediction_type != target.scheduler.prediction_type:
+        yield (
+            "prediction_type",
+            f"prediction type {recorded.scheduler.prediction_type}",
+            f"prediction type {target.scheduler.prediction_type}",
+            "use a model of the recorded prediction type, or record the concept with this one",
+        )
+    if recorded.model.denoiser != target.model.denoiser:
+        yield (
+            "architecture",
+            f"a {recorded.model.denoiser} ({recorded.model.id})",
+            f"a {target.model.denoiser} ({target.model.id})",
+            "use a model of the recorded architecture, or record the concept with this one",
+        )

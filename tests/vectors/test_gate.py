@@ -1,0 +1,104 @@
+"""The provenance gate: each of its three answers, and each refusal's message."""
+
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+
+from sega_vectors import Applier, Concept, DenoiserRows, IncompatibleError, Recorder
+
+from .tiny import stable_diffusion
+
+CALL: dict[str, Any] = {"prompt": "a king", "num_inference_steps": 3, "output_type": "latent"}
+
+
+def recorded() -> tuple[Any, Recorder]:
+    pipe = stable_diffusion()
+    recorder = Recorder(pipe, [Concept("glasses", 4.0, 0.9, 1)])
+    recorder(**CALL, generator=torch.Generator().manual_seed(3))
+    return pipe, recorder
+
+
+def test_exact_whatever_the_prompt() -> None:
+    pipe, recorder = recorded()
+    applier = Applier(pipe, recorder.vectors, noise=recorder.noises[0])
+    applier(**{**CALL, "prompt": "a drawing of a queen"})
+    assert (applier.compatibility[0].answer, applier.compatibility[0].differences) == ("exact", ())
+
+
+def _fine_tuned(pipe: Any) -> None:
+    with torch.no_grad():
+        pipe.unet.conv_in.weight += 0.01
+
+
+def _half(pipe: Any) -> None:
+    pipe.to(torch.bfloat16)
+
+
+def _respaced(pipe: Any) -> None:
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
+
+
+@pytest.mark.parametrize(
+    ("change", "call", "said"),
+    [
+        (_fine_tuned, {}, "fingerprints differ"),
+        (_half, {}, "dtype bfloat16 instead of float32"),
+        (_respaced, {}, "scheduler timestep_spacing trailing instead of leading"),
+        (None, {"num_inference_steps": 5}, "num_inference_steps 5 instead of 3"),
+        (None, {"guidance_scale": 5.0}, "guidance_scale 5.0 instead of 7.5"),
+    ],
+)
+def test_compatible_says_what_differs(change: Any, call: dict[str, Any], said: str) -> None:
+    pipe, recorder = recorded()
+    if change is not None:
+        change(pipe)
+    applier = Applier(pipe, recorder.vectors, noise=recorder.noises[0])
+    applier(**{**CALL, **call})
+    (compatibility,) = applier.compatibility
+    assert compatibility.answer == "compatible"
+    assert any(said in difference for difference in compatibility.differences)
+
+
+def test_refused_at_another_noise_before_anything_runs() -> None:
+    pipe, recorder = recorded()
+    applier = Applier(pipe, recorder.vectors)
+    other = torch.Generator().manual_seed(4)
+    with DenoiserRows(pipe) as price, pytest.raises(IncompatibleError) as refused:
+        applier(**CALL, generator=other)
+    assert price.rows <= 2  # the watched call ends where its denoiser would begin
+    message = str(refused.value)
+    assert f"recorded with initial noise {recorder.noises[0].sha256[:12]} (seed 3)" in message
+    assert "noise=library.noise(ref)" in message
+    assert "allow={'noise'}" in message
+    assert torch.equal(other.get_state(), torch.Generator().manual_seed(4).get_state())
+    assert Applier(pipe, recorder.vectors, allow={"noise"})(**CALL, generator=other)
+
+
+def test_refused_for_another_prediction_type() -> None:
+    pipe, recorder = recorded()
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, prediction_type="v_prediction")
+    with pytest.raises(IncompatibleError, match=r"prediction type epsilon, this run has prediction type v_prediction"):
+        Applier(pipe, recorder.vectors, noise=recorder.noises[0])(**CALL)
+    overridden = Applier(pipe, recorder.vectors, noise=recorder.noises[0], allow={"prediction_type"})
+    overridden(**CALL)
+    assert overridden.compatibility[0].answer == "compatible"
+
+
+def test_refused_for_another_architecture() -> None:
+    pipe, recorder = recorded()
+
+    class Another(type(pipe.unet)):  # type: ignore[misc]
+        pass
+
+    pipe.unet.__class__ = Another
+    with pytest.raises(IncompatibleError, match="a UNet2DConditionModel"):
+        Applier(pipe, recorder.vectors, noise=recorder.noises[0])(**CALL)
+    assert Applier(pipe, recorder.vectors, noise=recorder.noises[0], allow={"architecture"})(**CALL)
+
+
+def test_refused_for_another_shape_whatever_is_allowed() -> None:
+    pipe, recorder = recorded()
+    with pytest.raises(IncompatibleError, match=r"\(4, 16, 16\), this run's are \(4, 8, 8\): run at the recorded"):
+        Applier(pipe, recorder.vectors, allow={"noise"})(**CALL, height=16, width=16)

@@ -1,0 +1,85 @@
+"""Recorded runs equal those of diffusers' SemanticStableDiffusionPipeline, on tiny real components."""
+
+from typing import Any
+
+import pytest
+import torch
+from diffusers import SemanticStableDiffusionPipeline
+
+from sega_vectors import Applier, Concept, Recorder
+
+from .tiny import SCHEDULERS, stable_diffusion
+
+TOLERANCE = 1e-4  # on latents whose scale is about 30
+# An entry of ψ within rounding of its channel's quantile can fall on either side of it in the two implementations,
+# which differ in the order of their sums. It happens in about one run in thirty; with this seed in none of these.
+SEED = 5
+
+GLASSES = Concept("glasses", edit_guidance_scale=4, edit_threshold=0.9, edit_warmup_steps=2)
+SMILE = Concept("a smile", edit_guidance_scale=6, edit_threshold=0.95, edit_warmup_steps=2)
+
+CASES: dict[str, dict[str, Any]] = {
+    "one concept": {"concepts": [GLASSES]},
+    "several, equal warm-up": {"concepts": [GLASSES, SMILE, Concept("hat", 3, 0.8, 2)]},
+    "several, unequal warm-up": {"concepts": [GLASSES, Concept("a smile", 6, 0.95, 5), Concept("hat", 3, 0.8, 7)]},
+    "no warm-up": {"concepts": [Concept("glasses", 4, 0.9, 0)]},
+    "cool-down": {"concepts": [Concept("glasses", 4, 0.9, 2, edit_cooldown_steps=6), SMILE]},
+    "cool-down before another's warm-up ends": {
+        "concepts": [Concept("glasses", 4, 0.9, 1, edit_cooldown_steps=8), Concept("hat", 5, 0.9, 5)]
+    },
+    "strong momentum": {"concepts": [GLASSES, SMILE], "edit_momentum_scale": 0.5, "edit_mom_beta": 0.7},
+    "no momentum": {"concepts": [GLASSES], "edit_momentum_scale": 0.0},
+    "reversed": {"concepts": [Concept("glasses", 4, 0.9, 2, reverse_editing_direction=True), SMILE]},
+    "weights": {
+        "concepts": [
+            Concept("glasses", 4, 0.9, 2, edit_weight=0.5),
+            Concept("a smile", 6, 0.95, 4, edit_weight=1.5),
+            Concept("hat", 3, 0.8, 6, edit_weight=0.25),
+        ]
+    },
+    "negative prompt": {"concepts": [GLASSES], "call": {"negative_prompt": "blurred"}},
+    "two prompts": {"concepts": [GLASSES, SMILE], "call": {"prompt": ["a king", "a drawing of a queen"]}},
+    "two images a prompt": {"concepts": [GLASSES, SMILE], "call": {"num_images_per_prompt": 2}},
+    "two prompts, two images each": {
+        "concepts": [GLASSES, SMILE],
+        "call": {"prompt": ["a king", "a queen"], "num_images_per_prompt": 2},
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_latents_equal_those_of_diffusers(scheduler: str, case: str) -> None:
+    options = dict(CASES[case])
+    concepts: list[Concept] = options.pop("concepts")
+    call = {
+        "prompt": "a king",
+        "num_inference_steps": 12,
+        "guidance_scale": 7.5,
+        "output_type": "latent",
+        **options.pop("call", {}),
+    }
+    reference = stable_diffusion(scheduler, SemanticStableDiffusionPipeline)
+    expected = reference(
+        **call,
+        generator=torch.Generator().manual_seed(SEED),
+        editing_prompt=[c.text for c in concepts],
+        edit_guidance_scale=[c.edit_guidance_scale for c in concepts],
+        edit_threshold=[c.edit_threshold for c in concepts],
+        edit_warmup_steps=[c.edit_warmup_steps for c in concepts],
+        edit_cooldown_steps=[100 if c.edit_cooldown_steps is None else c.edit_cooldown_steps for c in concepts],
+        reverse_editing_direction=[c.reverse_editing_direction for c in concepts],
+        edit_weights=[c.edit_weight for c in concepts],
+        **options,
+    ).images
+
+    pipe = stable_diffusion(scheduler)
+    plain = pipe(**call, generator=torch.Generator().manual_seed(SEED)).images
+    recorder = Recorder(pipe, concepts, **options)
+    recorded = recorder(**call, generator=torch.Generator().manual_seed(SEED)).images
+
+    assert (expected - plain).abs().amax(dim=(1, 2, 3)).min() > 1000 * TOLERANCE
+    assert (expected - recorded).abs().max() < TOLERANCE
+
+    applied = Applier(pipe, recorder.vectors)(**call, generator=torch.Generator().manual_seed(SEED)).images
+    assert (expected - applied).abs().max() < TOLERANCE

@@ -1,0 +1,65 @@
+"""Noise levels of schedulers, and matching the steps of one schedule to another's."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, HeunDiscreteScheduler
+
+from sega_vectors.schedule import as_array, match_steps, noise_levels
+
+from .tiny import SCHEDULERS
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_sigma_is_noise_over_signal(scheduler: str) -> None:
+    made = SCHEDULERS[scheduler]()
+    made.set_timesteps(7)
+    timesteps = as_array(made.timesteps)
+    alphas = made.alphas_cumprod[made.timesteps.long()].double().numpy()
+    np.testing.assert_allclose(noise_levels(made, timesteps), np.sqrt((1 - alphas) / alphas), rtol=1e-2)
+
+
+def test_sigmas_of_euler_and_flow_matching_are_the_scheduler_s() -> None:
+    euler = EulerDiscreteScheduler(use_karras_sigmas=True)
+    flow = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    for scheduler in (euler, flow):
+        scheduler.set_timesteps(9)
+        levels = noise_levels(scheduler, as_array(scheduler.timesteps))
+        np.testing.assert_allclose(levels, as_array(scheduler.sigmas)[:9], rtol=2e-2)
+
+
+def test_equal_schedules_match_step_by_step_with_repeats() -> None:
+    heun = HeunDiscreteScheduler()
+    heun.set_timesteps(5)
+    timesteps = as_array(heun.timesteps)
+    sigmas = noise_levels(heun, timesteps)
+    match = match_steps(timesteps, sigmas, timesteps, sigmas, flow=False)
+    assert match.exact
+    assert match.lower.tolist() == match.upper.tolist() == list(range(9))
+
+
+def test_other_schedules_match_by_log_snr() -> None:
+    recorded = np.array([900.0, 600.0, 300.0, 0.0])
+    sigmas = np.exp(np.array([3.0, 1.0, -1.0, -3.0]))
+    match = match_steps(recorded, sigmas, np.array([750.0, 300.0, 10.0]), np.exp([2.0, -1.0, -9.0]), flow=False)
+    assert not match.exact
+    position = match.lower + match.weight
+    np.testing.assert_allclose(position, [0.5, 2.0, 3.0])
+
+
+def test_warm_up_moves_to_the_same_noise_level() -> None:
+    fine, coarse = SCHEDULERS["ddim"](), SCHEDULERS["ddim"]()
+    fine.set_timesteps(50)
+    coarse.set_timesteps(10)
+    a, b = as_array(fine.timesteps), as_array(coarse.timesteps)
+    match = match_steps(a, noise_levels(fine, a), b, noise_levels(coarse, b), flow=False)
+    assert match.steps_before(10) == pytest.approx(2, abs=1)
+    assert match.steps_before(0) == 0
+    assert match.steps_before(99) == 10
+
+
+def test_zero_terminal_snr_is_finite() -> None:
+    scheduler = SCHEDULERS["ddim"]()
+    scheduler.alphas_cumprod[-1] = 0
+    assert np.isfinite(noise_levels(scheduler, np.array([999.0]))).all()
+    assert torch.isfinite(scheduler.alphas_cumprod).all()
