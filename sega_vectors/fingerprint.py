@@ -14,12 +14,12 @@ from torch import Tensor, nn
 _SAMPLES = 64
 
 # Module -> (state of its parameters, fingerprint): hashed again only after a parameter was replaced or written to.
-_cache: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple[int, ...], str]]" = weakref.WeakKeyDictionary()
+_cache: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], str]]" = weakref.WeakKeyDictionary()
 
 
 def fingerprint(module: nn.Module) -> str:
     """SHA-256, in hex, of a sample of the module's parameters."""
-    state = tuple(v for p in module.parameters() for v in (id(p), p._version))
+    state = tuple((n, p.data_ptr(), p._version, p.dtype) for n, p in module.named_parameters())
     cached = _cache.get(module)
     if cached is None or cached[0] != state:
         cached = state, _hash(module)

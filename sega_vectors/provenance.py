@@ -1,10 +1,10 @@
 """The facts of a run, read off a pipeline and a call: what a guidance vector remembers of where it came from."""
 
-import datetime
 import importlib.metadata
 import math
 import platform
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from sega_store import (
     Concept,
     InitialNoise,
     ModelFacts,
-    NoiseFacts,
     Provenance,
     RunFacts,
     SchedulerFacts,
@@ -97,33 +96,41 @@ def _seed(generator: torch.Generator | None) -> int | None:
 
 def describe_run(
     call: PipelineCall,
-    sample: int,
-    noise: InitialNoise,
-    companions: Sequence[Concept],
+    noises: Sequence[InitialNoise],
+    concepts: Sequence[Concept],
     edit_momentum_scale: float,
     edit_mom_beta: float,
     guide: bool,
-) -> Provenance:
-    """Everything that one sample's vectors remember of the call."""
+) -> list[list[Provenance]]:
+    """Everything that the vectors of a call remember of it: for each sample, one provenance a concept."""
+    model, scheduler = model_facts(call.pipe), scheduler_facts(call.pipe)
     guidance_scale = call.arguments.get("guidance_scale")
-    return Provenance(
-        model=model_facts(call.pipe),
-        scheduler=scheduler_facts(call.pipe),
-        noise=NoiseFacts(sha256=noise.sha256, seed=noise.seed, device=noise.device, dtype=noise.dtype),
-        run=RunFacts(
-            prompt=call.text("prompt", sample) or "(prompt_embeds)",
-            negative_prompt=call.text("negative_prompt", sample),
-            guidance_scale=None if guidance_scale is None else float(guidance_scale),
-            num_inference_steps=call.num_inference_steps,
-            edit_momentum_scale=float(edit_momentum_scale),
-            edit_mom_beta=float(edit_mom_beta),
-            guide=guide,
-            companions=tuple(companions),
-            arguments=call.scalars,
-        ),
-        versions={"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in _PACKAGES}},
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
+
+    def describe(sample: int, noise: InitialNoise, concept: Concept) -> Provenance:
+        return Provenance(
+            model=model,
+            scheduler=scheduler,
+            noise=noise.facts,
+            run=RunFacts(
+                prompt=call.text("prompt", sample) or "(prompt_embeds)",
+                negative_prompt=call.text("negative_prompt", sample),
+                guidance_scale=None if guidance_scale is None else float(guidance_scale),
+                num_inference_steps=call.num_inference_steps,
+                edit_momentum_scale=float(edit_momentum_scale),
+                edit_mom_beta=float(edit_mom_beta),
+                guide=guide,
+                companions=tuple(c for c in concepts if c is not concept) if guide else (),
+                arguments=call.scalars,
+            ),
+            versions=_versions(),
+        )
+
+    return [[describe(sample, noise, concept) for concept in concepts] for sample, noise in enumerate(noises)]
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{p: importlib.metadata.version(p) for p in _PACKAGES}}
 
 
 def _plain(value: Any) -> Any:

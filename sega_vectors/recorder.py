@@ -102,21 +102,8 @@ class Recorder:
     def _describe(self, call: PipelineCall, watched: Watched) -> tuple[list[InitialNoise], list[list[Provenance]]]:
         """The initial noise of each sample, and the provenance of each sample's vectors."""
         noises = initial_noises(call, watched.noise)
-        return noises, [
-            [
-                describe_run(
-                    call,
-                    sample,
-                    noise,
-                    [c for c in self.concepts if c is not concept] if self.guide else [],
-                    self.edit_momentum_scale,
-                    self.edit_mom_beta,
-                    self.guide,
-                )
-                for concept in self.concepts
-            ]
-            for sample, noise in enumerate(noises)
-        ]
+        momentum = self.edit_momentum_scale, self.edit_mom_beta
+        return noises, describe_run(call, noises, self.concepts, *momentum, self.guide)
 
 
 class _RecordedRun:

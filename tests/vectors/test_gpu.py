@@ -1,0 +1,65 @@
+"""On a CUDA device: the same results, and no wait for the host in the step loop."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from sega_vectors import Applier, Concept, Recorder
+from sega_vectors.applier import _AppliedRun
+from sega_vectors.recorder import _RecordedRun
+
+from .tiny import stable_diffusion
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+CALL: dict[str, Any] = {"prompt": "a king", "num_inference_steps": 6, "output_type": "latent"}
+
+
+def record(pipe: Any) -> tuple[Recorder, torch.Tensor]:
+    recorder = Recorder(pipe, [Concept("glasses", 4.0, 0.9, 1), Concept("hat", 4.0, 0.9, 1)])
+    return recorder, recorder(**CALL, generator=torch.Generator().manual_seed(3)).images
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_record_then_apply_is_the_recorded_run(dtype: torch.dtype) -> None:
+    pipe = stable_diffusion().to("cuda", dtype)
+    recorder, recorded = record(pipe)
+    applied = Applier(pipe, recorder.vectors, noise=recorder.noises[0])(**CALL).images
+    tolerance = {torch.float32: 1e-4, torch.float16: 0.02, torch.bfloat16: 0.2}[dtype]
+    assert (applied - recorded).abs().max() < tolerance * recorded.abs().max()
+
+
+def test_a_recording_of_the_cpu_applies_on_the_device() -> None:
+    recorder, recorded = record(stable_diffusion())
+    pipe = stable_diffusion().to("cuda")
+    applied = Applier(pipe, recorder.vectors, noise=recorder.noises[0])(**CALL).images
+    assert (applied.cpu() - recorded).abs().max() < 1e-3 * recorded.abs().max()
+
+
+def test_no_step_waits_for_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first step, in which the schedule is read once."""
+    steps = {_RecordedRun: 0, _AppliedRun: 0}
+
+    def strict(cls: Any) -> None:
+        guide = cls.guide
+
+        def guarded(self: Any, *args: Any) -> Any:
+            steps[cls] += 1
+            torch.cuda.set_sync_debug_mode("error" if steps[cls] > 1 else "default")
+            try:
+                return guide(self, *args)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+
+        monkeypatch.setattr(cls, "guide", guarded)
+
+    strict(_RecordedRun)
+    strict(_AppliedRun)
+    pipe = stable_diffusion().to("cuda")
+    recorder, _ = record(pipe)
+    Applier(pipe, recorder.vectors, noise=recorder.noises[0])(**CALL)
+    assert steps == {_RecordedRun: 6, _AppliedRun: 6}
