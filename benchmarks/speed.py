@@ -22,7 +22,8 @@ TEXTS = ["glasses", "hat", "beard", "smile"]
 
 def contenders(pipe: Any, steps: int, applied: list[int]) -> dict[str, Callable[[], object]]:
     """Runs of one pipeline: plain, applying, recording, and diffusers' SEGA, all from one noise, without decoding."""
-    sega = SemanticStableDiffusionPipeline(**pipe.components, requires_safety_checker=False)
+    components = {name: part for name, part in pipe.components.items() if name != "image_encoder"}
+    sega = SemanticStableDiffusionPipeline(**components, requires_safety_checker=False)
     for p in (pipe, sega):
         p.set_progress_bar_config(disable=True)
     call: dict[str, Any] = {"prompt": "a portrait of a man", "num_inference_steps": steps, "output_type": "latent"}

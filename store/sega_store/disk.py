@@ -1,0 +1,131 @@
+"""What touches the disk: reading a regular file, publishing a new one, replacing a small one.
+
+Publishing: the bytes go to a temporary name in the same folder and are synced, then `os.link` gives them their final
+name, which never replaces anything, then the temporary name goes and the folder is synced. Only then is a file
+acknowledged. No reader ever sees half a file, and of two writers of the same name one wins.
+"""
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sega_store.errors import InvalidInputError, LibraryError
+
+_REMEDIES = {
+    errno.ENOSPC: "The disk is full: free some space, or keep the library elsewhere.",
+    errno.EDQUOT: "The disk quota is used up: free some space, or keep the library elsewhere.",
+    errno.EACCES: "Give yourself write permission, or use another library.",
+    errno.EPERM: "The folder must be writable, on a file system that knows hard links; or use another library.",
+    errno.EROFS: "The file system is read-only: use another library.",
+    errno.ENOTDIR: "A library is a folder: remove the file that is in its place, or use another library.",
+    errno.ENOTSUP: "Publishing needs a file system that knows hard links: keep the library on another.",
+}
+
+
+@contextmanager
+def library_errors(what: str) -> Iterator[None]:
+    """Turns faults of the operating system into `LibraryError` with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "Check the disk and the permissions.")
+        raise LibraryError(f"{what} failed: {error.strerror or error}. {remedy}") from error
+
+
+def read_regular(path: str | os.PathLike[str], max_bytes: int, limit: int | None = None) -> tuple[bytes, int]:
+    """The beginning of a regular file, and its size.
+
+    Args:
+        path: The file.
+        max_bytes: Refuse a larger file, before anything is read.
+        limit: Read no more than that; None: the whole.
+
+    Raises:
+        InvalidInputError: It can't be read, isn't a regular file, or is too large.
+    """
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # before opening, for a pipe would block
+            raise InvalidInputError("it isn't a regular file")
+        with Path(path).open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > max_bytes:
+                raise InvalidInputError(f"it has {size} bytes, more than the limit of {max_bytes}")
+            wanted = size if limit is None else min(size, limit)
+            return file.read(wanted), size
+    except OSError as error:
+        raise InvalidInputError(f"it can't be read: {error.strerror or error}") from error
+
+
+def publish(path: Path, data: bytes) -> bool:
+    """Makes a file appear under its final name, whole and durable, unless it is there already.
+
+    Returns:
+        Whether it is new.
+
+    Raises:
+        LibraryError: The disk is full, the folder isn't writable, and the like. Nothing is left behind.
+    """
+    with library_errors(f"Writing {path}"):
+        make_folder(path.parent)
+        new = not path.exists()
+        if new:
+            with _temporary(path, data) as temporary:
+                try:
+                    os.link(temporary, path)
+                except FileExistsError:
+                    new = False
+        sync_folder(path.parent)  # also for a file that is there: whoever made it may not have come this far
+        return new
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Writes a file that may be there already: a reader sees the old bytes or the new ones.
+
+    Raises:
+        LibraryError: As `publish`.
+    """
+    with library_errors(f"Writing {path}"):
+        make_folder(path.parent)
+        with _temporary(path, data) as temporary:
+            os.replace(temporary, path)
+        sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and its parents, durably."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        with suppress(FileExistsError):
+            folder.mkdir()
+            sync_folder(folder.parent)
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _temporary(path: Path, data: bytes) -> Iterator[Path]:
+    """A synced file with the data beside the path; it is gone at the end, whatever happens."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb", buffering=0) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink()

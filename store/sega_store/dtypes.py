@@ -1,0 +1,56 @@
+"""The dtypes that latents come in, and how numpy holds them.
+
+numpy has no bfloat16: its bits are held as uint16. A bfloat16 is the upper half of a float32, so widening is exact;
+narrowing rounds to nearest, ties to even, as torch does.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Float32
+from numpy.typing import NDArray
+
+from sega_store.errors import InvalidInputError
+
+Array: TypeAlias = NDArray[Any]
+HELD_AS: dict[str, np.dtype[Any]] = {
+    "float32": np.dtype("float32"),
+    "float16": np.dtype("float16"),
+    "bfloat16": np.dtype("uint16"),
+}
+
+
+def check_dtype(what: str, array: Array, dtype: str) -> None:
+    """Refuses a dtype that isn't one of the three, or an array that doesn't hold it."""
+    if dtype not in HELD_AS:
+        raise InvalidInputError(f"{what}: dtype must be one of {', '.join(HELD_AS)}, met {dtype!r}.")
+    if array.dtype != HELD_AS[dtype]:
+        raise InvalidInputError(f"{what}: {dtype} is held as {HELD_AS[dtype]}, met an array of {array.dtype}.")
+
+
+def widen(values: Array, dtype: str) -> Float32[np.ndarray, "..."]:
+    """The values as float32, exactly."""
+    if dtype == "bfloat16":
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.float32, copy=False)
+
+
+def narrow(values: Float32[np.ndarray, "..."], dtype: str) -> Array:
+    """float32 values rounded to the dtype, as numpy holds it; what is too large for it becomes infinite."""
+    if dtype == "bfloat16":
+        bits = values.view(np.uint32).astype(np.uint64)
+        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(HELD_AS[dtype], copy=False)
+
+
+def little_endian(array: Array) -> bytes:
+    """The array's elements in C order, as little-endian bytes."""
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def read_only(array: Array) -> Array:
+    """A contiguous copy that can't be written to."""
+    array = np.array(array, order="C")
+    array.setflags(write=False)
+    return array

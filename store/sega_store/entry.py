@@ -1,0 +1,44 @@
+"""A row of a listing: what is known of a vector without opening its file."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One vector of a library.
+
+    Attributes:
+        id: `recipe.content`.
+        name: Given by a person, or None.
+        concept: The concept's text.
+        prompt: Of the recording.
+        model: The model's name.
+        seed: Of the initial noise, if known.
+        noise: The hash of the initial noise.
+        steps: T.
+        shape: (T, C, *S).
+        dtype: Of the values.
+        nnz: The number of kept entries.
+        bytes: The size of the file.
+        created: ISO 8601 in UTC.
+        tags: Given by people.
+        rating: From 1 to 5, or None.
+        notes: Free text, perhaps empty.
+    """
+
+    id: str
+    name: str | None
+    concept: str
+    prompt: str
+    model: str
+    seed: int | None
+    noise: str
+    steps: int
+    shape: tuple[int, ...]
+    dtype: str
+    nnz: int
+    bytes: int
+    created: str
+    tags: tuple[str, ...]
+    rating: int | None
+    notes: str

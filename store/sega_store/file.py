@@ -1,0 +1,141 @@
+"""Vectors and initial noises as files: one immutable `.zarr.zip` each, a valid Zarr v3 group.
+
+`docs/format.md` describes the format to the byte. Reading trusts nothing: a file may come from a stranger.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias, TypeVar, cast
+
+import numpy as np
+
+from sega_store.codec import ArrayFormat
+from sega_store.container import pack, unpack
+from sega_store.disk import read_regular
+from sega_store.dtypes import HELD_AS, Array
+from sega_store.errors import InvalidInputError, VectorFileError
+from sega_store.header import ROOT_KEY, NoiseHeader, VectorHeader, parse_root, root_json
+from sega_store.noise import InitialNoise
+from sega_store.preview import Preview
+from sega_store.record import MAX_JSON_BYTES, Record
+from sega_store.vector import GuidanceVector
+
+Source: TypeAlias = bytes | str | os.PathLike[str]
+MAX_BYTES = 1 << 31
+
+_H = TypeVar("_H", VectorHeader, NoiseHeader)
+
+
+def write_vector(vector: GuidanceVector) -> bytes:
+    """The file of a vector; equal vectors with equal facts give equal bytes.
+
+    Raises:
+        InvalidInputError: The vector is too large for the format.
+    """
+    header = VectorHeader.of(vector)
+    arrays = [vector.support, vector.values, vector.timesteps, vector.sigmas]
+    if vector.preview is not None:
+        arrays.append(np.frombuffer(vector.preview.before + vector.preview.after, np.uint8))
+    return _write(header, _vector_arrays(header), arrays)
+
+
+def write_noise(noise: InitialNoise) -> bytes:
+    """The file of an initial noise."""
+    header = NoiseHeader.of(noise)
+    return _write(header, _noise_arrays(header), [noise.array])
+
+
+def read_vector(source: Source, max_bytes: int = MAX_BYTES) -> GuidanceVector:
+    """Reads and checks a vector's file, every byte of it.
+
+    Args:
+        source: The file's bytes, or its path.
+        max_bytes: The most memory its arrays may take.
+
+    Raises:
+        VectorFileError: Anything is wrong with it.
+    """
+    try:
+        header, (support, values, timesteps, sigmas, *pictures) = _read(source, VectorHeader, _vector_arrays, max_bytes)
+        if np.count_nonzero(support) != header.nnz:
+            raise InvalidInputError(f"its support has {np.count_nonzero(support)} entries, expected {header.nnz}")
+        preview = None
+        if header.preview is not None:
+            data = pictures[0].tobytes()
+            split = header.preview.before
+            preview = Preview(data[:split], data[split:], header.preview.media_type)
+        vector = GuidanceVector(
+            header.concept, support, values, header.dtype, timesteps, sigmas, header.provenance, preview
+        )
+        if vector.nnz != header.nnz:
+            raise InvalidInputError("some of its values are zero")
+        if vector.content != header.content:
+            raise InvalidInputError(f"its content hashes to {vector.content}, expected {header.content}")
+        return vector
+    except InvalidInputError as error:
+        raise VectorFileError(_name(source), str(error)) from None
+
+
+def read_noise(source: Source, max_bytes: int = MAX_BYTES) -> InitialNoise:
+    """Reads and checks an initial noise's file; as `read_vector`."""
+    try:
+        header, (array,) = _read(source, NoiseHeader, _noise_arrays, max_bytes)
+        noise = InitialNoise(array, header.seed, header.device, header.dtype)
+        if noise.sha256 != header.sha256:
+            raise InvalidInputError(f"its content hashes to {noise.sha256}, expected {header.sha256}")
+        return noise
+    except InvalidInputError as error:
+        raise VectorFileError(_name(source), str(error)) from None
+
+
+def _vector_arrays(header: VectorHeader) -> list[ArrayFormat]:
+    steps = header.shape[:1]
+    arrays = [
+        ArrayFormat("support", header.shape, "bool", "bitshuffle", first_axis_last=True),
+        ArrayFormat("values", (header.nnz,), _held_as(header.dtype)),
+        ArrayFormat("timesteps", steps, "float64"),
+        ArrayFormat("sigmas", steps, "float64"),
+    ]
+    if header.preview is not None:  # pictures are compressed already
+        arrays.append(ArrayFormat("preview", (header.preview.before + header.preview.after,), "uint8", shuffle=None))
+    return arrays
+
+
+def _noise_arrays(header: NoiseHeader) -> list[ArrayFormat]:
+    return [ArrayFormat("noise", header.shape, _held_as(header.dtype))]
+
+
+def _write(header: Record, formats: Sequence[ArrayFormat], arrays: Sequence[Array]) -> bytes:
+    contents = {ROOT_KEY: root_json(header)}
+    for array_format, array in zip(formats, arrays, strict=True):
+        contents |= array_format.encode(array)
+    return pack(contents)
+
+
+def _read(
+    source: Source, kind: type[_H], arrays_of: Callable[[_H], list[ArrayFormat]], max_bytes: int
+) -> tuple[_H, list[Array]]:
+    # No vector within the limit fills a larger file.
+    data = source if isinstance(source, bytes) else read_regular(source, max_bytes + 2 * MAX_JSON_BYTES)[0]
+    contents = unpack(data)
+    if next(iter(contents), None) != ROOT_KEY:
+        raise InvalidInputError(f"its first entry must be {ROOT_KEY}")
+    if len(contents[ROOT_KEY]) > MAX_JSON_BYTES:
+        raise InvalidInputError(f"its {ROOT_KEY} is longer than the limit of {MAX_JSON_BYTES} bytes")
+    header = parse_root(bytes(contents[ROOT_KEY]), kind)
+    formats: list[ArrayFormat] = arrays_of(header)
+    needed = sum(one.nbytes for one in formats)
+    if needed > max_bytes:
+        raise InvalidInputError(f"its arrays take {needed} bytes, more than the limit of {max_bytes}")
+    names = [ROOT_KEY, *(key for one in formats for key in one.keys)]
+    if list(contents) != names:
+        raise InvalidInputError(f"it has the entries {list(contents)}, expected {names}")
+    return header, [one.decode(contents) for one in formats]
+
+
+def _held_as(dtype: str) -> Literal["float32", "float16", "uint16"]:
+    return cast(Literal["float32", "float16", "uint16"], str(HELD_AS[dtype]))
+
+
+def _name(source: Source) -> str:
+    return f"<{len(source)} bytes>" if isinstance(source, bytes) else os.fspath(source)

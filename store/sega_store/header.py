@@ -1,0 +1,178 @@
+"""The root `zarr.json` of a file: all that is known of a vector or a noise without reading an array.
+
+It is the canonical JSON of a Zarr v3 group whose one attribute, `sega_vectors`, is one of the records below. It is the
+first entry of the file, so one small read is enough for a catalogue.
+"""
+
+import math
+import os
+import sys
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sega_store import rules
+from sega_store.concept import Concept
+from sega_store.container import first_entry, first_entry_end
+from sega_store.disk import read_regular
+from sega_store.dtypes import HELD_AS
+from sega_store.errors import InvalidInputError, VectorFileError
+from sega_store.noise import InitialNoise
+from sega_store.preview import check_media_type
+from sega_store.provenance import Provenance, recipe
+from sega_store.record import MAX_JSON_BYTES, Record, canonical_json, parse_json
+from sega_store.vector import GuidanceVector
+
+FORMAT = 1
+ROOT_KEY = "zarr.json"
+MAX_RANK = 16
+FIRST_READ_BYTES = 8192
+MAX_ELEMENTS = 1 << 40  # fits SQLite's integers; a reader's own limit on memory is far below
+
+_R = TypeVar("_R", bound=Record)
+
+
+@dataclass(frozen=True)
+class PreviewHeader(Record):
+    """The lengths of the two pictures, which follow each other in the array `preview`, and their media type."""
+
+    media_type: str
+    before: int
+    after: int
+
+    def __post_init__(self) -> None:
+        check_media_type(self.media_type)
+        rules.integer("preview.before", self.before, minimum=1)
+        rules.integer("preview.after", self.after, minimum=1)
+
+
+@dataclass(frozen=True)
+class VectorHeader(Record):
+    """What a vector's file says of it; the fields are those of `GuidanceVector`."""
+
+    format: int
+    kind: str
+    content: str
+    recipe: str
+    shape: tuple[int, ...]
+    dtype: str
+    nnz: int
+    concept: Concept
+    provenance: Provenance
+    preview: PreviewHeader | None
+
+    def __post_init__(self) -> None:
+        _check(self.kind, "vector", self.shape, 3, self.dtype)
+        rules.sha256("content", self.content)
+        if not 0 <= self.nnz <= math.prod(self.shape):
+            raise InvalidInputError(f"its nnz is {self.nnz}, for a shape of {self.shape}")
+        if recipe(self.concept, self.provenance) != self.recipe:
+            raise InvalidInputError("its recipe isn't the hash of its facts")
+
+    @classmethod
+    def of(cls, vector: GuidanceVector) -> "VectorHeader":
+        """The header of a vector."""
+        preview = vector.preview
+        return cls(
+            FORMAT,
+            "vector",
+            vector.content,
+            vector.recipe,
+            vector.shape,
+            vector.dtype,
+            vector.nnz,
+            vector.concept,
+            vector.provenance,
+            None if preview is None else PreviewHeader(preview.media_type, len(preview.before), len(preview.after)),
+        )
+
+    @property
+    def id(self) -> str:
+        """The vector's id."""
+        return f"{self.recipe}.{self.content}"
+
+
+@dataclass(frozen=True)
+class NoiseHeader(Record):
+    """What an initial noise's file says of it; the fields are those of `InitialNoise`."""
+
+    format: int
+    kind: str
+    sha256: str
+    shape: tuple[int, ...]
+    dtype: str
+    seed: int | None
+    device: str
+
+    def __post_init__(self) -> None:
+        _check(self.kind, "noise", self.shape, 2, self.dtype)
+        rules.sha256("sha256", self.sha256)
+
+    @classmethod
+    def of(cls, noise: InitialNoise) -> "NoiseHeader":
+        """The header of a noise."""
+        return cls(FORMAT, "noise", noise.sha256, noise.shape, noise.dtype, noise.seed, noise.device)
+
+
+def root_json(header: Record) -> bytes:
+    """The root `zarr.json` with the given header.
+
+    Raises:
+        InvalidInputError: It is longer than a reader accepts.
+    """
+    document = {"zarr_format": 3, "node_type": "group", "attributes": {"sega_vectors": header.to_json()}}
+    data = canonical_json(document)
+    if len(data) > MAX_JSON_BYTES:
+        raise InvalidInputError(f"The facts take {len(data)} bytes of JSON, a file holds at most {MAX_JSON_BYTES}.")
+    return data
+
+
+def parse_root(data: bytes, kind: type[_R]) -> _R:
+    """Reads a root `zarr.json`, which isn't trusted.
+
+    Raises:
+        InvalidInputError: It isn't, to the byte, what `root_json` writes for its header.
+    """
+    document = parse_json(data)
+    try:
+        facts = document["attributes"]["sega_vectors"]
+        version = facts["format"]
+    except (TypeError, KeyError):
+        raise InvalidInputError("it is no file of sega-vectors: its root has no such attributes") from None
+    if version != FORMAT:
+        raise InvalidInputError(f"it is of format {version!r}, this version reads {FORMAT}; upgrade sega-vectors")
+    header = kind.from_json(facts)
+    if root_json(header) != data:
+        raise InvalidInputError("its root zarr.json isn't in the canonical form")
+    return header
+
+
+def read_header(path: str | os.PathLike[str]) -> tuple[VectorHeader, int]:
+    """The header of a vector's file, by one small read, and the size of the file. No array is read or checked.
+
+    Raises:
+        VectorFileError: The file can't be read, or its beginning is damaged.
+    """
+    try:
+        data, size = read_regular(path, sys.maxsize, FIRST_READ_BYTES)
+        end = first_entry_end(data)
+        if end > MAX_JSON_BYTES + FIRST_READ_BYTES:
+            raise InvalidInputError(f"its first entry is longer than the limit of {MAX_JSON_BYTES} bytes")
+        if end > len(data):
+            data, size = read_regular(path, sys.maxsize, end)
+        name, root = first_entry(data)
+        if name != ROOT_KEY:
+            raise InvalidInputError(f"its first entry is {name!r}, expected {ROOT_KEY!r}")
+        return parse_root(root, VectorHeader), size
+    except InvalidInputError as error:
+        raise VectorFileError(os.fspath(path), str(error)) from None
+
+
+def _check(kind: str, expected: str, shape: tuple[int, ...], min_rank: int, dtype: str) -> None:
+    if kind != expected:
+        raise InvalidInputError(f"it holds a {kind}, expected a {expected}")
+    if not min_rank <= len(shape) <= MAX_RANK or min(shape) < 1:
+        raise InvalidInputError(f"a {kind} has from {min_rank} to {MAX_RANK} dimensions, none of them 0, met {shape}")
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise InvalidInputError(f"its shape {shape} has more than {MAX_ELEMENTS} elements")
+    if dtype not in HELD_AS:
+        raise InvalidInputError(f"its dtype is {dtype!r}, expected one of {', '.join(HELD_AS)}")

@@ -1,0 +1,70 @@
+"""Where things are in a library's folder.
+
+vectors/<aa>/<recipe>.<content>.zarr.zip        aa: the first two digits of the recipe
+annotations/<aa>/<recipe>.<content>.json
+noise/<aa>/<sha256>.zarr.zip                    aa: the first two digits of the hash
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sega_store.disk import library_errors
+
+VECTORS, ANNOTATIONS, NOISE = "vectors", "annotations", "noise"
+SUFFIX = ".zarr.zip"
+
+_FOLDER = re.compile(r"[0-9a-f]{2}")
+_ID = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def vector_path(root: Path, identity: str) -> Path:
+    """The file of a vector."""
+    return root / VECTORS / identity[:2] / f"{identity}{SUFFIX}"
+
+
+def annotation_path(root: Path, identity: str) -> Path:
+    """The file of a vector's annotation."""
+    return root / ANNOTATIONS / identity[:2] / f"{identity}.json"
+
+
+def noise_path(root: Path, sha256: str) -> Path:
+    """The file of an initial noise."""
+    return root / NOISE / sha256[:2] / f"{sha256}{SUFFIX}"
+
+
+def folders(root: Path, kind: str) -> Iterator[os.DirEntry[str]]:
+    """The fan-out folders of `vectors`, `annotations` or `noise`; none if there is no such folder yet."""
+    yield from (entry for entry in _entries(root / kind) if _FOLDER.fullmatch(entry.name) and entry.is_dir())
+
+
+def vectors_in(folder: Path) -> dict[str, os.DirEntry[str]]:
+    """The vectors' files in a fan-out folder, by id. Other names, such as temporary ones, are passed over."""
+    return _named(folder, SUFFIX, _ID)
+
+
+def annotations_in(folder: Path) -> dict[str, os.DirEntry[str]]:
+    """The annotations' files in a fan-out folder, by the vector's id."""
+    return _named(folder, ".json", _ID)
+
+
+def noises_in(folder: Path) -> dict[str, os.DirEntry[str]]:
+    """The noises' files in a fan-out folder, by hash."""
+    return _named(folder, SUFFIX, _SHA256)
+
+
+def _named(folder: Path, suffix: str, pattern: re.Pattern[str]) -> dict[str, os.DirEntry[str]]:
+    stems = ((entry.name.removesuffix(suffix), entry) for entry in _entries(folder) if entry.name.endswith(suffix))
+    belongs = folder.name
+    return {stem: entry for stem, entry in stems if pattern.fullmatch(stem) and stem.startswith(belongs)}
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with library_errors(f"Listing {folder}"):
+        try:
+            with os.scandir(folder) as entries:
+                return list(entries)
+        except FileNotFoundError:
+            return []

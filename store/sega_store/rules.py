@@ -1,0 +1,54 @@
+"""Rules that several records share, each a function that returns the valid value or raises."""
+
+import math
+import operator
+import re
+
+from sega_store.errors import InvalidInputError
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def text(name: str, value: str) -> str:
+    """A text that isn't blank and that UTF-8 can hold."""
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInputError(f"{name} must not be blank, met {value!r}.")
+    return encodable(name, value)
+
+
+def encodable(name: str, value: str) -> str:
+    """A text, perhaps empty, that UTF-8 can hold."""
+    try:
+        value.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise InvalidInputError(f"{name} must be a text without lone surrogates, met {value!r}.") from None
+    return value
+
+
+def finite(name: str, value: float) -> float:
+    """A finite float; -0.0 becomes 0.0, so that equal records have equal texts."""
+    try:
+        number = float(value) + 0.0
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or isinstance(value, str):
+        raise InvalidInputError(f"{name} must be a finite number, met {value!r}.")
+    return number
+
+
+def integer(name: str, value: int, minimum: int = 0) -> int:
+    """An int of at least `minimum`; numpy's integers become Python's."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = minimum - 1
+    if number < minimum or isinstance(value, bool):
+        raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, met {value!r}.")
+    return number
+
+
+def sha256(name: str, value: str) -> str:
+    """A sha256 as 64 lower-case hexadecimal digits."""
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise InvalidInputError(f"{name} must be a sha256 as 64 lower-case hexadecimal digits, met {value!r}.")
+    return value

@@ -1,0 +1,73 @@
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sega_store import LibraryError
+from sega_store.disk import publish, read_regular, replace
+
+
+def test_publishing_never_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    assert publish(path, b"first")
+    assert not publish(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_of_two_publishers_one_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    link = os.link
+
+    def late(source: Any, target: Any) -> None:
+        path.write_bytes(b"faster")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    assert not publish(path, b"slower")
+    assert path.read_bytes() == b"faster"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_replacing_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "file"
+    replace(path, b"first")
+    replace(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert os.listdir(path.parent) == ["file"]
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("call", ["fsync", "link"])
+def test_faults_leave_nothing_behind(fault: int, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(LibraryError, match=os.strerror(fault)):
+        publish(tmp_path / "file", b"data")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LibraryError, match="The disk is full: free some space"):
+        publish(tmp_path / "file", b"data")
+
+
+def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(LibraryError, match="is a folder"):
+        publish(tmp_path / "file" / "below", b"data")
+
+
+def test_reading_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    assert read_regular(path, 10) == (b"0123456789", 10)
+    assert read_regular(path, 10, 4) == (b"0123", 10)
