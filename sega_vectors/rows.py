@@ -3,12 +3,13 @@
 from typing import Any
 
 from diffusers import DiffusionPipeline
+from torch import nn
 
-from sega_vectors.denoiser import find_denoiser, first_tensor, hooked
+from sega_vectors.denoiser import find_denoiser, first_tensor
 
 
 class DenoiserRows:
-    """Counts what a pipeline's denoiser is asked for: the price of a run.
+    """Counts what a pipeline's denoiser is asked for, within a `with` block.
 
     Attributes:
         calls: Forward calls.
@@ -19,15 +20,15 @@ class DenoiserRows:
     def __init__(self, pipe: DiffusionPipeline) -> None:
         self.calls = 0
         self.rows = 0
-        self._context = hooked(find_denoiser(pipe), self._count)
-
-    def _count(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.calls += 1
-        self.rows += first_tensor((args, kwargs)).shape[0]
+        self._denoiser = find_denoiser(pipe)
 
     def __enter__(self) -> "DenoiserRows":
-        self._context.__enter__()
+        self._handle = self._denoiser.register_forward_hook(self._count, with_kwargs=True)
         return self
 
-    def __exit__(self, *exception: Any) -> None:
-        self._context.__exit__(*exception)
+    def __exit__(self, *exception: object) -> None:
+        self._handle.remove()
+
+    def _count(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], _output: Any) -> None:
+        self.calls += 1
+        self.rows += first_tensor((args, kwargs)).shape[0]  # as other hooks have left them
