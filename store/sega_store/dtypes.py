@@ -7,7 +7,6 @@ narrowing rounds to nearest, ties to even, as torch does.
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from sega_store.errors import InvalidInputError
@@ -28,14 +27,14 @@ def check_dtype(what: str, array: Array, dtype: str) -> None:
         raise InvalidInputError(f"{what}: {dtype} is held as {HELD_AS[dtype]}, met an array of {array.dtype}.")
 
 
-def widen(values: Array, dtype: str) -> Float32[np.ndarray, "..."]:
+def widen(values: Array, dtype: str) -> Array:
     """The values as float32, exactly."""
     if dtype == "bfloat16":
         return (values.astype(np.uint32) << 16).view(np.float32)
     return values.astype(np.float32, copy=False)
 
 
-def narrow(values: Float32[np.ndarray, "..."], dtype: str) -> Array:
+def narrow(values: Array, dtype: str) -> Array:
     """float32 values rounded to the dtype, as numpy holds it; what is too large for it becomes infinite."""
     if dtype == "bfloat16":
         bits = values.view(np.uint32).astype(np.uint64)

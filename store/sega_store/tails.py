@@ -12,14 +12,11 @@ References:
 """
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int
 
 from sega_store.dtypes import Array
 
 
-def reaches_quantile(
-    magnitude: Float32[np.ndarray, " nnz"], row: Int[np.ndarray, " nnz"], rows: int, size: int, threshold: float
-) -> Bool[np.ndarray, " nnz"]:
+def reaches_quantile(magnitude: Array, row: Array, rows: int, size: int, threshold: float) -> Array:
     """Which of the kept entries are at or above the quantile of their row.
 
     Args:
@@ -46,7 +43,7 @@ def reaches_quantile(
     return reached
 
 
-def _order_statistic(ordered: Array, start: Array, count: Array, size: int, rank: int) -> Float32[np.ndarray, " rows"]:
+def _order_statistic(ordered: Array, start: Array, count: Array, size: int, rank: int) -> Array:
     """The entry of the given rank in each row, 0 being the lowest; the entries that weren't kept are zeros."""
     place = min(rank, size - 1) - (size - count)
     padded = np.append(ordered, np.float32(0))

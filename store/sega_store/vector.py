@@ -14,7 +14,6 @@ from numbers import Real
 from typing import SupportsFloat
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int
 
 from sega_store import algebra, identity
 from sega_store.concept import Concept
@@ -121,7 +120,7 @@ class GuidanceVector:
         values = steps_last(dense)[steps_last(support)]
         return cls(concept, support, values, dtype, timesteps, sigmas, provenance, preview)
 
-    def dense(self) -> Float32[np.ndarray, "steps channels *space"]:
+    def dense(self) -> Array:
         """m_t of all steps as float32, zero where nothing is kept, shape (T, C, *S)."""
         dense = np.zeros(self.shape, np.float32)
         steps_last(dense)[steps_last(self.support)] = widen(self.values, self.dtype)
@@ -152,12 +151,12 @@ class GuidanceVector:
         """`recipe.content`, its name in a library."""
         return f"{self.recipe}.{self.content}"
 
-    def counts(self) -> Int[np.ndarray, " steps"]:
+    def counts(self) -> Array:
         """The number of kept entries in each step."""
         counts: Array = np.count_nonzero(self.support.reshape(self.shape[0], -1), axis=1)
         return counts
 
-    def energy(self) -> Float64[np.ndarray, " steps"]:
+    def energy(self) -> Array:
         """The L2 norm of m_t in each step, unscaled."""
         step = np.flatnonzero(steps_last(self.support)) % self.shape[0]
         squares = widen(self.values, self.dtype).astype(np.float64) ** 2

@@ -73,12 +73,13 @@ def test_loading_without_a_dtype_gives_the_same_weights(pipe: Any) -> None:
 
 
 def test_concepts_have_embeddings_of_their_own(pipe: Any) -> None:
-    concepts = ["", *Judge.load().concepts]
+    # An encoder trained jointly from scratch collapses to one embedding, and its pictures still look fine.
+    concepts = ["", "glasses", "beard", "hat", "smile", "red hair", "blue hair", "pencil drawing", "photograph"]
     ids = pipe.tokenizer(concepts, padding="max_length", return_tensors="pt").input_ids
     with torch.inference_mode():
-        states = torch.nn.functional.normalize(pipe.text_encoder(ids)[0].flatten(1), dim=1)
+        states = torch.nn.functional.normalize(pipe.text_encoder(ids)[0][:, -1], dim=1)
     similarity = states @ states.T - 2 * torch.eye(len(concepts))
-    assert similarity.max() < 0.99
+    assert similarity.max() < 0.95
 
 
 def test_pictures_are_64_by_64_and_follow_the_seed(pipe: Any) -> None:

@@ -1,0 +1,136 @@
+"""`sega-vec apply`: add recorded vectors to the runs of other prompts, at the price of a plain run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sega_cli.edit_parameters import Edits, edit_options, momentum_options, per_concept
+from sega_cli.generation import draw_noise, open_pipeline
+from sega_cli.options import Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.report import Report
+from sega_cli.terminal import clean
+
+if TYPE_CHECKING:
+    from sega_store import GuidanceVector
+
+EXAMPLES = """\b
+Examples:
+  sega-vec apply glasses --to-prompt "a pencil drawing of a woman"
+  sega-vec apply glasses:1.5 smile:-1 --to-prompt "a pencil drawing of a woman" --to-prompt "a portrait of a king"
+  sega-vec apply glasses --to-prompt "a portrait of a king" --seed 3 --allow noise --plain --output pictures
+
+\b
+A REF is a name, a concept if only one vector has it, or the start of an id; REF:SCALE scales its guidance.
+Options that are not given are as recorded. One given once goes for all vectors; given once for each, in their order."""
+
+_AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
+OVERRIDES = ("noise", "prediction_type", "architecture")
+
+
+@click.command("apply", epilog=EXAMPLES)
+@click.argument("refs", metavar="REF[:SCALE]...", type=Ref(), nargs=-1, required=True)
+@click.option("--to-prompt", type=Text(), multiple=True, required=True, help="A prompt to run; may be repeated.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="sega-vec-out",
+    show_default=True,
+    help="The folder for the pictures.",
+)
+@run_options("as recorded")
+@edit_options
+@momentum_options
+@click.option("--seed", type=click.IntRange(min=0), help="Start from this seed's noise; needs --allow noise.")
+@click.option("--allow", type=click.Choice(OVERRIDES), multiple=True, help="Apply although this differs.")
+@click.option("--plain", is_flag=True, help="Make the pictures without the vectors too.")
+@pipeline_options(None)
+@library_option
+@reporting
+def command(
+    refs: tuple[ScaledRef, ...],
+    to_prompt: tuple[str, ...],
+    output: Path,
+    run: Mapping[str, Any],
+    edits: Edits,
+    momentum: Mapping[str, Any],
+    seed: int | None,
+    allow: tuple[str, ...],
+    plain: bool,
+    model: str | None,
+    device: str,
+    dtype: str,
+    library: Path,
+    report: Report,
+) -> None:
+    """Apply recorded vectors to other prompts.
+
+    The prompts are run from the initial noise that the vectors REF were recorded at, at the price of plain runs.
+    """
+    from sega_cli.picture import prepare_folder
+    from sega_store import Library
+
+    store = Library(library)
+    vectors = [store[given.ref] for given in refs]
+    changes = [{**edit, **momentum} for edit in _edits(vectors, refs, edits)]
+    _check_noise(vectors, refs, seed, allow)
+    prepare_folder(output)
+
+    recorded = vectors[0].provenance
+    pipe = open_pipeline(model or recorded.model.id, device, dtype, report)
+    from sega_cli.applied import apply_to
+    from sega_vectors import check_prompt
+
+    as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(recorded.run, key)) is not None}
+    arguments = {**recorded.run.arguments, **as_recorded, **run}
+    for text in filter(None, (*to_prompt, arguments.get("negative_prompt"))):
+        check_prompt(pipe, text)
+    noise = store.noise(vectors[0].id) if seed is None else draw_noise(pipe, vectors[0].shape[1:], seed)
+    pictures, differences = [], {}
+    for prompt in to_prompt:
+        for count in (0, len(vectors)) if plain else (len(vectors),):
+            made, found = apply_to(pipe, vectors[:count], changes[:count], noise, allow, prompt, arguments, output)
+            pictures.append(made)
+            report.item(made["path"], bare=made["path"])
+            differences.update({v.id: list(c.differences) for v, c in zip(vectors, found, strict=False)})
+    for ref, vector in zip(refs, vectors, strict=True):
+        for difference in differences[vector.id]:
+            report.note(f"{clean(ref.ref)} is compatible, not exact: {clean(difference)}")
+    report.note(f"{sum(made['denoiser_rows'] for made in pictures)} denoiser rows for {len(pictures)} pictures")
+    report.document({"pictures": pictures, "differences": differences})
+
+
+def _edits(vectors: "Sequence[GuidanceVector]", refs: Sequence[ScaledRef], edits: Edits) -> list[dict[str, Any]]:
+    """The edit parameters of each vector that are not as recorded, valid or refused before a model is loaded."""
+    changes = per_concept(edits, len(vectors), "vectors")
+    for vector, ref, change in zip(vectors, refs, changes, strict=True):
+        if ref.scale != 1:
+            recorded = vector.concept.edit_guidance_scale
+            change["edit_guidance_scale"] = ref.scale * change.get("edit_guidance_scale", recorded)
+        threshold = change.get("edit_threshold", vector.concept.edit_threshold)
+        replace(vector.thresholded(threshold).concept, **change)
+    return changes
+
+
+def _check_noise(
+    vectors: "Sequence[GuidanceVector]", refs: Sequence[ScaledRef], seed: int | None, allow: Sequence[str]
+) -> None:
+    """Refuse another noise before a model is loaded, in the words of the command line."""
+    from sega_store import IncompatibleError
+
+    if "noise" in allow:
+        return
+    if seed is not None:
+        raise IncompatibleError(
+            f"a vector acts at the initial noise it was recorded from, met --seed {seed}: leave --seed out, record the"
+            " concept at this seed, or add --allow noise to see what another noise does"
+        )
+    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in zip(vectors, refs, strict=True)}
+    if len(noises) > 1:
+        raise IncompatibleError(
+            "vectors that are applied together must be recorded from one initial noise, met"
+            f" {', '.join(f'{noise[:12]} ({ref})' for noise, ref in noises.items())}: record them with one --seed,"
+            " apply them one by one, or add --allow noise"
+        )

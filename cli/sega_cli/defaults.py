@@ -1,0 +1,37 @@
+"""What a recording takes where the command line says nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Defaults of a model.
+
+    Attributes:
+        run: Arguments of the pipeline's call.
+        edit: Edit parameters of a concept.
+        apply_scale: s_e to apply its vectors to other prompts with; None: as recorded. A vector that guided the run
+            that it was recorded on fades there as the concept appears, so other prompts want a larger scale.
+
+    As a text they are what a help text says of them.
+    """
+
+    run: Mapping[str, Any] = field(default_factory=dict)
+    edit: Mapping[str, Any] = field(default_factory=dict)
+    apply_scale: float | None = None
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in {**self.run, **self.edit}.items())
+
+
+def defaults_of(model: str) -> Defaults:
+    """The embedded model's own recommendations; for other models those of diffusers and of `Concept`."""
+    if model != "embedded":
+        return Defaults()
+    return Defaults(
+        run={"num_inference_steps": 20, "guidance_scale": 4.0},
+        edit={"edit_guidance_scale": 10.0, "edit_threshold": 0.8, "edit_warmup_steps": 2},
+        apply_scale=15.0,
+    )

@@ -1,0 +1,51 @@
+"""What every generating command does to get ready: load the pipeline, mind its progress bars, draw its noise."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sega_cli.report import Report
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import DiffusionPipeline
+
+    from sega_store import InitialNoise
+
+
+def open_pipeline(model: str, device: str, dtype: str, report: Report) -> "DiffusionPipeline":
+    """Load a model, with bars on standard error where somebody looks at them.
+
+    Raises:
+        InvalidInputError: The device or dtype is unknown.
+        PipelineError: The model is unknown, its weights are pickles, or it doesn't fit on the device.
+    """
+    from sega_vectors import load_pipeline
+    from sega_vectors.pipelines import quiet
+
+    if not report.bars:
+        quiet()
+    if model != "embedded" and Path(model).is_dir():
+        model = str(Path(model).resolve())  # provenance remembers it, and must hold in another working folder
+    pipe = load_pipeline(model, device=device, dtype=dtype)
+    pipe.set_progress_bar_config(disable=not report.bars)
+    return pipe
+
+
+def generator(seed: int) -> "torch.Generator":
+    """A fresh generator. On the CPU, so that a seed gives the same noise whatever device the model runs on."""
+    import torch
+
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def draw_noise(pipe: "DiffusionPipeline", shape: tuple[int, ...], seed: int) -> "InitialNoise":
+    """The initial noise that a pipeline draws for one sample of shape (C, *S) from `generator(seed)`."""
+    import torch
+
+    from sega_store import InitialNoise
+    from sega_vectors.denoiser import find_denoiser
+    from sega_vectors.provenance import as_numpy, dtype_name
+
+    dtype = next(find_denoiser(pipe).parameters()).dtype
+    noise = torch.randn(shape, generator=generator(seed), dtype=dtype)
+    return InitialNoise(as_numpy(noise), seed=seed, device="cpu", dtype=dtype_name(dtype))

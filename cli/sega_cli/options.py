@@ -1,0 +1,204 @@
+"""Options and parameter types that several commands share."""
+
+import functools
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sega_cli.report import Report
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # generic in the newest click only
+
+Command = Callable[..., object]
+Decorator = Callable[[Command], Command]
+T = TypeVar("T")
+
+DTYPES = ("auto", "float32", "float16", "bfloat16")
+_MOST_SEEDS = 1_000_000  # a slip such as 0..99999999999 must not fill the memory
+
+
+class Text(ParamType):
+    """A text that may hold blanks; several in one environment variable stand on lines of their own."""
+
+    name = "text"
+    envvar_list_splitter = "\n"
+
+
+class Seeds(ParamType):
+    """Seeds as `7`, `1,2,5` or `0..9` (both ends count), or a mixture: a tuple without repeats."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Parse; a tuple passes through, as click asks of every type."""
+        if isinstance(value, tuple):
+            return value
+        seeds: dict[int, None] = {}
+        for part in str(value).split(","):
+            match = re.fullmatch(r"\s*([0-9]+)(?:\.\.([0-9]+))?\s*", part, re.ASCII)
+            if match is None:
+                self.fail(f"{value!r} is no list of seeds: write 7, 1,2,5 or 0..9.", param, ctx)
+            first, last = int(match[1]), int(match[2] or match[1])
+            if last < first:
+                self.fail(f"the range {part.strip()!r} runs backwards: write {last}..{first}.", param, ctx)
+            if last >= 2**63:
+                self.fail(f"a seed must be below 2^63, met {last}.", param, ctx)
+            if last - first + len(seeds) >= _MOST_SEEDS:
+                self.fail(f"{value!r} holds more than {_MOST_SEEDS:,} seeds: ask for fewer at a time.", param, ctx)
+            seeds.update(dict.fromkeys(range(first, last + 1)))
+        return tuple(seeds)
+
+
+@dataclass(frozen=True)
+class ScaledRef:
+    """A REF and the scale that the command line gave it."""
+
+    ref: str
+    scale: float = 1.0
+
+
+class Ref(ParamType):
+    """A REF with an optional scale: `glasses`, `glasses:1.5`, `3fa9:-1`."""
+
+    name = "ref"
+    envvar_list_splitter = "\n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ScaledRef:
+        """Parse; what follows the last colon is a scale if it is a number, else part of the REF."""
+        if isinstance(value, ScaledRef):
+            return value
+        ref, colon, tail = str(value).rpartition(":")
+        try:
+            scale = float(tail) if colon else 1.0
+        except ValueError:
+            return ScaledRef(value)
+        if not colon:
+            return ScaledRef(value)
+        if not math.isfinite(scale):
+            self.fail(f"the scale of {ref!r} must be a finite number, met {tail}.", param, ctx)
+        return ScaledRef(ref, scale)
+
+
+def default_library() -> Path:
+    """The library in the user's data folder."""
+    from platformdirs import user_data_path
+
+    return user_data_path("sega-vectors", appauthor=False) / "library"
+
+
+library_option = click.option(
+    "--library",
+    type=click.Path(path_type=Path),
+    envvar="SEGA_VEC_LIBRARY",
+    default=default_library,
+    show_default="in your data folder",
+    help="The folder of the library.",
+)
+
+
+def reporting(command: Command) -> Command:
+    """Give a command `--json` and `--quiet`, and pass it one `report` made of them."""
+
+    @click.option("-q", "--quiet", is_flag=True, help="Print ids or paths only, and no progress bars.")
+    @click.option("--json", is_flag=True, help="Print one JSON document.")
+    @functools.wraps(command)
+    def wrapper(json: bool, quiet: bool, **arguments: Any) -> object:
+        return command(report=Report(json, quiet), **arguments)
+
+    return wrapper
+
+
+def grouped(name: str, *options: Decorator, **renamed: str) -> Decorator:
+    """A decorator that gives a command options and passes those that were used as one mapping, the argument `name`.
+
+    Args:
+        name: The argument.
+        options: What click's `option` made.
+        renamed: The key in the mapping of an option whose own name is another.
+    """
+
+    def decorate(command: Command) -> Command:
+        names: set[str] = set()
+
+        @functools.wraps(command)
+        def wrapper(**arguments: Any) -> object:
+            group = {key: arguments.pop(key) for key in names}
+            used = {renamed.get(key, key): value for key, value in group.items() if value not in (None, ())}
+            return command(**{name: used}, **arguments)
+
+        decorated: Command = wrapper
+        known = len(getattr(command, "__click_params__", ()))
+        for option in reversed(options):
+            decorated = option(decorated)
+        names.update(parameter.name for parameter in decorated.__click_params__[known:])  # type: ignore[attr-defined]
+        return decorated
+
+    return decorate
+
+
+def pipeline_options(model: str | None) -> Decorator:
+    """`--device`, `--dtype` and `--model`, whose default is `model` (None: the one of the vectors)."""
+
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option(
+                "--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Its precision."
+            ),
+            click.option("--device", default="auto", show_default=True, help="Where it runs: cpu, cuda, cuda:1, mps."),
+            click.option(
+                "--model",
+                default=model,
+                show_default=model or "the one that the vectors were recorded with",
+                help="'embedded', a folder in diffusers' format, or an id on the Hugging Face Hub (safetensors only).",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def run_options(default: str) -> Decorator:
+    """`--steps`, `--guidance-scale` and `--negative-prompt` as the mapping `run` of the pipeline's own arguments.
+
+    Args:
+        default: What goes for those that are not used, for the help text.
+    """
+    return grouped(
+        "run",
+        click.option(
+            "--steps",
+            type=click.IntRange(min=1),
+            help=f"num_inference_steps.  [default: {default}]",
+        ),
+        click.option("--guidance-scale", type=float, help=f"s_g of classifier-free guidance.  [default: {default}]"),
+        click.option("--negative-prompt", type=Text(), help=f"What to guide away from.  [default: {default}]"),
+        steps="num_inference_steps",
+    )
+
+
+def spread(values: Sequence[T], count: int, option: str, of: str) -> list[T | None]:
+    """One value per concept or vector: a value given once goes for all, none given is None for all.
+
+    Args:
+        values: The values met on the command line.
+        count: How many are needed.
+        option: The option's name, for the message.
+        of: What it is a property of, in the plural.
+    """
+    if len(values) <= 1:
+        return [values[0] if values else None] * count
+    if len(values) != count:
+        raise click.UsageError(
+            f"{option} is given {len(values)} times for {count} {of}: give it once for all,"
+            f" or {count} times in their order."
+        )
+    return list(values)

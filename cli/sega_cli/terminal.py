@@ -1,0 +1,91 @@
+"""Text for a terminal: foreign text made harmless, and numbers drawn in characters."""
+
+import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
+_JOINERS = "\u200c\u200d"  # Persian and emoji need them, and they move nothing
+_BARS = " ▁▂▃▄▅▆▇█"
+_SHADES = " ░▒▓█"
+_HEAT = ((13, 8, 60), (110, 20, 110), (205, 60, 70), (250, 150, 40), (252, 250, 190))  # dark to bright, as inferno
+
+
+def clean(text: str) -> str:
+    """One line without control characters: a library may come from a stranger, and a terminal obeys escapes.
+
+    White space of any kind becomes a blank; a control, format or surrogate character becomes U+FFFD.
+    """
+    return "".join(" " if c.isspace() else c if _harmless(c) else "\ufffd" for c in text)
+
+
+def _harmless(character: str) -> bool:
+    return character in _JOINERS or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co")
+
+
+def shorten(text: str, width: int) -> str:
+    """`text` in at most `width` characters; a longer one ends with an ellipsis."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def sparkline(values: Sequence[float], width: int = 60) -> str:
+    """Numbers >= 0 as a line of bars, the largest at full height; more than `width` numbers are averaged in groups."""
+    count = len(values)
+    edges = [round(i * count / width) for i in range(width + 1)] if count > width else list(range(count + 1))
+    groups = [values[a:b] for a, b in pairwise(edges)]
+    means = [sum(group) / len(group) for group in groups]
+    top = max(means, default=0.0)
+    if top <= 0:
+        return _BARS[0] * len(means)
+    # what is not zero is never drawn as nothing
+    return "".join(_BARS[max(1, round(m / top * 8)) if m > 0 else 0] for m in means)
+
+
+def heat_map(values: "Float[np.ndarray, 'H W']", *, colour: bool, width: int = 64) -> list[str]:
+    """A picture of numbers >= 0, as lines of text.
+
+    Args:
+        values: What to draw, shape (H, W).
+        colour: Two rows of numbers a line, as coloured half blocks; else one row a line, in shades two characters wide.
+        width: The most columns of numbers; a larger picture is averaged in blocks.
+    """
+    import numpy as np
+
+    block = -(-max(values.shape) // width)
+    height, breadth = (-(-side // block) * block for side in values.shape)
+    padded = np.pad(values, ((0, height - values.shape[0]), (0, breadth - values.shape[1])), mode="edge")
+    cells = padded.reshape(height // block, block, breadth // block, block).mean(axis=(1, 3))
+    levels = cells / cells.max() if cells.max() > 0 else cells
+    if colour:
+        if len(levels) % 2:
+            levels = np.vstack([levels, np.zeros_like(levels[:1])])
+        lines = [
+            "".join(click.style("▀", fg=_heat(up), bg=_heat(low)) for up, low in zip(upper, lower, strict=True))
+            for upper, lower in zip(levels[::2], levels[1::2], strict=True)
+        ]
+    else:
+        lines = ["".join(_SHADES[round(float(level) * 4)] * 2 for level in row) for row in levels]
+    edge = "─" * (levels.shape[1] * (1 if colour else 2))
+    return [f"┌{edge}┐", *(f"│{line}│" for line in lines), f"└{edge}┘"]
+
+
+def _heat(level: float) -> tuple[int, int, int]:
+    """The colour of a level in [0, 1], interpolated."""
+    position = float(level) * (len(_HEAT) - 1)
+    index = min(int(position), len(_HEAT) - 2)
+    weight = position - index
+    red, green, blue = (round(a + (b - a) * weight) for a, b in zip(_HEAT[index], _HEAT[index + 1], strict=True))
+    return red, green, blue
+
+
+def size(count: int) -> str:
+    """A number of bytes for people, in decimal units."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"

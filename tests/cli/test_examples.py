@@ -1,0 +1,53 @@
+"""Every example of a help text runs, on the embedded model with few steps."""
+
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from sega_cli.main import COMMANDS, EPILOG
+from tests.cli.conftest import SegaVec
+
+
+def examples(epilog: str | None) -> list[str]:
+    """The command lines among the examples of a help text."""
+    return [line.strip() for line in (epilog or "").splitlines() if line.strip().startswith("sega-vec ")]
+
+
+def command(name: str) -> click.Command:
+    found: click.Command = import_module(f"sega_cli.{name}").command
+    return found
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few steps and noises, from the environment."""
+    monkeypatch.setenv("SEGA_VEC_RECORD_STEPS", "2")
+    monkeypatch.setenv("SEGA_VEC_DEMO_STEPS", "2")
+    monkeypatch.setenv("SEGA_VEC_DEMO_SEED", "1,2")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_ends_with_examples(name: str) -> None:
+    lines = examples(command(name).epilog)
+    assert lines
+    assert all(line.startswith(f"sega-vec {name}") for line in lines)
+
+
+@pytest.mark.parametrize("line", [line for name in COMMANDS for line in examples(command(name).epilog)])
+@pytest.mark.usefixtures("short")
+def test_the_examples_of_commands_work(line: str, sega_vec: SegaVec, folder: Path) -> None:
+    arguments = shlex.split(line)[1:]
+    if arguments[0] not in ("record", "demo"):
+        sega_vec("record", "a portrait of a man", "--concept", "glasses", "--concept", "smile", "--seed", "21")
+    sega_vec(*arguments, input="y\n")
+
+
+@pytest.mark.usefixtures("short")
+def test_the_examples_of_the_group_work_in_their_order(sega_vec: SegaVec) -> None:
+    demo, *others = examples(EPILOG)
+    assert demo in examples(command("demo").epilog), "so it is tested above"
+    for line in others:
+        sega_vec(*shlex.split(line)[1:])

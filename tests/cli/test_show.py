@@ -1,0 +1,53 @@
+"""`sega-vec show`."""
+
+import json
+
+import numpy as np
+
+from sega_cli.show import acts_where
+from sega_store import Library
+from tests.cli.conftest import SegaVec
+from tests.cli.samples import make_vector
+
+
+def test_draws_when_and_where_and_says_where_from(sega_vec: SegaVec, library: Library) -> None:
+    text = sega_vec("show", "glasses").stdout
+    vector = library["glasses"]
+    drawn = ("6 steps, timestep 900 to 400", "support ██████", "steps 2 to 5")
+    facts = (vector.id, "a portrait of a man", vector.provenance.noise.sha256, "seed 21", "edit_threshold 0.95")
+    for part in (*drawn, *facts):
+        assert part in text
+    upper_left = [line for line in text.splitlines() if line.startswith("│")]
+    assert [line.strip("│").strip() != "" for line in upper_left] == [True, True, *[False] * 6]
+
+
+def test_quiet_prints_the_id_and_json_all_facts(sega_vec: SegaVec, library: Library) -> None:
+    vector = library["glasses"]
+    assert sega_vec("show", "glasses", "-q").stdout.split() == [vector.id]
+    document = json.loads(sega_vec("show", vector.id[:12], "--json").stdout)
+    assert document["id"] == vector.id
+    assert document["counts"] == vector.counts().tolist()
+    assert document["concept"] == vector.concept.to_json()
+    assert document["provenance"] == vector.provenance.to_json()
+
+
+def test_where_it_acts_is_the_last_two_dimensions() -> None:
+    vector = make_vector()
+    place = acts_where(vector)
+    assert place.shape == (8, 8)
+    assert np.isclose((place**2).sum(), (vector.dense() ** 2).sum())
+    assert (place > 0).sum() == 4
+
+
+def test_an_unknown_ref_offers_what_is_close(sega_vec: SegaVec, library: Library) -> None:
+    result = sega_vec("show", "glases", exit_code=1)
+    assert "Did you mean 'glasses'" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_corrupt_file_is_named(sega_vec: SegaVec, library: Library) -> None:
+    path = library.path_of("glasses")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+    assert str(path) in sega_vec("show", "glasses", exit_code=1).stderr.replace("\n", "")
