@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
@@ -30,6 +31,12 @@ def find_denoiser(pipe: DiffusionPipeline) -> nn.Module:
         f"a denoiser is a component named {', '.join(_NAMES)}; {type(pipe).__name__} has"
         f" {', '.join(sorted(pipe.components))}: use a pipeline with one of them"
     )
+
+
+def execution_device(denoiser: nn.Module) -> torch.device:
+    """Where the denoiser runs: its own device, or the one that offloading moves it to for a call."""
+    device = getattr(getattr(denoiser, "_hf_hook", None), "execution_device", None)
+    return next(denoiser.parameters()).device if device is None else torch.device(device)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from sega_store import (
     SchedulerFacts,
 )
 from sega_vectors.call import PipelineCall
-from sega_vectors.denoiser import find_denoiser
+from sega_vectors.denoiser import execution_device, find_denoiser
 from sega_vectors.fingerprint import fingerprint
 
 _PACKAGES = ("sega-vectors", "diffusers", "torch", "transformers")
@@ -49,7 +49,7 @@ def model_facts(pipe: DiffusionPipeline) -> ModelFacts:
         pipeline=type(pipe).__name__,
         denoiser=type(denoiser).__name__,
         dtype=dtype_name(next(denoiser.parameters()).dtype),
-        device=torch.device(pipe._execution_device).type,
+        device=execution_device(denoiser).type,
     )
 
 

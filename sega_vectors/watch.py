@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 
 from sega_store import PipelineError
 from sega_vectors.call import PipelineCall
-from sega_vectors.denoiser import find_denoiser, first_tensor, hooked
+from sega_vectors.denoiser import execution_device, find_denoiser, first_tensor, hooked
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _restored(pipe: Any, call: PipelineCall) -> Iterator[None]:
     """Put the attributes of the pipeline and its scheduler, and torch's random state, back as they were."""
     owners = [pipe, pipe.scheduler]
     before = [dict(vars(owner)) for owner in owners]
-    device = torch.device(pipe._execution_device)
+    device = execution_device(find_denoiser(pipe))
     cuda = [device] if device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=cuda):
