@@ -18,18 +18,22 @@ from sega_store.errors import (
     UnknownRefError,
     VectorFileError,
 )
+from sega_store.exchange import Imported, export_vectors, import_vectors
 from sega_store.file import read_noise, read_vector, write_noise, write_vector
 from sega_store.library import Library
 from sega_store.noise import InitialNoise
 from sega_store.preview import Preview
 from sega_store.provenance import ModelFacts, NoiseFacts, Provenance, RunFacts, SchedulerFacts, recipe
 from sega_store.vector import GuidanceVector
+from sega_store.verify import Damage, Verification
 
 __all__ = [
     "AmbiguousRefError",
     "Concept",
+    "Damage",
     "Entry",
     "GuidanceVector",
+    "Imported",
     "IncompatibleError",
     "InitialNoise",
     "InvalidInputError",
@@ -46,6 +50,9 @@ __all__ = [
     "SegaError",
     "UnknownRefError",
     "VectorFileError",
+    "Verification",
+    "export_vectors",
+    "import_vectors",
     "read_noise",
     "read_vector",
     "recipe",

@@ -55,12 +55,23 @@ def read_annotation(path: Path) -> Annotation:
         VectorFileError: It is damaged, or of another format.
     """
     try:
-        facts = parse_json(read_regular(path, MAX_ANNOTATION_BYTES)[0])
-        if not isinstance(facts, dict) or facts.pop("format", None) != ANNOTATION_FORMAT:
-            raise InvalidInputError(f"it isn't an annotation of format {ANNOTATION_FORMAT}")
-        return Annotation.from_json(facts)
+        return parse_annotation(read_regular(path, MAX_ANNOTATION_BYTES)[0])
     except InvalidInputError as error:
         raise VectorFileError(str(path), str(error)) from None
+
+
+def parse_annotation(data: bytes) -> Annotation:
+    """Reads the bytes of such a file, which aren't trusted.
+
+    Raises:
+        InvalidInputError: They are too many, damaged, or of another format.
+    """
+    if len(data) > MAX_ANNOTATION_BYTES:
+        raise InvalidInputError(f"it has {len(data)} bytes, more than the limit of {MAX_ANNOTATION_BYTES}")
+    facts = parse_json(data)
+    if not isinstance(facts, dict) or facts.pop("format", None) != ANNOTATION_FORMAT:
+        raise InvalidInputError(f"it isn't an annotation of format {ANNOTATION_FORMAT}")
+    return Annotation.from_json(facts)
 
 
 def _line(what: str, text: str) -> None:

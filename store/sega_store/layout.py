@@ -18,6 +18,7 @@ SUFFIX = ".zarr.zip"
 _FOLDER = re.compile(r"[0-9a-f]{2}")
 _ID = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAMES = {VECTORS: (SUFFIX, _ID), NOISE: (SUFFIX, _SHA256), ANNOTATIONS: (".json", _ID)}
 
 
 def vector_path(root: Path, identity: str) -> Path:
@@ -35,6 +36,15 @@ def noise_path(root: Path, sha256: str) -> Path:
     return root / NOISE / sha256[:2] / f"{sha256}{SUFFIX}"
 
 
+def kind_of(name: str) -> str | None:
+    """`vectors`, `annotations` or `noise`, for the path of such a file within a library; None for any other name."""
+    for kind, (suffix, pattern) in _NAMES.items():
+        stem = name.rpartition("/")[2].removesuffix(suffix)
+        if pattern.fullmatch(stem) and name == f"{kind}/{stem[:2]}/{stem}{suffix}":
+            return kind
+    return None
+
+
 def folders(root: Path, kind: str) -> Iterator[os.DirEntry[str]]:
     """The fan-out folders of `vectors`, `annotations` or `noise`; none if there is no such folder yet."""
     yield from (entry for entry in _entries(root / kind) if _FOLDER.fullmatch(entry.name) and entry.is_dir())
@@ -42,17 +52,29 @@ def folders(root: Path, kind: str) -> Iterator[os.DirEntry[str]]:
 
 def vectors_in(folder: Path) -> dict[str, os.DirEntry[str]]:
     """The vectors' files in a fan-out folder, by id. Other names, such as temporary ones, are passed over."""
-    return _named(folder, SUFFIX, _ID)
+    return _named(folder, *_NAMES[VECTORS])
 
 
 def annotations_in(folder: Path) -> dict[str, os.DirEntry[str]]:
     """The annotations' files in a fan-out folder, by the vector's id."""
-    return _named(folder, ".json", _ID)
+    return _named(folder, *_NAMES[ANNOTATIONS])
 
 
 def noises_in(folder: Path) -> dict[str, os.DirEntry[str]]:
     """The noises' files in a fan-out folder, by hash."""
-    return _named(folder, SUFFIX, _SHA256)
+    return _named(folder, *_NAMES[NOISE])
+
+
+def ids_in(folder: Path) -> list[str]:
+    """The entries of a folder that are called by a vector's id."""
+    return [entry.name for entry in _entries(folder) if _ID.fullmatch(entry.name)]
+
+
+def files(root: Path) -> Iterator[Path]:
+    """All files of a library: vectors, noises and annotations, each in the order of their names."""
+    for kind, (suffix, pattern) in _NAMES.items():
+        for folder in sorted(entry.path for entry in folders(root, kind)):
+            yield from sorted(Path(entry) for entry in _named(Path(folder), suffix, pattern).values())
 
 
 def _named(folder: Path, suffix: str, pattern: re.Pattern[str]) -> dict[str, os.DirEntry[str]]:

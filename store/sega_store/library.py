@@ -7,7 +7,7 @@ first four or more digits of an id. Several processes may use a library at once.
 import difflib
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -28,6 +28,7 @@ from sega_store.errors import (
 from sega_store.file import read_noise, read_vector, write_noise, write_vector
 from sega_store.noise import InitialNoise
 from sega_store.vector import GuidanceVector
+from sega_store.verify import Verification, verify
 
 SHORT = 8
 
@@ -105,6 +106,10 @@ class Library(Mapping[str, GuidanceVector]):
             AmbiguousRefError: It names several.
         """
         return self._lookup(ref).id
+
+    def entry(self, ref: str) -> Entry:
+        """The row of the one vector that a REF names; as `resolve`."""
+        return self._lookup(ref)
 
     def short(self, identity: str) -> str:
         """The shortest beginning of an id that no other vector of the library shares, of at least 8 digits."""
@@ -197,6 +202,28 @@ class Library(Mapping[str, GuidanceVector]):
             said = replace(said, notes=notes)
         disk.replace(path, said.to_bytes())
         return self._lookup(identity)
+
+    def verify(
+        self,
+        refs: Iterable[str] = (),
+        move_aside: str | os.PathLike[str] | None = None,
+        source: "Library | None" = None,
+        step: Callable[[], object] = lambda: None,
+    ) -> Verification:
+        """Checks every byte of vectors, noises and annotations; nothing is changed unless it is asked for.
+
+        Args:
+            refs: Whose files; none for all files of the library.
+            move_aside: A folder for the damaged files, which leave the library.
+            source: Another library; a file that is whole there takes the place of the damaged one.
+            step: Called after every file.
+
+        Raises:
+            UnknownRefError: A REF names nothing.
+            LibraryError: A file can't be moved or replaced.
+        """
+        aside = None if move_aside is None else Path(move_aside).expanduser().absolute()
+        return verify(self, refs, aside, source, step)
 
     def damaged(self) -> list[VectorFileError]:
         """What is wrong with files, as far as a listing reads them; opening a vector checks every byte."""

@@ -8,8 +8,10 @@ def test_public_names() -> None:
     assert sega_store.__all__ == [
         "AmbiguousRefError",
         "Concept",
+        "Damage",
         "Entry",
         "GuidanceVector",
+        "Imported",
         "IncompatibleError",
         "InitialNoise",
         "InvalidInputError",
@@ -26,6 +28,9 @@ def test_public_names() -> None:
         "SegaError",
         "UnknownRefError",
         "VectorFileError",
+        "Verification",
+        "export_vectors",
+        "import_vectors",
         "read_noise",
         "read_vector",
         "recipe",
@@ -36,7 +41,7 @@ def test_public_names() -> None:
 
 
 def test_importing_is_light() -> None:
-    heavy = {"torch", "zarr", "numcodecs", "platformdirs", "PIL"}
+    heavy = {"torch", "zarr", "safetensors", "numcodecs", "platformdirs", "PIL"}
     code = "import sega_store, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not heavy & set(done.stdout.split())

@@ -1,0 +1,65 @@
+"""`sega-vec verify`: check every byte of a library against its hashes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from sega_cli.options import library_option, reporting
+from sega_cli.report import Report
+from sega_cli.terminal import clean
+
+DAMAGE_LEFT = 3
+
+EXAMPLES = """\b
+Examples:
+  sega-vec verify
+  sega-vec verify glasses --json
+  sega-vec verify --move-aside damaged --from backup
+
+\b
+One line for each damaged file. Exit status: 0 if there is none, or all of it was repaired or moved aside; 3 if any is
+left. The library of --from may be an exported folder; only what is whole there and has the same hash is taken."""
+
+
+@click.command("verify", epilog=EXAMPLES)
+@click.argument("refs", metavar="[REF]...", nargs=-1)
+@click.option("--move-aside", type=click.Path(path_type=Path), help="Move damaged files into this folder.")
+@click.option("--from", "source", type=click.Path(path_type=Path), help="Repair from this library.")
+@library_option
+@reporting
+@click.pass_context
+def command(
+    ctx: click.Context,
+    refs: Sequence[str],
+    move_aside: Path | None,
+    source: Path | None,
+    library: Path,
+    report: Report,
+) -> None:
+    """Check every byte against its hashes.
+
+    Of the vectors REF with their noises, or of the whole library.
+    """
+    from tqdm import tqdm
+
+    from sega_store import Library
+
+    spare = None if source is None else Library(source)
+    with tqdm(unit="file", disable=not report.bars) as bar:
+        found = Library(library).verify(refs, move_aside, spare, bar.update)
+    for damage in found.damages:
+        report.item(clean(str(damage)), bare=str(damage.path))
+    report.note(f"{found.files} files checked, {len(found.damages)} damaged, {len(found.left)} left so")
+    damages = [
+        {
+            "path": str(damage.path),
+            "problem": damage.problem,
+            "outcome": damage.outcome,
+            "aside": None if damage.aside is None else str(damage.aside),
+        }
+        for damage in found.damages
+    ]
+    report.document({"library": str(library), "files": found.files, "damaged": damages})
+    if found.left:
+        ctx.exit(DAMAGE_LEFT)
