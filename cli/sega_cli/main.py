@@ -7,7 +7,9 @@ import click
 
 from sega_cli.errors import click_errors
 
-COMMANDS = ("record", "apply", "ls", "show", "rm", "demo")
+COMMANDS = (
+    "record", "apply", "ls", "show", "tag", "rename", "note", "rm", "verify", "export", "import", "demo"
+)  # fmt: skip
 
 EPILOG = """\b
 Examples:
@@ -17,8 +19,8 @@ Examples:
 
 \b
 Every option can come from the environment: SEGA_VEC_RECORD_STEPS=20 stands for --steps of record, and
-SEGA_VEC_LIBRARY for --library of every command. Exit status: 0 done, 1 failed, 2 usage, 4 incompatible,
-130 interrupted."""
+SEGA_VEC_LIBRARY for --library of every command. Exit status: 0 done, 1 failed, 2 usage, 3 verify found damage,
+4 incompatible, 130 interrupted."""
 
 
 class LazyGroup(click.Group):

@@ -42,6 +42,8 @@ def test_the_examples_of_commands_work(line: str, sega_vec: SegaVec, folder: Pat
     arguments = shlex.split(line)[1:]
     if arguments[0] not in ("record", "demo"):
         sega_vec("record", "a portrait of a man", "--concept", "glasses", "--concept", "smile", "--seed", "21")
+    if arguments[0] == "import":
+        sega_vec("export", arguments[1])
     sega_vec(*arguments, input="y\n")
 
 
