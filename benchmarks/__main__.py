@@ -1,8 +1,9 @@
-"""`make bench`: runs the benchmarks and writes their table to RESULTS.md. Names of benchmarks select some of them."""
+"""`make bench`: runs the benchmarks and writes their tables to RESULTS.md. Names of benchmarks select some of them."""
 
 import datetime
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,10 @@ from benchmarks.timing import Row
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 ROUNDS = 7
+HEAD = """# Benchmarks
+
+Made by `make bench`. Contenders take turns; a figure is the median over the rounds of the ratio within a round.
+"""
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "files": sizes,
@@ -42,19 +47,23 @@ def main(names: list[str]) -> None:
     unknown = sorted(set(names) - set(BENCHMARKS))
     if unknown:
         sys.exit(f"benchmarks are {', '.join(BENCHMARKS)}; met {', '.join(unknown)}")
-    rows: list[Row] = []
+    sections = _sections()
     for name in names or BENCHMARKS:
         print(f"{name} ...", file=sys.stderr)
-        for row in BENCHMARKS[name]():
-            print(row, flush=True)
-            rows.append(row)
-    if not names:
-        table = "\n".join(["| what | measured | at most |", "|---|---|---|", *map(str, rows)])
+        rows = [str(row) for row in BENCHMARKS[name]()]
+        print("\n".join(rows), flush=True)
         today = datetime.date.today().isoformat()
-        RESULTS.write_text(
-            f"# Benchmarks\n\nMade by `make bench` on {today}: {machine()}.\n"
-            f"Contenders take turns; a figure is the median over the rounds of the ratio within a round.\n\n{table}\n"
-        )
+        table = "\n".join(["| what | measured | at most |", "|---|---|---|", *rows])
+        sections[name] = f"`python -m benchmarks {name}`, {today}: {machine()}.\n\n{table}"
+        RESULTS.write_text(HEAD + "".join(f"\n## {n}\n\n{sections[n]}\n" for n in BENCHMARKS if n in sections))
+
+
+def _sections() -> dict[str, str]:
+    """What the results hold already, by benchmark."""
+    if not RESULTS.exists():
+        return {}
+    parts = re.split(r"^## (.+)$", RESULTS.read_text(), flags=re.MULTILINE)
+    return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 if __name__ == "__main__":

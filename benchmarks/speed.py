@@ -86,7 +86,7 @@ def embedded(rounds: int) -> list[Row]:
     ]
 
 
-def stable_diffusion_1_5(rounds: int, steps: int = 2) -> list[Row]:
+def stable_diffusion_1_5(rounds: int, steps: int = 1) -> list[Row]:
     """Stable Diffusion 1.5's UNet and text encoder at their real size, with random weights."""
     seconds = side_by_side(contenders(_random_stable_diffusion(), steps, applied=[1, 4]), rounds)
     rows = [Row(f"SD 1.5's UNet: apply {n} / plain run", ratio(seconds, f"apply {n}", "plain"), 1.02) for n in (1, 4)]

@@ -17,6 +17,7 @@ from sega_store import Concept, GuidanceVector, InitialNoise, InvalidInputError,
 from sega_vectors.call import PipelineCall
 from sega_vectors.conditioning import Conditioning
 from sega_vectors.denoiser import find_denoiser, hooked
+from sega_vectors.encoding import encoded_once
 from sega_vectors.guidance import (
     add_guidance,
     add_momentum,
@@ -81,11 +82,12 @@ class Recorder:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `pipe(*args, **kwargs)` and record; returns what the pipeline returns."""
         call = PipelineCall.bind(self.pipe, args, kwargs)
-        empty = watch(call.with_prompt(""))
-        concepts = [watch(call.with_prompt(concept.text)) for concept in self.concepts]
-        noises, provenances = self._describe(call, empty)
-        run = _RecordedRun(self, Conditioning.learn(empty, concepts, call.num_samples))
         with ExitStack() as attached:
+            attached.enter_context(encoded_once(self.pipe))
+            empty = watch(call.with_prompt(""))
+            concepts = [watch(call.with_prompt(concept.text)) for concept in self.concepts]
+            noises, provenances = self._describe(call, empty)
+            run = _RecordedRun(self, Conditioning.learn(empty, concepts, call.num_samples))
             attached.enter_context(hooked(find_denoiser(self.pipe), run.before, run.after))
             attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
             result = call()

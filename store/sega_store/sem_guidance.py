@@ -11,12 +11,12 @@ References:
 """
 
 import numpy as np
-from jaxtyping import Float32
 
+from sega_store.dtypes import Array
 from sega_store.vector import GuidanceVector
 
 
-def sem_guidance(vector: GuidanceVector) -> Float32[np.ndarray, "steps 1 channels *space"]:
+def sem_guidance(vector: GuidanceVector) -> Array:
     """γ_t of every step, shape (T, 1, C, *S); `list` of it is what the pipeline takes, one tensor a step.
 
     Raises:
@@ -26,7 +26,7 @@ def sem_guidance(vector: GuidanceVector) -> Float32[np.ndarray, "steps 1 channel
         return _guidance(vector)[:, np.newaxis]
 
 
-def _guidance(vector: GuidanceVector) -> Float32[np.ndarray, "steps channels *space"]:
+def _guidance(vector: GuidanceVector) -> Array:
     concept, run = vector.concept, vector.provenance.run
     kept = vector.thresholded(concept.edit_threshold).dense()
     scale = np.float32(concept.edit_weight * concept.edit_guidance_scale)
