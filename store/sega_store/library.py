@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from types import EllipsisType
+from typing import TYPE_CHECKING
 
 from sega_store import disk, layout, rules
 from sega_store.annotation import Annotation, read_annotation
@@ -25,15 +26,16 @@ from sega_store.errors import (
     UnknownRefError,
     VectorFileError,
 )
-from sega_store.file import read_noise, read_vector, write_noise, write_vector
-from sega_store.noise import InitialNoise
-from sega_store.vector import GuidanceVector
-from sega_store.verify import Verification, verify
+
+if TYPE_CHECKING:  # what reads and writes arrays is imported where it is done: a listing does without numpy
+    from sega_store.noise import InitialNoise
+    from sega_store.vector import GuidanceVector
+    from sega_store.verify import Verification
 
 SHORT = 8
 
 
-class Library(Mapping[str, GuidanceVector]):
+class Library(Mapping[str, "GuidanceVector"]):
     """The vectors in a folder; a missing folder is an empty library, made by the first `add`.
 
     Attributes:
@@ -49,7 +51,7 @@ class Library(Mapping[str, GuidanceVector]):
             raise LibraryError(f"A library is a folder, and {self.root} is none. Remove the file or use another path.")
         self._catalogue = Catalogue(self.root)
 
-    def add(self, vector: GuidanceVector, noise: InitialNoise | None = None, name: str | None = None) -> str:
+    def add(self, vector: "GuidanceVector", noise: "InitialNoise | None" = None, name: str | None = None) -> str:
         """Keeps a vector, and the noise that it was recorded from; when this returns, they are on disk.
 
         What the library holds already stays as it is, its preview and creation time included.
@@ -66,6 +68,8 @@ class Library(Mapping[str, GuidanceVector]):
             InvalidInputError: The noise is another one, the name is taken or malformed, the vector is too large.
             LibraryError: The disk is full, the folder isn't writable, and the like.
         """
+        from sega_store.file import write_noise, write_vector
+
         if noise is not None and noise.sha256 != vector.provenance.noise.sha256:
             raise InvalidInputError(
                 f"The noise has the hash {noise.sha256[:SHORT]}, the vector was recorded from "
@@ -147,7 +151,7 @@ class Library(Mapping[str, GuidanceVector]):
         """The file of a vector."""
         return layout.vector_path(self.root, self.resolve(ref))
 
-    def noise(self, ref: str) -> InitialNoise:
+    def noise(self, ref: str) -> "InitialNoise":
         """The initial noise that a vector was recorded from.
 
         Args:
@@ -157,6 +161,8 @@ class Library(Mapping[str, GuidanceVector]):
             UnknownRefError: There is no such vector or noise, or the noise wasn't added.
             VectorFileError: The file is damaged.
         """
+        from sega_store.file import read_noise
+
         sha256 = self._noise_of(ref)
         path = layout.noise_path(self.root, sha256)
         if not path.exists():
@@ -209,7 +215,7 @@ class Library(Mapping[str, GuidanceVector]):
         move_aside: str | os.PathLike[str] | None = None,
         source: "Library | None" = None,
         step: Callable[[], object] = lambda: None,
-    ) -> Verification:
+    ) -> "Verification":
         """Checks every byte of vectors, noises and annotations; nothing is changed unless it is asked for.
 
         Args:
@@ -222,6 +228,8 @@ class Library(Mapping[str, GuidanceVector]):
             UnknownRefError: A REF names nothing.
             LibraryError: A file can't be moved or replaced.
         """
+        from sega_store.verify import verify
+
         aside = None if move_aside is None else Path(move_aside).expanduser().absolute()
         return verify(self, refs, aside, source, step)
 
@@ -229,7 +237,9 @@ class Library(Mapping[str, GuidanceVector]):
         """What is wrong with files, as far as a listing reads them; opening a vector checks every byte."""
         return self._catalogue.damaged()
 
-    def __getitem__(self, ref: str) -> GuidanceVector:
+    def __getitem__(self, ref: str) -> "GuidanceVector":
+        from sega_store.file import read_vector
+
         path = self.path_of(ref)
         vector = read_vector(path)
         if path != layout.vector_path(self.root, vector.id):

@@ -6,6 +6,7 @@ import re
 
 from sega_store.errors import InvalidInputError
 
+DTYPES = ("float32", "float16", "bfloat16")  # that latents come in
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
