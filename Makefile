@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench clean
+.PHONY: help install demo test test-slow bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(INSTALLED)  ## ruff, mypy --strict and the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+test-slow: $(INSTALLED)  ## the tests that take minutes: crashes, fuzzing, servers
+	$(BIN)/pytest -m slow
 
 bench: $(INSTALLED)  ## measure speed and size; the table goes to benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
