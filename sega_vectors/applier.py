@@ -16,12 +16,15 @@ from torch import Tensor
 
 from sega_store import Concept, GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
 from sega_vectors.call import PipelineCall
-from sega_vectors.denoiser import find_denoiser
+from sega_vectors.denoiser import find_denoisers, hooked
+from sega_vectors.draws import SubstitutedDraws
 from sega_vectors.gate import Compatibility, Target, check, check_overrides, check_shape
 from sega_vectors.guidance import add_guidance
+from sega_vectors.packing import Packing, learning_packings, packing_for
 from sega_vectors.plan import GuidancePlan, PlannedVector
-from sega_vectors.provenance import initial_noises, model_facts, scheduler_facts
+from sega_vectors.provenance import as_tensor, initial_noises, model_facts, scheduler_facts
 from sega_vectors.schedule import as_array, match_steps, noise_levels
+from sega_vectors.space import packed
 from sega_vectors.steps import guided_steps
 from sega_vectors.watch import watch
 
@@ -124,17 +127,23 @@ class Applier:
         """
         call = PipelineCall.bind(self.pipe, args, kwargs)
         noises: list[InitialNoise] | None = None
+        packing: Packing | None = None
         if self.noise is not None:
             noises = self._stored_noises(call)
-            call = call.replace(latents=self._as_latents(noises))
-        elif self.vectors and "noise" not in self.allow:
-            noises = initial_noises(call, watch(call).noise)
+            call = _seeded(call, noises)
+        elif self.vectors:
+            watched = watch(call)
+            packing = watched.packing
+            noises = None if "noise" in self.allow else initial_noises(call, watched.noise)
         self.compatibility = self._check(call, noises)
-        if not self.vectors:
-            return call()
-        run = _AppliedRun(self, self._assign(call, noises))
+        run = _AppliedRun(self, self._assign(call, noises), noises if self.noise is not None else None, packing)
         with ExitStack() as attached:
-            attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
+            if self.noise is not None:
+                run.packings = attached.enter_context(learning_packings(self.pipe))
+                draws = attached.enter_context(SubstitutedDraws([as_tensor(noise) for noise in run.noises or ()]))
+                attached.enter_context(hooked(find_denoisers(self.pipe), lambda *_: draws.close()))
+            if self.vectors or self.noise is not None:
+                attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
             return call()
 
     def _stored_noises(self, call: PipelineCall) -> list[InitialNoise]:
@@ -149,12 +158,6 @@ class Applier:
                 f"noise must be one for all or one a sample ({call.num_samples}), met {len(noises)}"
             )
         return noises
-
-    def _as_latents(self, noises: Sequence[InitialNoise]) -> Tensor:
-        """The noises as the pipeline's `latents`, shape (B, C, *S), in the denoiser's dtype."""
-        arrays = [torch.from_numpy(np.array(noise.array)) for noise in noises]
-        tensors = [a.view(torch.bfloat16) if n.dtype == "bfloat16" else a for a, n in zip(arrays, noises, strict=True)]
-        return torch.stack(tensors).to(next(find_denoiser(self.pipe).parameters()).dtype)
 
     def _check(self, call: PipelineCall, noises: Sequence[InitialNoise] | None) -> list[Compatibility]:
         guidance_scale = call.arguments.get("guidance_scale")
@@ -193,12 +196,31 @@ class Applier:
         return GuidancePlan(planned, len(timesteps), device)
 
 
+def _seeded(call: PipelineCall, noises: Sequence[InitialNoise]) -> PipelineCall:
+    """The call with generators of the noises' seeds, if it has none: stochastic samplers go on drawing from them."""
+    seeds = [(n.seed, n.device) for n in noises if n.seed is not None]
+    possible = len(seeds) == len(noises) and all(d == "cpu" or torch.cuda.is_available() for _, d in seeds)
+    if "generator" not in call.arguments or call.arguments["generator"] is not None or not possible:
+        return call
+    generators = [torch.Generator(device=device).manual_seed(seed) for seed, device in seeds]
+    return call.replace(generator=generators if len(generators) > 1 else generators[0])
+
+
 class _AppliedRun:
     """What is attached to the pipeline for one call with vectors."""
 
-    def __init__(self, applier: Applier, assigned: list[tuple[int, ...]]) -> None:
+    def __init__(
+        self,
+        applier: Applier,
+        assigned: list[tuple[int, ...]],
+        noises: list[InitialNoise] | None,
+        packing: Packing | None,
+    ) -> None:
         self.applier = applier
         self.assigned = assigned
+        self.noises = noises
+        self.packing = packing
+        self.packings: list[Packing] = []
         self.step = 0
         self._plans: dict[tuple[int, ...], GuidancePlan] = {}
 
@@ -210,20 +232,41 @@ class _AppliedRun:
         if all(guidance is None for guidance in guidances.values()):
             return model_output
         if len(guidances) == 1 and len(set(self.assigned)) == 1:
-            return add_guidance(model_output, guidances[self.assigned[0]].unsqueeze(0))  # type: ignore[union-attr]
-        nothing = torch.zeros(sample.shape[1:], dtype=torch.float32, device=sample.device)
-        rows = [guidances.get(indices) for indices in self.assigned]
-        return add_guidance(model_output, torch.stack([nothing if row is None else row for row in rows]))
+            guidance = guidances[self.assigned[0]].unsqueeze(0)  # type: ignore[union-attr]
+        else:
+            shape = sample.shape[1:] if self.packing is None else self.packing.shape
+            nothing = torch.zeros(shape, dtype=torch.float32, device=sample.device)
+            rows = [guidances.get(indices) for indices in self.assigned]
+            guidance = torch.stack([nothing if row is None else row for row in rows])
+        return add_guidance(model_output, packed(guidance, self.packing))
 
     def _prepare(self, timestep: Any, sample: Tensor) -> None:
+        self.packing = self.packing or packing_for(self.packings, sample.shape[1:])
+        shape = tuple(sample.shape[1:]) if self.packing is None else self.packing.shape
         for vector in self.applier.vectors:
-            check_shape(vector, tuple(sample.shape[1:]))
+            check_shape(vector, shape)
         if sample.shape[0] != len(self.assigned):
             raise IncompatibleError(
                 f"a run must make {len(self.assigned)} samples as its prompts say, met {sample.shape[0]}"
             )
-        planned = as_array(self.applier.pipe.scheduler.timesteps)
+        scheduler = self.applier.pipe.scheduler
+        if self.noises is not None:
+            self._check_started(sample, getattr(scheduler, "init_noise_sigma", 1.0))
+        planned = as_array(scheduler.timesteps)
         first = int(np.argmin(np.abs(planned - float(timestep))))  # image to image starts within the schedule
         for indices in dict.fromkeys(self.assigned):
             if indices:
                 self._plans[indices] = self.applier.plan(indices, planned[first:], sample.device)
+
+    def _check_started(self, sample: Tensor, sigma: Any) -> None:
+        """Check that the run did start from the stored noises."""
+        noise = torch.stack([as_tensor(noise) for noise in self.noises or ()])
+        if noise[0].numel() == sample[0].numel():
+            shaped = noise.reshape(sample.shape) if self.packing is None else packed(noise, self.packing)
+            if torch.equal((shaped.to(sample) * sigma).to(sample), sample):
+                return
+        raise IncompatibleError(
+            f"a run must start from the stored noise of shape {tuple(noise.shape[1:])}, this one started from other"
+            f" samples of shape {tuple(sample.shape[1:])}: run at the recorded height and width; a run that starts from"
+            " an image starts from the recorded one with the recorded generator, and takes no noise="
+        )

@@ -1,6 +1,7 @@
 """One call of a pipeline: its arguments by name, and how they change when it is watched or given another prompt."""
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +19,13 @@ _NOT_PROVENANCE = {
     "num_images_per_prompt", "callback", "callback_steps", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
 }  # fmt: skip
 
+_PROMPT = re.compile(r"(pooled_|generated_)?prompt(_\d)?(_embeds|_attention_mask|_mask|$)|attention_mask$")
+_PER_PROMPT = re.compile(r"num_(images|videos|waveforms)_per_prompt")
+
 
 def _is_prompt(name: str) -> bool:
     """Whether an argument carries the text that a concept takes the place of (`prompt_2`, `pooled_prompt_embeds`)."""
-    return "prompt" in name and "negative" not in name and not name.startswith("num_")
+    return _PROMPT.match(name) is not None
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class PipelineCall:
         changes["prompt"] = text if isinstance(prompt, str) else [text] * self.num_prompts
         return self.replace(**changes)
 
+    def with_other_noise(self) -> "PipelineCall":
+        """The same call from another initial noise."""
+        drawn = {name: None for name in ("latents", "generator") if name in self.arguments}
+        return self.replace(**{**drawn, "generator": torch.Generator().manual_seed(0x5E6A)})
+
     def __call__(self) -> Any:
         """Run the pipeline."""
         return self.pipe(**self.arguments)
@@ -85,8 +94,8 @@ class PipelineCall:
     @property
     def num_samples(self) -> int:
         """The number of pictures that the call makes."""
-        per_prompt = self.arguments.get("num_images_per_prompt", self.arguments.get("num_videos_per_prompt"))
-        return self.num_prompts * (per_prompt or 1)
+        counts = [value for name, value in self.arguments.items() if _PER_PROMPT.fullmatch(name)]
+        return self.num_prompts * (next(iter(counts), None) or 1)
 
     def text(self, name: str, sample: int) -> str | None:
         """The text of argument `name` (`prompt`, `negative_prompt`) that a sample is made from."""

@@ -1,7 +1,8 @@
-"""The denoiser of a pipeline, and hooks on it that live as long as a `with` block."""
+"""The denoisers of a pipeline, their calls, and hooks on them that live as long as a `with` block."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,26 +12,32 @@ from torch.utils import _pytree as pytree
 
 from sega_store import PipelineError
 
-_NAMES = ("unet", "transformer", "prior")
+_NAMES = ("unet", "transformer", "transformer_2", "prior")
 
-PreHook = Callable[[tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]] | None]
+PreHook = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]] | None]
 PostHook = Callable[[Any], Any]
 
 
-def find_denoiser(pipe: DiffusionPipeline) -> nn.Module:
-    """The network that predicts the noise: the component called `unet`, `transformer` or `prior`.
+def find_denoisers(pipe: DiffusionPipeline) -> list[nn.Module]:
+    """The networks that predict the noise: the components called `unet`, `transformer`, `transformer_2` or `prior`.
+
+    Most pipelines have one; Wan 2.2 has one for high noise and one for low.
 
     Raises:
         PipelineError: The pipeline has none of them.
     """
-    for name in _NAMES:
-        module = getattr(pipe, name, None)
-        if isinstance(module, nn.Module):
-            return module
-    raise PipelineError(
-        f"a denoiser is a component named {', '.join(_NAMES)}; {type(pipe).__name__} has"
-        f" {', '.join(sorted(pipe.components))}: use a pipeline with one of them"
-    )
+    modules = [module for name in _NAMES if isinstance(module := getattr(pipe, name, None), nn.Module)]
+    if not modules:
+        raise PipelineError(
+            f"a denoiser is a component named {', '.join(_NAMES)}; {type(pipe).__name__} has"
+            f" {', '.join(sorted(pipe.components))}: use a pipeline with one of them"
+        )
+    return modules
+
+
+def find_denoiser(pipe: DiffusionPipeline) -> nn.Module:
+    """The first of the pipeline's denoisers, which makes the first prediction."""
+    return find_denoisers(pipe)[0]
 
 
 def execution_device(denoiser: nn.Module) -> torch.device:
@@ -39,15 +46,69 @@ def execution_device(denoiser: nn.Module) -> torch.device:
     return next(denoiser.parameters()).device if device is None else torch.device(device)
 
 
+@dataclass(frozen=True)
+class DenoiserCall:
+    """The arguments of one denoiser call.
+
+    Attributes:
+        sample: The noisy samples that it is asked about: its first argument, a tensor of rows or a list of them.
+        leaves: All leaves of (args, kwargs), as a pytree.
+        spec: The pytree's structure.
+    """
+
+    sample: Any
+    leaves: list[Any]
+    spec: pytree.TreeSpec
+
+    @classmethod
+    def of(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "DenoiserCall":
+        """Take a call apart."""
+        leaves, spec = pytree.tree_flatten((args, kwargs))
+        return cls(args[0] if args else next(iter(kwargs.values())), leaves, spec)
+
+    @property
+    def listed(self) -> bool:
+        """Whether the rows are the elements of lists rather than of a tensor's first dimension."""
+        return isinstance(self.sample, list | tuple)
+
+    @property
+    def rows(self) -> int:
+        """How many samples the denoiser is asked about."""
+        return len(self.sample)
+
+    @property
+    def samples(self) -> Tensor:
+        """The noisy samples, a row each."""
+        return torch.stack(list(self.sample)) if self.listed else self.sample
+
+    def row_of(self, place: int) -> int | None:
+        """The row that a leaf is alone about: its place in a list of `rows` elements; None for other leaves."""
+        path = pytree.tree_flatten_with_path(pytree.tree_unflatten(self.leaves, self.spec))[0][place][0]
+        key = path[-1]
+        return key.idx if self.listed and isinstance(key, pytree.SequenceKey) and key.idx < self.rows else None
+
+    def with_leaves(self, changes: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Its (args, kwargs) with some leaves replaced, by place."""
+        leaves = [changes.get(place, leaf) for place, leaf in enumerate(self.leaves)]
+        result: tuple[tuple[Any, ...], dict[str, Any]] = pytree.tree_unflatten(leaves, self.spec)
+        return result
+
+
+def predictions(output: Any) -> Tensor:
+    """The prediction for each row in a denoiser's output, whether a tuple, a model output, a list or a tensor."""
+    found = output if isinstance(output, Tensor) else output[0]
+    return torch.stack(list(found)) if isinstance(found, list | tuple) else found
+
+
 @contextmanager
-def hooked(denoiser: nn.Module, before: PreHook, after: PostHook | None = None) -> Iterator[None]:
-    """Call `before(args, kwargs)` and `after(output)` around each forward call, until the block ends.
+def hooked(denoisers: Sequence[nn.Module], before: PreHook, after: PostHook | None = None) -> Iterator[None]:
+    """Call `before(denoiser, args, kwargs)` and `after(output)` around each forward call, until the block ends.
 
     Torch's own hooks, since they survive `enable_model_cpu_offload` and other hooks coming and going.
     """
-    handles = [denoiser.register_forward_pre_hook(lambda _, args, kwargs: before(args, kwargs), with_kwargs=True)]
+    handles = [denoiser.register_forward_pre_hook(before, with_kwargs=True) for denoiser in denoisers]
     if after is not None:
-        handles.append(denoiser.register_forward_hook(lambda _module, _args, output: after(output)))
+        handles += [d.register_forward_hook(lambda _module, _args, output: after(output)) for d in denoisers]
     try:
         yield
     finally:
@@ -62,8 +123,3 @@ def slice_rows(output: Any, rows: slice, total: int) -> Any:
         return leaf[rows] if isinstance(leaf, Tensor) and leaf.ndim > 0 and leaf.shape[0] == total else leaf
 
     return pytree.tree_map(take, output)
-
-
-def first_tensor(output: Any) -> Tensor:
-    """The noise prediction in a denoiser's output, whether a tuple, a model output or the tensor itself."""
-    return next(leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor))

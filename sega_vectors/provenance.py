@@ -39,6 +39,12 @@ def as_numpy(tensor: Tensor) -> NDArray[Any]:
     return tensor.view(torch.uint16).numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
 
 
+def as_tensor(noise: InitialNoise) -> Tensor:
+    """An initial noise, shape (C, *S), on the host."""
+    array = torch.from_numpy(np.array(noise.array))
+    return array.view(torch.bfloat16) if noise.dtype == "bfloat16" else array
+
+
 def model_facts(pipe: DiffusionPipeline) -> ModelFacts:
     """Which weights predict the noise, and where."""
     denoiser = find_denoiser(pipe)

@@ -1,12 +1,12 @@
 """Recording: one run of a stock pipeline, and the guidance vectors of its concepts.
 
-The concepts' noise predictions come from rows appended to the pipeline's own denoiser calls, so a run with k concepts
-costs (2 + k) / 2 of a plain one with classifier-free guidance. The guidance is added to what the pipeline hands to its
-scheduler.
+The concepts' noise predictions come with the pipeline's own denoiser calls, so a run with k concepts costs (2 + k) / 2
+of a plain one with classifier-free guidance. The guidance is added to what the pipeline hands to its scheduler.
 """
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,9 +14,10 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from sega_store import Concept, GuidanceVector, InitialNoise, InvalidInputError, PipelineError, Provenance, recipe
+from sega_vectors.asking import Asking
 from sega_vectors.call import PipelineCall
-from sega_vectors.conditioning import Conditioning
-from sega_vectors.denoiser import find_denoiser, hooked
+from sega_vectors.conditioning import Conditioning, differing_leaves
+from sega_vectors.denoiser import DenoiserCall, find_denoisers, hooked
 from sega_vectors.encoding import encoded_once
 from sega_vectors.guidance import (
     add_guidance,
@@ -28,8 +29,10 @@ from sega_vectors.guidance import (
     weighted_sum,
 )
 from sega_vectors.kept import KeptEntries
+from sega_vectors.packing import Packing
 from sega_vectors.provenance import as_numpy, describe_run, dtype_name, initial_noises
 from sega_vectors.schedule import as_array, noise_levels
+from sega_vectors.space import as_sample, orientation, packed, unpacked
 from sega_vectors.steps import guided_steps
 from sega_vectors.text import check_prompt
 from sega_vectors.watch import Watched, watch
@@ -82,13 +85,18 @@ class Recorder:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `pipe(*args, **kwargs)` and record; returns what the pipeline returns."""
         call = PipelineCall.bind(self.pipe, args, kwargs)
+        denoisers = find_denoisers(self.pipe)
+        if any(getattr(denoiser, "is_cache_enabled", False) for denoiser in denoisers):
+            raise PipelineError(
+                "a recorded run must make all its denoiser calls, met a denoiser with a cache: call its disable_cache()"
+            )
         with ExitStack() as attached:
             attached.enter_context(encoded_once(self.pipe))
-            empty = watch(call.with_prompt(""))
-            concepts = [watch(call.with_prompt(concept.text)) for concept in self.concepts]
-            noises, provenances = self._describe(call, empty)
-            run = _RecordedRun(self, Conditioning.learn(empty, concepts, call.num_samples))
-            attached.enter_context(hooked(find_denoiser(self.pipe), run.before, run.after))
+            watched = self._watch(call)
+            noises, provenances = self._describe(call, watched.concepts[0])
+            asking = Asking(lambda own: watched.conditioning(own, call.num_samples))
+            run = _RecordedRun(self, asking, watched.concepts[0].packing)
+            attached.enter_context(hooked(denoisers, asking.before, asking.after))
             attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
             result = call()
         self.vectors = run.vectors(self.pipe.scheduler, provenances)
@@ -98,8 +106,21 @@ class Recorder:
     def recipes(self, *args: Any, **kwargs: Any) -> list[str]:
         """The recipe of each vector that a call would record, in the order of `vectors`, before it runs."""
         call = PipelineCall.bind(self.pipe, args, kwargs)
-        _, provenances = self._describe(call, watch(call.with_prompt("")))
+        _, provenances = self._describe(call, watch(call.with_prompt(self.concepts[0].text)))
         return [recipe(c, p) for sample in provenances for c, p in zip(self.concepts, sample, strict=True)]
+
+    def _watch(self, call: PipelineCall) -> "_WatchedTexts":
+        """Watch the call with each concept as its prompt, and with what else is needed to learn from."""
+        concepts = [watch(call.with_prompt(concept.text)) for concept in self.concepts]
+        guided = concepts[0].call.rows > call.num_samples
+        texts = [concept.text for concept in self.concepts]
+        told_apart = all(len({call.text("prompt", sample), *texts}) > 1 for sample in range(call.num_samples))
+        empty = None if guided and told_apart else watch(call.with_prompt("")).call
+        changing: set[int] = set()
+        if any(name.startswith("controlnet") for name in self.pipe.components):  # its outputs know text and noise
+            other = watch(call.with_prompt(texts[0]).with_other_noise())
+            changing = differing_leaves(concepts[0].call, other.call)
+        return _WatchedTexts(concepts, empty, changing)
 
     def _describe(self, call: PipelineCall, watched: Watched) -> tuple[list[InitialNoise], list[list[Provenance]]]:
         """The initial noise of each sample, and the provenance of each sample's vectors."""
@@ -108,34 +129,47 @@ class Recorder:
         return noises, describe_run(call, noises, self.concepts, *momentum, self.guide)
 
 
+@dataclass(frozen=True)
+class _WatchedTexts:
+    """What was seen of a call with other prompts than its own.
+
+    Attributes:
+        concepts: With each concept.
+        empty: With the empty prompt, where that is needed.
+        changing: Places of leaves that also depend on the noise.
+    """
+
+    concepts: list[Watched]
+    empty: DenoiserCall | None
+    changing: set[int]
+
+    def conditioning(self, own: DenoiserCall, num_samples: int) -> Conditioning:
+        return Conditioning.learn(own, [c.call for c in self.concepts], self.empty, num_samples, self.changing)
+
+
 class _RecordedRun:
     """What is attached to the pipeline for one recorded call."""
 
-    def __init__(self, recorder: Recorder, conditioning: Conditioning) -> None:
+    def __init__(self, recorder: Recorder, asking: Asking, packing: Packing | None) -> None:
         self.recorder = recorder
-        self.conditioning = conditioning
+        self.asking = asking
+        self.packing = packing
         self.timesteps: list[Any] = []
         self.kept = KeptEntries()
-        self._predictions: tuple[Tensor, list[Tensor]] | None = None
+        self._sign = 0.0
         self._momentum: Tensor | None = None
 
-    def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return self.conditioning.append(args, kwargs)
-
-    def after(self, output: Any) -> Any:
-        stock, base, edits = self.conditioning.take(output)
-        self._predictions = base, edits
-        return stock
-
     def guide(self, model_output: Tensor, timestep: Any, sample: Tensor) -> Tensor:
-        if self._predictions is None:
-            raise PipelineError("each scheduler step must follow a denoiser call, met one without: cannot record it")
-        recorder, channels = self.recorder, sample.shape[1]
-        base, edits = self._predictions
-        self._predictions = None
+        recorder, asked = self.recorder, self.asking.take()
+        if not self.timesteps:
+            own = [as_sample(prediction, sample) for prediction in asked.own]
+            self._sign = orientation(model_output[:, : sample.shape[1]], own)
+        base = unpacked(as_sample(asked.base, sample), self.packing)
         loose, strict = [], []
-        for concept, edit in zip(recorder.concepts, edits, strict=True):
-            psi = semantic_direction(edit[:, :channels], base[:, :channels])
+        for concept, prediction in zip(recorder.concepts, asked.concepts, strict=True):
+            psi = semantic_direction(unpacked(as_sample(prediction, sample), self.packing), base)
+            if self._sign < 0:
+                psi = -psi
             keep, edge = tail_thresholds(psi, [concept.keep_threshold, concept.edit_threshold])
             loose.append(keep_above(psi, keep))
             strict.append(keep_above(psi, edge))
@@ -150,7 +184,7 @@ class _RecordedRun:
         guidance, self._momentum = add_momentum(joint, momentum, recorder.edit_momentum_scale, recorder.edit_mom_beta)
         if weights.early is not None:
             guidance = weighted_sum(strict, weights.early)
-        return add_guidance(model_output, guidance) if weights.guides else model_output
+        return add_guidance(model_output, packed(guidance, self.packing)) if weights.guides else model_output
 
     def vectors(self, scheduler: Any, provenances: list[list[Provenance]]) -> list[GuidanceVector]:
         """The vectors of the finished run, sample by sample."""

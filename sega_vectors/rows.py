@@ -5,11 +5,11 @@ from typing import Any
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from sega_vectors.denoiser import find_denoiser, first_tensor
+from sega_vectors.denoiser import DenoiserCall, find_denoisers
 
 
 class DenoiserRows:
-    """Counts what a pipeline's denoiser is asked for, within a `with` block.
+    """Counts what a pipeline's denoisers are asked for, within a `with` block.
 
     Attributes:
         calls: Forward calls.
@@ -20,15 +20,16 @@ class DenoiserRows:
     def __init__(self, pipe: DiffusionPipeline) -> None:
         self.calls = 0
         self.rows = 0
-        self._denoiser = find_denoiser(pipe)
+        self._denoisers = find_denoisers(pipe)
 
     def __enter__(self) -> "DenoiserRows":
-        self._handle = self._denoiser.register_forward_hook(self._count, with_kwargs=True)
+        self._handles = [d.register_forward_hook(self._count, with_kwargs=True) for d in self._denoisers]
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
 
     def _count(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], _output: Any) -> None:
         self.calls += 1
-        self.rows += first_tensor((args, kwargs)).shape[0]  # as other hooks have left them
+        self.rows += DenoiserCall.of(args, kwargs).rows  # as other hooks have left them

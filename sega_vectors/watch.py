@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
-from torch.utils import _pytree as pytree
+from torch import Tensor, nn
 
 from sega_store import PipelineError
 from sega_vectors.call import PipelineCall
-from sega_vectors.denoiser import execution_device, find_denoiser, first_tensor, hooked
+from sega_vectors.denoiser import DenoiserCall, execution_device, find_denoiser, find_denoisers, hooked
+from sega_vectors.draws import Draws
+from sega_vectors.packing import Packing, learning_packings, packing_for
 
 
 @dataclass(frozen=True)
@@ -24,36 +24,20 @@ class Watched:
     """What a pipeline had prepared when it first called its denoiser.
 
     Attributes:
-        leaves: The leaves of the denoiser's (args, kwargs), as a pytree.
-        rows: The number of rows of the denoiser call.
+        call: The denoiser call.
         noise: The initial noise, shape (B, C, *S): what the random generator drew, or the caller's `latents`, before
             the scheduler's `init_noise_sigma`; where neither became the first sample as it is (image to image), that
             sample divided by `init_noise_sigma`.
-        timesteps: The scheduler's timesteps.
+        packing: How the pipeline packs its samples; None if it hands them on as they are.
     """
 
-    leaves: list[Any]
-    rows: int
+    call: DenoiserCall
     noise: Tensor
-    timesteps: Tensor
+    packing: Packing | None
 
 
 class _Stop(BaseException):
     """Ends a watched call; no pipeline catches it."""
-
-
-class _Draws(TorchFunctionMode):
-    """Remembers what `torch.randn` returned, which is where diffusers draws its noise."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tensors: list[Tensor] = []
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func is torch.randn:
-            self.tensors.append(result)
-        return result
 
 
 def watch(call: PipelineCall) -> Watched:
@@ -63,11 +47,11 @@ def watch(call: PipelineCall) -> Watched:
         PipelineError: The call ended without one.
     """
     pipe = call.pipe
-    leaves: list[Any] = []
+    calls: list[DenoiserCall] = []
     samples: list[Tensor] = []
 
-    def stop(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        leaves.extend(pytree.tree_leaves((args, kwargs)))
+    def stop(_denoiser: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        calls.append(DenoiserCall.of(args, kwargs))
         raise _Stop
 
     def scale_model_input(sample: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -75,12 +59,16 @@ def watch(call: PipelineCall) -> Watched:
         scaled: Tensor = type(pipe.scheduler).scale_model_input(pipe.scheduler, sample, *args, **kwargs)
         return scaled
 
-    with _restored(pipe, call), hooked(find_denoiser(pipe), stop), _Draws() as draws:
+    watched = call.replace(generator=_copied(call.arguments.get("generator")))
+    if "callback_on_step_end" in call.arguments:
+        watched = watched.replace(callback_on_step_end=None)
+    denoisers = find_denoisers(pipe)
+    with _restored(pipe), hooked(denoisers, stop), learning_packings(pipe) as packings, Draws() as draws:
         pipe.set_progress_bar_config(disable=True)
         if hasattr(pipe.scheduler, "scale_model_input"):
             pipe.scheduler.scale_model_input = scale_model_input
         try:
-            call.replace(generator=_copied(call.arguments.get("generator")), callback_on_step_end=None)()
+            watched()
         except _Stop:
             pass
         else:
@@ -88,28 +76,33 @@ def watch(call: PipelineCall) -> Watched:
                 f"a run calls its denoiser at least once, this one of {type(pipe).__name__} with"
                 f" {call.num_inference_steps} steps never did: check the scheduler and the number of steps"
             )
-        model_input = first_tensor(leaves)
-        sample = (samples[0] if samples else model_input)[: call.num_samples]
+        sample = (samples[0] if samples else calls[0].samples)[: call.num_samples]
         sigma = getattr(pipe.scheduler, "init_noise_sigma", 1.0)
-        return Watched(
-            leaves=leaves,
-            rows=model_input.shape[0],
-            noise=_initial_noise([call.arguments.get("latents"), *draws.tensors], sample, sigma),
-            timesteps=pipe.scheduler.timesteps,
-        )
+    latents = call.arguments.get("latents")
+    packing = packing_for(packings, sample.shape[1:])
+    if packing is None and latents is not None and hasattr(pipe, "_pack_latents"):  # given in packed form
+        packing = watch(call.replace(latents=None)).packing
+    return Watched(calls[0], _initial_noise([latents, *draws.tensors], sample, sigma, packing), packing)
 
 
-def _initial_noise(candidates: list[Tensor | None], sample: Tensor, sigma: Any) -> Tensor:
+def _initial_noise(candidates: list[Tensor | None], sample: Tensor, sigma: Any, packing: Packing | None) -> Tensor:
     """The candidate that became the first sample, to the bit."""
     drawn = [c for c in candidates if c is not None]
-    singles = [c for c in drawn if c.ndim == sample.ndim and c.shape[0] == 1][: sample.shape[0]]
-    if len(singles) == sample.shape[0]:  # a generator for each sample
+    size, batch = sample[0].numel(), sample.shape[0]
+    singles = [c for c in drawn if c.ndim > 1 and c.shape[0] == 1 and c.numel() == size][:batch]
+    if len(singles) == batch:  # a generator for each sample
         drawn.append(torch.cat(singles))
+    spatial = sample if packing is None else packing.unpack(sample)
     for candidate in drawn:
-        if candidate.shape == sample.shape and torch.equal((candidate.to(sample.device) * sigma).to(sample), sample):
-            return candidate
-    noise: Tensor = sample / sigma
-    return noise
+        if candidate.numel() == sample.numel() and candidate.shape[0] == batch:
+            packed = packing is not None and candidate.shape == sample.shape
+            noise = packing.unpack(candidate) if packing is not None and packed else candidate
+            if packing is not None:
+                noise = noise.reshape(batch, *packing.shape)
+            if torch.equal((noise.to(spatial.device) * sigma).to(spatial).flatten(), spatial.flatten()):
+                return noise
+    started: Tensor = spatial / sigma
+    return started
 
 
 def _copied(generator: Any) -> Any:
@@ -124,7 +117,7 @@ def _copied(generator: Any) -> Any:
 
 
 @contextmanager
-def _restored(pipe: Any, call: PipelineCall) -> Iterator[None]:
+def _restored(pipe: Any) -> Iterator[None]:
     """Put the attributes of the pipeline and its scheduler, and torch's random state, back as they were."""
     owners = [pipe, pipe.scheduler]
     before = [dict(vars(owner)) for owner in owners]

@@ -1,0 +1,70 @@
+"""Latents that a pipeline packs into a sequence of tokens, and where their entries are in space.
+
+Flux, Qwen-Image and others draw their noise as (B, C, *S) and hand (B, tokens, channels) to denoiser and scheduler.
+Guidance belongs to places and channels, so a vector has the unpacked shape. Which entry goes where is learnt by letting
+the pipeline's own `_pack_latents` pack the numbers of the entries.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Packing:
+    """A reordering of a sample's entries.
+
+    Attributes:
+        shape: (C, *S), unpacked.
+        packed_shape: (tokens, channels).
+        order: For each packed entry, its unpacked one, shape (tokens * channels,).
+        inverse: For each unpacked entry, its packed one.
+    """
+
+    shape: tuple[int, ...]
+    packed_shape: tuple[int, ...]
+    order: Tensor
+    inverse: Tensor
+
+    def pack(self, latents: Tensor) -> Tensor:
+        """(B, C, *S) to (B, tokens, channels)."""
+        return latents.flatten(1).index_select(1, self.order.to(latents.device)).reshape(-1, *self.packed_shape)
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """(B, tokens, channels) to (B, C, *S)."""
+        return packed.flatten(1).index_select(1, self.inverse.to(packed.device)).reshape(-1, *self.shape)
+
+
+@contextmanager
+def learning_packings(pipe: DiffusionPipeline) -> Iterator[list[Packing]]:
+    """The packings that the pipeline uses within the block, in order."""
+    learnt: list[Packing] = []
+    pack = getattr(pipe, "_pack_latents", None)
+    if pack is None:
+        yield learnt
+        return
+
+    def watched(latents: Tensor, *args: Any, **kwargs: Any) -> Any:
+        batch = latents.shape[0]
+        numbers = torch.arange(latents[0].numel()).expand(batch, -1).reshape(latents.shape)
+        packed = pack(numbers, *args, **kwargs)[0]
+        order = packed.flatten()
+        shape = tuple(n for n in latents.shape[1:] if n > 1)
+        learnt.append(Packing(shape, tuple(packed.shape), order, order.argsort()))
+        return pack(latents, *args, **kwargs)
+
+    pipe._pack_latents = watched
+    try:
+        yield learnt
+    finally:
+        del pipe._pack_latents
+
+
+def packing_for(packings: list[Packing], sample_shape: tuple[int, ...]) -> Packing | None:
+    """The packing that gives samples of a shape, if one does."""
+    return next((p for p in packings if p.packed_shape == tuple(sample_shape)), None)
