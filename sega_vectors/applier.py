@@ -22,8 +22,9 @@ from sega_vectors.gate import Compatibility, Target, check, check_overrides, che
 from sega_vectors.guidance import add_guidance
 from sega_vectors.packing import Packing, learning_packings, packing_for
 from sega_vectors.plan import GuidancePlan, PlannedVector
+from sega_vectors.prediction import conversion
 from sega_vectors.provenance import as_tensor, initial_noises, model_facts, scheduler_facts
-from sega_vectors.schedule import as_array, match_steps, noise_levels
+from sega_vectors.schedule import as_array, match_steps, noise_levels, noise_ratios, prediction_type
 from sega_vectors.space import packed
 from sega_vectors.steps import guided_steps
 from sega_vectors.watch import watch
@@ -72,7 +73,7 @@ class Applier:
             edit_weights: g_i, 0 or more.
             edit_momentum_scale: s_m.
             edit_mom_beta: β_m.
-            allow: Refusals to override: "noise", "prediction_type", "architecture".
+            allow: Refusals to override: "noise", "architecture".
 
         Raises:
             InvalidInputError: A parameter out of range, a λ looser than recorded, or a list of the wrong length.
@@ -180,19 +181,25 @@ class Applier:
     def plan(self, indices: Sequence[int], timesteps: Any, device: torch.device) -> GuidancePlan:
         """The guidance of the given vectors over a run with the given timesteps, shape (M,)."""
         scheduler = self.pipe.scheduler
-        sigmas = noise_levels(scheduler, timesteps)
+        target = prediction_type(scheduler)
+        ratios = noise_ratios(noise_levels(scheduler, timesteps), target)
         planned = []
         for i in indices:
             vector, changes = self.vectors[i], self._changes[i]
-            flow = vector.provenance.scheduler.prediction_type == "flow_prediction"
-            match = match_steps(vector.timesteps, vector.sigmas, timesteps, sigmas, flow)
+            predicted = vector.provenance.scheduler.prediction_type
+            recorded = noise_ratios(vector.sigmas, predicted)
+            match = match_steps(vector.timesteps, recorded, timesteps, ratios)
             cooldown = vector.concept.edit_cooldown_steps
             moved = {
                 "edit_warmup_steps": match.steps_before(vector.concept.edit_warmup_steps),
                 "edit_cooldown_steps": None if cooldown is None else match.steps_before(cooldown),
             }
             concept: Concept = replace(vector.concept, **{**moved, **changes})
-            planned.append(PlannedVector(self._kept[i], concept, match, *self._momentum[i]))
+            kept = self._kept[i]
+            if predicted != target:
+                factors = torch.from_numpy(conversion(predicted, target, recorded)).float()
+                kept = kept * factors.reshape(-1, *[1] * (kept.ndim - 1))
+            planned.append(PlannedVector(kept, concept, match, *self._momentum[i]))
         return GuidancePlan(planned, len(timesteps), device)
 
 

@@ -1,9 +1,9 @@
 """The provenance gate: whether a vector belongs to a run.
 
 *exact*: the run differs from the recorded one in its prompt alone. *compatible*: also in what guidance is known to
-carry over, such as the schedule or a fine-tune of the weights; what differs is said. *Refused*, by an error: another
-initial noise, sample shape, prediction type or architecture. A refusal but the shape's can be overridden by name,
-since showing that another noise does not work is part of the science.
+carry over, such as the schedule, a fine-tune of the weights, or the prediction type, to which it is converted; what
+differs is said. *Refused*, by an error: another initial noise, sample shape or architecture. A refusal but the shape's
+can be overridden by name, since showing that another noise does not work is part of the science.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,7 +12,7 @@ from typing import Literal
 
 from sega_store import GuidanceVector, IncompatibleError, InvalidInputError, ModelFacts, SchedulerFacts
 
-OVERRIDES = ("noise", "prediction_type", "architecture")
+OVERRIDES = ("noise", "architecture")
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -
         differences.append(f"weights {target.model.id} instead of {recorded.model.id} (fingerprints differ)")
     facts: list[tuple[str, object, object]] = [
         ("dtype", recorded.model.dtype, target.model.dtype),
+        ("prediction type", recorded.scheduler.prediction_type, target.scheduler.prediction_type),
         ("scheduler", recorded.scheduler.name, target.scheduler.name),
         ("guidance_scale", recorded.run.guidance_scale, target.guidance_scale),
         ("num_inference_steps", recorded.run.num_inference_steps, target.num_inference_steps),
@@ -103,7 +104,7 @@ def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -
         differences += [
             f"scheduler {key} {new.get(key)} instead of {old.get(key)}"
             for key in sorted({*old, *new})
-            if old.get(key) != new.get(key)
+            if old.get(key) != new.get(key) and key != "prediction_type"
         ]
     return Compatibility.of(differences)
 
@@ -118,13 +119,6 @@ def _decisive(vector: GuidanceVector, target: Target) -> Iterator[tuple[str, str
             f"initial noise {recorded.noise.sha256[:12]}{seed}",
             f"initial noise {', '.join(n[:12] for n in target.noises[:3])}",
             "pass the stored noise, Applier(..., noise=library.noise(ref)), or record the concept at this noise",
-        )
-    if recorded.scheduler.prediction_type != target.scheduler.prediction_type:
-        yield (
-            "prediction_type",
-            f"prediction type {recorded.scheduler.prediction_type}",
-            f"prediction type {target.scheduler.prediction_type}",
-            "use a model of the recorded prediction type, or record the concept with this one",
         )
     if recorded.model.denoiser != target.model.denoiser:
         yield (

@@ -24,6 +24,7 @@ from sega_store import (
 from sega_vectors.call import PipelineCall
 from sega_vectors.denoiser import execution_device, find_denoiser
 from sega_vectors.fingerprint import fingerprint
+from sega_vectors.schedule import prediction_type
 
 _PACKAGES = ("sega-vectors", "diffusers", "torch", "transformers")
 
@@ -63,11 +64,10 @@ def scheduler_facts(pipe: DiffusionPipeline) -> SchedulerFacts:
     """Which sampler, with its whole configuration."""
     scheduler = pipe.scheduler
     config = {k: v for k, v in scheduler.config.items() if not k.startswith("_")}
-    flow = type(scheduler).__name__.startswith("FlowMatch")
     return SchedulerFacts(
         name=type(scheduler).__name__,
         config=_plain(config),
-        prediction_type=str(config.get("prediction_type", "flow_prediction" if flow else "epsilon")),
+        prediction_type=prediction_type(scheduler),
     )
 
 

@@ -18,6 +18,12 @@ from torch import Tensor
 FloatArray = NDArray[np.float64]
 
 
+def prediction_type(scheduler: Any) -> str:
+    """What the denoiser predicts for this scheduler: `epsilon`, `v_prediction`, `sample` or `flow_prediction`."""
+    flow = type(scheduler).__name__.startswith("FlowMatch")
+    return str(scheduler.config.get("prediction_type", "flow_prediction" if flow else "epsilon"))
+
+
 def noise_levels(scheduler: Any, timesteps: FloatArray) -> FloatArray:
     """σ at the given timesteps.
 
@@ -26,23 +32,42 @@ def noise_levels(scheduler: Any, timesteps: FloatArray) -> FloatArray:
         timesteps: Shape (T,).
 
     Returns:
-        σ, shape (T,): from the scheduler's `alphas_cumprod` where it has one, interpolated between its training steps,
-        else from its `sigmas`.
+        σ, shape (T,): from the scheduler's `alphas_cumprod` where it has one and isn't one of flow matching,
+        interpolated between its training steps, else from its `sigmas`.
     """
-    cumulative = getattr(scheduler, "alphas_cumprod", None)
-    if cumulative is not None:
-        ᾱ = cumulative.double().cpu().numpy().clip(1e-12, 1 - 1e-12)
-        levels: FloatArray = np.exp(np.interp(timesteps, np.arange(len(ᾱ)), 0.5 * np.log((1 - ᾱ) / ᾱ)))
-        return levels
+    if prediction_type(scheduler) != "flow_prediction":
+        if hasattr(scheduler, "alphas_cumprod"):
+            return _diffusion_levels(as_array(scheduler.alphas_cumprod), timesteps)
+        if hasattr(scheduler, "_alpha_cumprod"):  # Würstchen's: a function of times in [0, 1]
+            return _ratio(as_array(scheduler._alpha_cumprod(torch.as_tensor(timesteps), torch.device("cpu"))))
     planned = as_array(scheduler.timesteps)
     sigmas = as_array(scheduler.sigmas)[: len(planned)]
     order = np.argsort(planned)
     return np.interp(timesteps, planned[order], sigmas[order])
 
 
+def noise_ratios(sigmas: FloatArray, prediction_type: str) -> FloatArray:
+    """The ratio of noise to signal at noise levels of either kind, in [1e-6, 1e6]."""
+    if prediction_type == "flow_prediction":
+        share = sigmas.clip(1e-6, 1 - 1e-6)
+        return (share / (1 - share)).clip(1e-6, 1e6)
+    return sigmas.clip(1e-6, 1e6)
+
+
 def as_array(values: Tensor) -> FloatArray:
     """A tensor's values on the host, as float64."""
     return values.detach().to("cpu", torch.float64).numpy()
+
+
+def _diffusion_levels(alphas_cumprod: FloatArray, timesteps: FloatArray) -> FloatArray:
+    levels: FloatArray = np.exp(np.interp(timesteps, np.arange(len(alphas_cumprod)), np.log(_ratio(alphas_cumprod))))
+    return levels
+
+
+def _ratio(alphas_cumprod: FloatArray) -> FloatArray:
+    ᾱ = alphas_cumprod.clip(1e-12, 1 - 1e-12)
+    ratio: FloatArray = np.sqrt((1 - ᾱ) / ᾱ)
+    return ratio
 
 
 @dataclass(frozen=True)
@@ -67,33 +92,22 @@ class StepMatch:
 
 
 def match_steps(
-    recorded_timesteps: FloatArray,
-    recorded_sigmas: FloatArray,
-    timesteps: FloatArray,
-    sigmas: FloatArray,
-    flow: bool,
+    recorded_timesteps: FloatArray, recorded_ratios: FloatArray, timesteps: FloatArray, ratios: FloatArray
 ) -> StepMatch:
     """Match the steps of a run to recorded ones by log-SNR; beyond the recorded range, the nearest stands.
 
     Args:
         recorded_timesteps: Shape (T,), as stored with the vector.
-        recorded_sigmas: Their noise levels, shape (T,).
+        recorded_ratios: Their ratios of noise to signal, shape (T,); see `noise_ratios`.
         timesteps: The run's, shape (M,).
-        sigmas: Their noise levels, shape (M,).
-        flow: Whether σ is flow matching's share of noise.
+        ratios: Theirs, shape (M,).
     """
-    indices = np.arange(len(timesteps))
-    if np.array_equal(recorded_timesteps, timesteps):
+    recorded = len(recorded_timesteps)
+    if np.array_equal(recorded_timesteps, timesteps[:recorded]):  # some plan a last timestep that they never take
+        indices = np.arange(len(timesteps)).clip(max=recorded - 1)
         return StepMatch(indices, indices, np.zeros(len(timesteps)), exact=True)
-    known, first = np.unique(_log_snr(recorded_sigmas, flow), return_index=True)
-    position = np.interp(_log_snr(sigmas, flow), known, np.arange(len(known)))
+    known, first = np.unique(-np.log(recorded_ratios), return_index=True)
+    position = np.interp(-np.log(ratios), known, np.arange(len(known)))
     below = np.floor(position).astype(np.intp)
     above = np.minimum(below + 1, len(known) - 1)
     return StepMatch(first[below], first[above], position - below, exact=False)
-
-
-def _log_snr(sigmas: FloatArray, flow: bool) -> FloatArray:
-    clipped = sigmas.clip(1e-6, 1 - 1e-6) if flow else sigmas.clip(1e-6, 1e6)
-    ratio: FloatArray = clipped / (1 - clipped) if flow else clipped
-    snr: FloatArray = -2 * np.log(ratio)
-    return snr

@@ -27,7 +27,7 @@ A REF is a name, a concept if only one vector has it, or the start of an id; REF
 Options that are not given are as recorded. One given once goes for all vectors; given once for each, in their order."""
 
 _AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
-OVERRIDES = ("noise", "prediction_type", "architecture")
+OVERRIDES = ("noise", "architecture")
 
 
 @click.command("apply", epilog=EXAMPLES)

@@ -36,6 +36,10 @@ def _half(pipe: Any) -> None:
     pipe.to(torch.bfloat16)
 
 
+def _predicting_v(pipe: Any) -> None:
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, prediction_type="v_prediction")
+
+
 def _respaced(pipe: Any) -> None:
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
 
@@ -45,6 +49,7 @@ def _respaced(pipe: Any) -> None:
     [
         (_fine_tuned, {}, "fingerprints differ"),
         (_half, {}, "dtype bfloat16 instead of float32"),
+        (_predicting_v, {}, "prediction type v_prediction instead of epsilon"),
         (_respaced, {}, "scheduler timestep_spacing trailing instead of leading"),
         (None, {"num_inference_steps": 5}, "num_inference_steps 5 instead of 3"),
         (None, {"guidance_scale": 5.0}, "guidance_scale 5.0 instead of 7.5"),
@@ -74,16 +79,6 @@ def test_refused_at_another_noise_before_anything_runs() -> None:
     assert "allow={'noise'}" in message
     assert torch.equal(other.get_state(), torch.Generator().manual_seed(4).get_state())
     assert Applier(pipe, recorder.vectors, allow={"noise"})(**CALL, generator=other)
-
-
-def test_refused_for_another_prediction_type() -> None:
-    pipe, recorder = recorded()
-    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, prediction_type="v_prediction")
-    with pytest.raises(IncompatibleError, match=r"prediction type epsilon, this run has prediction type v_prediction"):
-        Applier(pipe, recorder.vectors, noise=recorder.noises[0])(**CALL)
-    overridden = Applier(pipe, recorder.vectors, noise=recorder.noises[0], allow={"prediction_type"})
-    overridden(**CALL)
-    assert overridden.compatibility[0].answer == "compatible"
 
 
 def test_refused_for_another_architecture() -> None:

@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler, HeunDiscreteScheduler
+from diffusers import (
+    DDPMWuerstchenScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    UniPCMultistepScheduler,
+)
 
-from sega_vectors.schedule import as_array, match_steps, noise_levels
+from sega_vectors.schedule import as_array, match_steps, noise_levels, noise_ratios, prediction_type
 
 from .tiny import SCHEDULERS
 
@@ -33,7 +39,8 @@ def test_equal_schedules_match_step_by_step_with_repeats() -> None:
     heun.set_timesteps(5)
     timesteps = as_array(heun.timesteps)
     sigmas = noise_levels(heun, timesteps)
-    match = match_steps(timesteps, sigmas, timesteps, sigmas, flow=False)
+    match = match_steps(timesteps, sigmas, timesteps, sigmas)
+    assert match_steps(timesteps[:-1], sigmas[:-1], timesteps, sigmas).exact  # a last timestep that no step takes
     assert match.exact
     assert match.lower.tolist() == match.upper.tolist() == list(range(9))
 
@@ -41,7 +48,7 @@ def test_equal_schedules_match_step_by_step_with_repeats() -> None:
 def test_other_schedules_match_by_log_snr() -> None:
     recorded = np.array([900.0, 600.0, 300.0, 0.0])
     sigmas = np.exp(np.array([3.0, 1.0, -1.0, -3.0]))
-    match = match_steps(recorded, sigmas, np.array([750.0, 300.0, 10.0]), np.exp([2.0, -1.0, -9.0]), flow=False)
+    match = match_steps(recorded, sigmas, np.array([750.0, 300.0, 10.0]), np.exp([2.0, -1.0, -9.0]))
     assert not match.exact
     position = match.lower + match.weight
     np.testing.assert_allclose(position, [0.5, 2.0, 3.0])
@@ -52,7 +59,7 @@ def test_warm_up_moves_to_the_same_noise_level() -> None:
     fine.set_timesteps(50)
     coarse.set_timesteps(10)
     a, b = as_array(fine.timesteps), as_array(coarse.timesteps)
-    match = match_steps(a, noise_levels(fine, a), b, noise_levels(coarse, b), flow=False)
+    match = match_steps(a, noise_levels(fine, a), b, noise_levels(coarse, b))
     assert match.steps_before(10) == pytest.approx(2, abs=1)
     assert match.steps_before(0) == 0
     assert match.steps_before(99) == 10
@@ -63,3 +70,26 @@ def test_zero_terminal_snr_is_finite() -> None:
     scheduler.alphas_cumprod[-1] = 0
     assert np.isfinite(noise_levels(scheduler, np.array([999.0]))).all()
     assert torch.isfinite(scheduler.alphas_cumprod).all()
+
+
+def test_flow_and_diffusion_levels_are_compared_as_ratios() -> None:
+    np.testing.assert_allclose(noise_ratios(np.array([0.5, 0.8]), "flow_prediction"), [1.0, 4.0])
+    np.testing.assert_allclose(noise_ratios(np.array([0.5, np.inf]), "epsilon"), [0.5, 1e6])
+
+
+def test_flow_matching_by_configuration() -> None:
+    scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
+    scheduler.set_timesteps(5)
+    levels = noise_levels(scheduler, as_array(scheduler.timesteps))
+    np.testing.assert_allclose(levels, as_array(scheduler.sigmas)[:5])
+    assert prediction_type(scheduler) == "flow_prediction"
+
+
+def test_würstchen_s_levels_are_those_that_its_noise_is_added_at() -> None:
+    scheduler = DDPMWuerstchenScheduler()
+    scheduler.set_timesteps(4)
+    timesteps = scheduler.timesteps[:-1]
+    noisy = scheduler.add_noise(torch.zeros(4, 1), torch.ones(4, 1), timesteps)
+    signal = scheduler.add_noise(torch.ones(4, 1), torch.zeros(4, 1), timesteps)
+    expected = (noisy / signal).flatten().numpy()
+    np.testing.assert_allclose(noise_levels(scheduler, as_array(timesteps)), expected, rtol=1e-4)
