@@ -43,7 +43,8 @@ def noise_levels(scheduler: Any, timesteps: FloatArray) -> FloatArray:
     planned = as_array(scheduler.timesteps)
     sigmas = as_array(scheduler.sigmas)[: len(planned)]
     order = np.argsort(planned)
-    return np.interp(timesteps, planned[order], sigmas[order])
+    levels: FloatArray = np.interp(timesteps, planned[order], sigmas[order])
+    return levels
 
 
 def noise_ratios(sigmas: FloatArray, prediction_type: str) -> FloatArray:
