@@ -99,7 +99,7 @@ def unpack_image(pipe: Any, stepped: Tensor) -> Tensor:
 
 def unpack_patches(pipe: Any, stepped: Tensor) -> Tensor:
     """Flux 2's tokens, shape (B, H/2*W/2, C*4), as (B, C, H, W)."""
-    grid = stepped.mT.unflatten(-1, (HEIGHT // 2, WIDTH // 2))
+    grid = stepped.mT.reshape(len(stepped), -1, HEIGHT // 2, WIDTH // 2)
     ids = pipe._prepare_latent_ids(grid)
     unpacked: Tensor = pipe._unpatchify_latents(pipe._unpack_latents_with_ids(stepped, ids))
     return unpacked
