@@ -1,7 +1,7 @@
 """The denoisers of a pipeline, their calls, and hooks on them that live as long as a `with` block."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,16 +104,42 @@ def predictions(output: Any) -> Tensor:
 def hooked(denoisers: Sequence[nn.Module], before: PreHook, after: PostHook | None = None) -> Iterator[None]:
     """Call `before(denoiser, args, kwargs)` and `after(output)` around each forward call, until the block ends.
 
-    Torch's own hooks, since they survive `enable_model_cpu_offload` and other hooks coming and going.
+    Torch's own hooks, since they survive `enable_model_cpu_offload` and other hooks coming and going; around the
+    compiled call of a denoiser that was compiled in place, which would trace hooks too.
     """
-    handles = [denoiser.register_forward_pre_hook(before, with_kwargs=True) for denoiser in denoisers]
+    with ExitStack() as attached:
+        for denoiser in denoisers:
+            attached.enter_context((_hooked if denoiser._compiled_call_impl is None else _wrapped)(denoiser, before, after))
+        yield
+
+
+@contextmanager
+def _hooked(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> Iterator[None]:
+    handles = [denoiser.register_forward_pre_hook(before, with_kwargs=True)]
     if after is not None:
-        handles += [d.register_forward_hook(lambda _module, _args, output: after(output)) for d in denoisers]
+        handles.append(denoiser.register_forward_hook(lambda _module, _args, output: after(output)))
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def _wrapped(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> Iterator[None]:
+    compiled: Callable[..., Any] = denoiser._compiled_call_impl
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = before(denoiser, args, kwargs) or (args, kwargs)
+        output = compiled(*args, **kwargs)
+        changed = None if after is None else after(output)
+        return output if changed is None else changed
+
+    denoiser._compiled_call_impl = call
+    try:
+        yield
+    finally:
+        denoiser._compiled_call_impl = compiled
 
 
 def slice_rows(output: Any, rows: slice, total: int) -> Any:
