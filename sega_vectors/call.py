@@ -60,8 +60,9 @@ class PipelineCall:
     def with_prompt(self, text: str) -> "PipelineCall":
         """The same call with `text` as the prompt of every sample."""
         changes: dict[str, Any] = {name: None for name in self.arguments if _is_prompt(name)}
-        prompt = self.arguments.get("prompt")
-        changes["prompt"] = text if isinstance(prompt, str) else [text] * self.num_prompts
+        prompts = self.arguments.get("prompt"), self.arguments.get("negative_prompt")  # pipelines want both of one type
+        single = isinstance(next((given for given in prompts if given is not None), None), str)
+        changes["prompt"] = text if single else [text] * self.num_prompts
         return self.replace(**changes)
 
     def with_other_noise(self) -> "PipelineCall":
@@ -70,8 +71,8 @@ class PipelineCall:
         return self.replace(**{**drawn, "generator": torch.Generator().manual_seed(0x5E6A)})
 
     def __call__(self) -> Any:
-        """Run the pipeline."""
-        return self.pipe(**self.arguments)
+        """Run the pipeline, on lists of its own: Z-Image writes its chat template into the list of prompts."""
+        return self.pipe(**{name: list(v) if isinstance(v, list) else v for name, v in self.arguments.items()})
 
     @property
     def num_inference_steps(self) -> int:

@@ -24,13 +24,18 @@ def find_denoisers(pipe: DiffusionPipeline) -> list[nn.Module]:
     Most pipelines have one; Wan 2.2 has one for high noise and one for low.
 
     Raises:
-        PipelineError: The pipeline has none of them.
+        PipelineError: The pipeline has none of them, or its weights are elsewhere, as under sequential offloading.
     """
     modules = [module for name in _NAMES if isinstance(module := getattr(pipe, name, None), nn.Module)]
     if not modules:
         raise PipelineError(
             f"a denoiser is a component named {', '.join(_NAMES)}; {type(pipe).__name__} has"
             f" {', '.join(sorted(pipe.components))}: use a pipeline with one of them"
+        )
+    if any(parameter.is_meta for module in modules for parameter in module.parameters()):
+        raise PipelineError(
+            "a denoiser's weights must be there to be told from others', met some on the meta device: use"
+            " enable_model_cpu_offload() or enable_group_offload() instead of enable_sequential_cpu_offload()"
         )
     return modules
 
@@ -109,7 +114,9 @@ def hooked(denoisers: Sequence[nn.Module], before: PreHook, after: PostHook | No
     """
     with ExitStack() as attached:
         for denoiser in denoisers:
-            attached.enter_context((_hooked if denoiser._compiled_call_impl is None else _wrapped)(denoiser, before, after))
+            attached.enter_context(
+                (_hooked if denoiser._compiled_call_impl is None else _wrapped)(denoiser, before, after)
+            )
         yield
 
 

@@ -1,15 +1,19 @@
 """Recording and applying beside other features of the same run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from accelerate.hooks import CpuOffload
 from diffusers import (
     ControlNetModel,
+    FasterCacheConfig,
+    FirstBlockCacheConfig,
     FluxImg2ImgPipeline,
+    PyramidAttentionBroadcastConfig,
     StableDiffusionControlNetPipeline,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
@@ -17,7 +21,7 @@ from diffusers import (
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from sega_vectors import Applier, Concept, IncompatibleError, Recorder
+from sega_vectors import Applier, Concept, IncompatibleError, PipelineError, Recorder
 from sega_vectors.guidance import keep_tails
 
 from .families import FAMILIES
@@ -38,7 +42,11 @@ def picture(height: int = 32, width: int = 32) -> Tensor:
 
 
 def run(runner: Any, call: Mapping[str, Any], **changes: Any) -> Tensor:
-    images: Tensor = runner(**{**call, "generator": generator(), **changes}).images
+    """A run with a generator for each prompt of a list, which is copied: Z-Image's pipeline writes into it."""
+    prompt, drawn = call["prompt"], generator()
+    if isinstance(prompt, list):
+        changes = {"prompt": list(prompt), "generator": [generator(seed) for seed in range(len(prompt))], **changes}
+    images: Tensor = runner(**{**call, "generator": drawn, "return_dict": False, **changes})[0]
     return images
 
 
@@ -52,7 +60,7 @@ def reproduced(pipe: Any, call: Mapping[str, Any], *concepts: Concept) -> Record
     applier = Applier(pipe, recorder.vectors)
     assert (run(applier, call) - recorded).abs().max() < 1e-4 * edit
     assert [c.answer for c in applier.compatibility] == ["exact"] * len(recorder.vectors)
-    if call.get("prompt") is not None:
+    if isinstance(call["prompt"], str):
         moved = run(applier, {**call, **OTHER})
         assert (moved - recorded).abs().max() > edit / 10
         assert (moved - run(pipe, {**call, **OTHER})).abs().max() > edit / 10
@@ -173,9 +181,8 @@ def test_controlnet(guess_mode: bool) -> None:
     for step, (args, kwargs) in enumerate(rows_at_each_step(pipe, call)):
         assert kwargs["mid_block_additional_residual"].shape[0] == 2
         torch.testing.assert_close(dense[step], psi_by_hand(pipe, args, kwargs), rtol=1e-3, atol=1e-5)
-    run(Applier(pipe, recorder.vectors, noise=recorder.noises[0]), call, generator=None)
-    elsewhere = Applier(pipe, recorder.vectors)
-    run(elsewhere, {**call, "image": 1 - picture()})
+    applied = run(Applier(pipe, recorder.vectors, noise=recorder.noises[0]), call, generator=None)
+    assert torch.equal(applied, run(Applier(pipe, recorder.vectors), call))
 
 
 def test_ip_adapter() -> None:
@@ -217,7 +224,9 @@ def test_lora() -> None:
     bare = Recorder(pipe, [GLASSES])
     before = run(bare, CALL)
     torch.manual_seed(2)
-    pipe.unet.add_adapter(LoraConfig(r=4, lora_alpha=4, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False))
+    pipe.unet.add_adapter(
+        LoraConfig(r=4, lora_alpha=4, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False)
+    )
     recorder = reproduced(pipe, CALL)
     applier = Applier(pipe, bare.vectors)
     run(applier, CALL)
@@ -247,13 +256,14 @@ def test_guidance_rescale() -> None:
 
 @pytest.mark.parametrize("xl", [False, True])
 def test_embeddings_instead_of_prompts(xl: bool) -> None:
-    pipe = stable_diffusion_xl() if xl else stable_diffusion()
     if xl:
+        pipe: Any = stable_diffusion_xl()
         names = "prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds"
-        embeds = dict(zip(names, pipe.encode_prompt("a king", device="cpu"), strict=True))
+        encoded = pipe.encode_prompt("a king", device="cpu")
     else:
-        embeds = dict(zip(("prompt_embeds", "negative_prompt_embeds"), pipe.encode_prompt("a king", "cpu", 1, True), strict=True))
-    call = {**CALL, "prompt": None, **embeds}
+        pipe, names = stable_diffusion(), ("prompt_embeds", "negative_prompt_embeds")
+        encoded = pipe.encode_prompt("a king", "cpu", 1, True)
+    call = {**CALL, "prompt": None, **dict(zip(names, encoded, strict=True))}
     recorder = reproduced(pipe, call)
     named = Recorder(pipe, [GLASSES])
     recorded = run(named, CALL)
@@ -263,11 +273,216 @@ def test_embeddings_instead_of_prompts(xl: bool) -> None:
     assert (applied - recorded).abs().max() < 1e-5 * recorded.abs().max()
 
 
-def test_a_negative_prompt() -> None:
+def test_embeddings_beside_a_negative_prompt() -> None:
     pipe = stable_diffusion()
-    recorder = reproduced(pipe, {**CALL, "negative_prompt": "blurred"})
+    embeds = pipe.encode_prompt("a king", "cpu", 1, False)[0]
+    for negative in ("blurred", ["blurred"]):
+        named = Recorder(pipe, [GLASSES])
+        run(named, {**CALL, "prompt": "a king", "negative_prompt": "blurred"})
+        recorder = reproduced(pipe, {**CALL, "prompt": None, "prompt_embeds": embeds, "negative_prompt": negative})
+        assert np.array_equal(named.vectors[0].dense(), recorder.vectors[0].dense())
+
+
+def test_negative_prompts() -> None:
+    pipe = stable_diffusion()
     plain = Recorder(pipe, [GLASSES])
     run(plain, CALL)
+    recorder = reproduced(pipe, {**CALL, "negative_prompt": "blurred"})
     assert not np.array_equal(recorder.vectors[0].dense(), plain.vectors[0].dense())
-    assert recorder.vectors[0].provenance.run.negative_prompt == "blurred"
-    assert reproduced(pipe, {**CALL, "prompt": ["a king"], "negative_prompt": ["blurred"]}).vectors[0].provenance.run.negative_prompt == "blurred"
+    listed = reproduced(pipe, {**CALL, "prompt": ["a king", "a queen"], "negative_prompt": ["blurred", "dull"]})
+    assert [v.provenance.run.negative_prompt for v in listed.vectors] == ["blurred", "dull"]
+
+
+@pytest.mark.parametrize("family", ["sd", "sdxl", "sd3", "flux", "flux_cfg", "qwen_image", "z_image"])
+def test_a_batch_with_a_vector_for_each_sample(family: str) -> None:
+    """Two prompts of one length, so that each sample's prediction is the one that it has alone."""
+    pipe = FAMILIES[family].build()
+    arguments = dict(FAMILIES[family].arguments)
+    arguments |= {"negative_prompt": [""] * 2} if "negative_prompt" in arguments else {}
+    call = {**arguments, "prompt": ["a king", "a wolf"]}
+    recorder = reproduced(pipe, call, GLASSES, Concept("a smile", 3.0, 0.9, 0))
+    recorded = run(recorder, call)
+    assert [v.provenance.noise.sha256 for v in recorder.vectors[::2]] == [n.sha256 for n in recorder.noises[::2]]
+    assert len({noise.sha256 for noise in recorder.noises}) == 2
+    both = run(Applier(pipe, recorder.vectors, noise=recorder.noises[::2]), call, generator=None)
+    assert (both - recorded).abs().max() < 1e-4 * recorded.abs().max()
+    only_second = run(Applier(pipe, recorder.vectors[2:]), call)
+    plain = run(pipe, call)
+    assert torch.equal(only_second[0], plain[0])
+    assert (only_second[1] - recorded[1]).abs().max() < 1e-4 * recorded.abs().max()
+
+
+@pytest.mark.parametrize("family", ["sdxl", "flux", "z_image"])
+def test_a_batch_with_one_vector_for_all(family: str) -> None:
+    pipe = FAMILIES[family].build()
+    call = {**FAMILIES[family].arguments, "prompt": "a king"}
+    recorder = Recorder(pipe, [GLASSES])
+    recorded = run(recorder, call)
+    applier = Applier(pipe, recorder.vectors, noise=recorder.noises[0])
+    together = run(applier, {**call, "prompt": ["a king", "a wolf"]}, generator=None)
+    alone = torch.cat([run(applier, {**call, "prompt": prompt}, generator=None) for prompt in ("a king", "a wolf")])
+    assert (together - alone).abs().max() < 1e-4 * alone.abs().max()
+    assert (together[0] - recorded[0]).abs().max() < 1e-4 * recorded.abs().max()
+    pictures = run(applier, {**call, "num_images_per_prompt": 2}, generator=None)
+    assert (pictures - recorded).abs().max() < 1e-4 * recorded.abs().max()
+
+
+def test_model_cpu_offload() -> None:
+    """Diffusers' hooks, which come and go with each call, with the CPU as the device that they bring the models to."""
+    pipe = stable_diffusion()
+    before = Recorder(pipe, [GLASSES])
+    recorded = run(before, CALL)
+    pipe.enable_model_cpu_offload(device="cpu")
+    recorder = reproduced(pipe, CALL)
+    assert torch.equal(run(recorder, CALL), recorded)
+    for model in (pipe.unet, pipe.vae, pipe.text_encoder):
+        assert isinstance(model._hf_hook, CpuOffload)
+        assert model.forward.__name__ == "forward"
+    applier = Applier(pipe, before.vectors, noise=before.noises[0])
+    assert torch.equal(run(applier, CALL, generator=None), run(Applier(pipe, before.vectors), CALL))
+    assert applier.compatibility[0].answer == "exact"
+    pipe.remove_all_hooks()
+    assert "_hf_hook" not in vars(pipe.unet)
+
+
+def test_group_offload() -> None:
+    pipe = stable_diffusion()
+    recorded = run(Recorder(pipe, [GLASSES]), CALL)
+    cpu = torch.device("cpu")
+    pipe.enable_group_offload(onload_device=cpu, offload_device=cpu, offload_type="leaf_level")
+    assert torch.equal(run(reproduced(pipe, CALL), CALL), recorded)
+
+
+def test_sequential_cpu_offload_is_refused() -> None:
+    pipe = stable_diffusion()
+    recorder = Recorder(pipe, [GLASSES])
+    run(recorder, CALL)
+    pipe.enable_sequential_cpu_offload(device="cpu")
+    for runner in (recorder, Applier(pipe, recorder.vectors, noise=recorder.noises[0])):
+        with pytest.raises(PipelineError, match="enable_model_cpu_offload"):
+            run(runner, CALL)
+
+
+def test_slicing_of_attention_and_autoencoder() -> None:
+    pipe = stable_diffusion()
+    plain = Recorder(pipe, [GLASSES])
+    run(plain, CALL)
+    pipe.enable_attention_slicing(1)
+    pipe.vae.enable_slicing()
+    pipe.vae.enable_tiling()
+    recorder = reproduced(pipe, {**CALL, "output_type": "pt"})
+    np.testing.assert_allclose(recorder.vectors[0].dense(), plain.vectors[0].dense(), atol=1e-4)
+
+
+class CountedGraphs:
+    """A backend of torch.compile that runs graphs as they are, and counts how many it was given."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, graph: Any, _inputs: Any) -> Any:
+        self.count += 1
+        return graph.forward
+
+    def taken(self) -> int:
+        """How many there were since the last question."""
+        count, self.count = self.count, 0
+        return count
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_compilation(in_place: bool) -> None:
+    """One graph for each number of rows; none for a step, a repetition, or an applied vector."""
+    torch._dynamo.reset()
+    pipe, graphs = stable_diffusion(), CountedGraphs()
+    eager = Recorder(pipe, [GLASSES])
+    recorded = run(eager, CALL)
+    plain = run(pipe, CALL)
+    if in_place:
+        pipe.unet.compile(backend=graphs, fullgraph=True, dynamic=False)
+    else:
+        pipe.unet = torch.compile(pipe.unet, backend=graphs, fullgraph=True, dynamic=False)
+    compiled = pipe.unet._compiled_call_impl
+
+    applier = Applier(pipe, eager.vectors)
+    edit = (recorded - plain).abs().max()
+    assert (run(applier, CALL) - recorded).abs().max() < 1e-4 * edit
+    assert graphs.taken() == 1  # two rows
+    assert applier.compatibility[0].answer == "exact"
+    assert torch.equal(run(pipe, CALL), plain)
+    assert (
+        run(Applier(pipe, eager.vectors, noise=eager.noises[0]), CALL, generator=None) - recorded
+    ).abs().max() < 1e-4 * edit
+    assert graphs.taken() == 0
+    for expected in (1, 0):  # three rows, then again
+        recorder = Recorder(pipe, [GLASSES])
+        assert (run(recorder, CALL) - recorded).abs().max() < 1e-4 * edit
+        assert graphs.taken() == expected
+    assert recorder.vectors[0].recipe == eager.vectors[0].recipe
+    assert torch.equal(run(pipe, CALL), plain)
+    assert graphs.taken() == 0
+    assert pipe.unet._compiled_call_impl is compiled
+
+
+CACHES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "first block": ("wan", lambda pipe: FirstBlockCacheConfig(threshold=0.5)),
+    "pyramid attention": (
+        "flux",
+        lambda pipe: PyramidAttentionBroadcastConfig(
+            spatial_attention_block_skip_range=2,
+            spatial_attention_timestep_skip_range=(-1, 1001),
+            current_timestep_callback=lambda: pipe._current_timestep,
+        ),
+    ),
+    "faster": (
+        "flux",
+        lambda pipe: FasterCacheConfig(
+            spatial_attention_block_skip_range=2,
+            spatial_attention_timestep_skip_range=(-1, 901),
+            unconditional_batch_timestep_skip_range=(-1, 901),
+            current_timestep_callback=lambda: int(pipe._current_timestep),
+            attention_weight_callback=lambda _: 0.5,
+            is_guidance_distilled=True,
+            tensor_format="BCHW",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("cache", CACHES)
+def test_caches_of_the_denoiser(cache: str) -> None:
+    """Recording refuses, since a cache would answer for one text with another's; applying works."""
+    family, configure = CACHES[cache]
+    pipe, call = FAMILIES[family].build(), {**FAMILIES[family].arguments, "num_inference_steps": 6}
+    recorder = Recorder(pipe, [GLASSES])
+    recorded, plain = run(recorder, call), run(pipe, call)
+    edit = (recorded - plain).norm()
+    pipe.transformer.enable_cache(configure(pipe))
+    cached = run(pipe, call)
+    assert not torch.equal(cached, plain)
+    drawn = generator()
+    state = drawn.get_state()
+    with pytest.raises(PipelineError, match="a denoiser with a cache: call its disable_cache"):
+        run(recorder, call, generator=drawn)
+    assert torch.equal(drawn.get_state(), state)
+    applied = run(Applier(pipe, recorder.vectors), call)
+    assert torch.equal(applied, run(Applier(pipe, recorder.vectors, noise=recorder.noises[0]), call, generator=None))
+    assert (applied - cached).norm() > 0.5 * edit
+    assert (applied - recorded).norm() < 0.5 * edit
+    assert torch.equal(run(Applier(pipe, recorder.vectors, edit_guidance_scale=0), call), cached)
+    assert torch.equal(run(pipe, call), cached)
+    pipe.transformer.disable_cache()
+    assert torch.equal(run(pipe, call), plain)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("family", ["sd", "sdxl", "sd3", "flux"])
+def test_half_precision(family: str, dtype: torch.dtype) -> None:
+    """Replayed to the bit on one thread; elsewhere kernels round according to the number of rows."""
+    pipe, call = FAMILIES[family].build().to(dtype), FAMILIES[family].arguments
+    recorder = Recorder(pipe, [GLASSES])
+    recorded = run(recorder, call).float()
+    applied = run(Applier(pipe, recorder.vectors, noise=recorder.noises[0]), call, generator=None).float()
+    edit = (recorded - run(pipe, call).float()).norm()
+    assert recorder.vectors[0].dtype == str(dtype).removeprefix("torch.")
+    assert (applied - recorded).norm() < (0.02 if dtype == torch.float16 else 0.15) * edit
