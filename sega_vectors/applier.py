@@ -168,6 +168,7 @@ class Applier:
             num_inference_steps=call.num_inference_steps,
             noises=None if noises is None else tuple(noise.sha256 for noise in noises),
             sample_shape=None if noises is None else noises[0].array.shape,
+            arguments=call.others,
         )
         return [check(vector, target, self.allow) for vector in self.vectors]
 

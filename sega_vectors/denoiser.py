@@ -134,7 +134,8 @@ def _hooked(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> Ite
 
 @contextmanager
 def _wrapped(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> Iterator[None]:
-    compiled: Callable[..., Any] = denoiser._compiled_call_impl
+    compiled = denoiser._compiled_call_impl
+    assert compiled is not None
 
     def call(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = before(denoiser, args, kwargs) or (args, kwargs)

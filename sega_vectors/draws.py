@@ -77,8 +77,8 @@ class SubstitutedDraws(Draws):
             return tensor
         if not self._waiting:
             raise IncompatibleError(
-                "a run with noise= must draw one noise a sample, this one draws more of that size before its first step,"
-                " to encode an image: pass the recorded generator instead, which draws all of it again"
+                "a run with noise= must draw one noise a sample, this one draws more of that size before its first"
+                " step, to encode an image: pass the recorded generator instead, which draws all of it again"
             )
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
         return torch.stack(taken).reshape(tensor.shape).to(tensor)

@@ -119,7 +119,7 @@ def describe_run(
             scheduler=scheduler,
             noise=noise.facts,
             run=RunFacts(
-                prompt=call.text("prompt", sample) or "(prompt_embeds)",
+                prompt=call.prompt_text(sample),
                 negative_prompt=call.text("negative_prompt", sample),
                 guidance_scale=None if guidance_scale is None else float(guidance_scale),
                 num_inference_steps=call.num_inference_steps,
@@ -127,7 +127,7 @@ def describe_run(
                 edit_mom_beta=float(edit_mom_beta),
                 guide=guide,
                 companions=tuple(c for c in concepts if c is not concept) if guide else (),
-                arguments=call.scalars,
+                arguments=call.others,
             ),
             versions=_versions(),
         )

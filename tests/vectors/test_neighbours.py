@@ -84,7 +84,7 @@ def test_image_to_image(sampler: str, strength: float) -> None:
     planned = pipe.scheduler.timesteps.double().numpy()
     assert len(vector.timesteps) < len(planned)
     assert np.array_equal(vector.timesteps, planned[-len(vector.timesteps) :])
-    assert vector.provenance.run.arguments == {"strength": strength}
+    assert vector.provenance.run.arguments["strength"] == strength
 
 
 def test_image_to_image_of_a_flow_model_with_packed_latents() -> None:
@@ -103,13 +103,11 @@ def test_a_recording_without_an_image_is_another_noise_s() -> None:
     calls: list[Any] = []
     with pytest.raises(IncompatibleError, match="initial noise"):
         run(Applier(pipe, recorder.vectors), call, callback_on_step_end=lambda *_: calls.append(_))
-    with pytest.raises(IncompatibleError, match="draws more of that size.*pass the recorded generator"):
+    with pytest.raises(IncompatibleError, match=r"draws more of that size.*pass the recorded generator"):
         run(Applier(pipe, recorder.vectors, noise=recorder.noises[0]), call, generator=None)
     assert calls == []
 
-    outputs: list[Tensor] = []
-    step = pipe.scheduler.step
-    pipe.scheduler.step = lambda output, *args, **kwargs: outputs.append(output) or step(output, *args, **kwargs)
+    outputs = kept_outputs(pipe)
     run(pipe, call)
     run(Applier(pipe, recorder.vectors, allow={"noise"}, edit_momentum_scale=0.0), call)
     added = (outputs[3] - outputs[0])[0]  # at the first of three steps, the recording's fourth
@@ -130,6 +128,19 @@ def test_inpainting(strength: float) -> None:
         noise = torch.from_numpy(np.array(recorder.noises[0].array))[None]
         applied = run(Applier(pipe, recorder.vectors), call, latents=noise)
         assert (applied - run(pipe, call, latents=noise)).abs().max() > 1e-2 * noise.abs().max()
+
+
+def kept_outputs(pipe: Any) -> list[Tensor]:
+    """What the scheduler is going to get from now on."""
+    outputs: list[Tensor] = []
+    step = pipe.scheduler.step
+
+    def kept(output: Tensor, *args: Any, **kwargs: Any) -> Any:
+        outputs.append(output)
+        return step(output, *args, **kwargs)
+
+    pipe.scheduler.step = kept
+    return outputs
 
 
 def rows_at_each_step(pipe: Any, call: Mapping[str, Any], **changes: Any) -> list[tuple[Any, dict[str, Any]]]:
@@ -154,7 +165,8 @@ def psi_by_hand(pipe: Any, args: Any, kwargs: Mapping[str, Any]) -> Tensor:
     embeds = pipe.encode_prompt(GLASSES.text, "cpu", 1, False)[0]
     uncond = pipe.unet(sample, timestep, **{**kwargs, "return_dict": False})[0]
     edit = pipe.unet(sample, timestep, **{**kwargs, "encoder_hidden_states": embeds, "return_dict": False})[0]
-    return keep_tails(edit - uncond, GLASSES.keep_threshold)[0]
+    psi: Tensor = edit - uncond
+    return keep_tails(psi, GLASSES.keep_threshold)[0]
 
 
 def control_net() -> Any:
@@ -181,8 +193,12 @@ def test_controlnet(guess_mode: bool) -> None:
     for step, (args, kwargs) in enumerate(rows_at_each_step(pipe, call)):
         assert kwargs["mid_block_additional_residual"].shape[0] == 2
         torch.testing.assert_close(dense[step], psi_by_hand(pipe, args, kwargs), rtol=1e-3, atol=1e-5)
-    applied = run(Applier(pipe, recorder.vectors, noise=recorder.noises[0]), call, generator=None)
-    assert torch.equal(applied, run(Applier(pipe, recorder.vectors), call))
+    applier = Applier(pipe, recorder.vectors, noise=recorder.noises[0])
+    assert torch.equal(run(applier, call, generator=None), run(Applier(pipe, recorder.vectors), call))
+    run(applier, {**call, "image": 1 - picture()}, generator=None)
+    assert applier.compatibility[0].differences[0].startswith("image sha256:")
+    assert recorder.recipes(**call, generator=generator()) == [recorder.vectors[0].recipe]
+    assert recorder.recipes(**{**call, "image": 1 - picture()}, generator=generator()) != [recorder.vectors[0].recipe]
 
 
 def test_ip_adapter() -> None:
@@ -211,9 +227,12 @@ def test_ip_adapter() -> None:
     for step, (args, kwargs) in enumerate(rows_at_each_step(pipe, call)):
         torch.testing.assert_close(dense[step], psi_by_hand(pipe, args, kwargs), rtol=1e-3, atol=1e-5)
     assert not np.array_equal(recorder.vectors[0].dense(), bare.vectors[0].dense())
-    applier = Applier(pipe, bare.vectors)
+    applier = Applier(pipe, [*bare.vectors, *recorder.vectors])
     run(applier, call)
-    assert applier.compatibility[0].answer == "compatible"
+    assert [c.answer for c in applier.compatibility] == ["compatible", "exact"]
+    pipe.set_ip_adapter_scale(0.5)
+    run(applier, call)
+    assert [c.answer for c in applier.compatibility] == ["compatible", "compatible"]
 
 
 def test_lora() -> None:
@@ -245,9 +264,7 @@ def test_guidance_rescale() -> None:
     pipe = stable_diffusion()
     call = {**CALL, "guidance_rescale": 0.7}
     recorder = reproduced(pipe, call)
-    outputs: list[Tensor] = []
-    step = pipe.scheduler.step
-    pipe.scheduler.step = lambda output, *args, **kwargs: outputs.append(output) or step(output, *args, **kwargs)
+    outputs = kept_outputs(pipe)
     run(pipe, call)
     run(Applier(pipe, recorder.vectors, edit_momentum_scale=0.0, edit_warmup_steps=0), call)
     kept = recorder.vectors[0].thresholded(GLASSES.edit_threshold).dense()[0]
@@ -256,8 +273,10 @@ def test_guidance_rescale() -> None:
 
 @pytest.mark.parametrize("xl", [False, True])
 def test_embeddings_instead_of_prompts(xl: bool) -> None:
+    pipe: Any
+    names: tuple[str, ...]
     if xl:
-        pipe: Any = stable_diffusion_xl()
+        pipe = stable_diffusion_xl()
         names = "prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds"
         encoded = pipe.encode_prompt("a king", device="cpu")
     else:

@@ -126,7 +126,8 @@ def sega_by_hand(pipe: Any, call: dict[str, Any], concepts: list[Concept], scale
         elif warm and sum(weights[c] for c in warm):
             guided = guided + sum(weights[c] * kept[c] for c in warm) / sum(weights[c] for c in warm)
         latents = pipe.scheduler.step(guided, t, latents).prev_sample
-    return latents
+    result: Tensor = latents
+    return result
 
 
 # One prompt and picture each; the maths knows nothing of the scheduler.
