@@ -248,7 +248,8 @@ class _AppliedRun:
         return add_guidance(model_output, packed(guidance, self.packing))
 
     def _prepare(self, timestep: Any, sample: Tensor) -> None:
-        self.packing = self.packing or packing_for(self.packings, sample.shape[1:])
+        packing = self.packing or packing_for(self.packings, sample.shape[1:])
+        self.packing = packing and packing.to(sample.device)
         shape = tuple(sample.shape[1:]) if self.packing is None else self.packing.shape
         for vector in self.applier.vectors:
             check_shape(vector, shape)
@@ -267,7 +268,7 @@ class _AppliedRun:
 
     def _check_started(self, sample: Tensor, sigma: Any) -> None:
         """Check that the run did start from the stored noises."""
-        noise = torch.stack([as_tensor(noise) for noise in self.noises or ()])
+        noise = torch.stack([as_tensor(noise) for noise in self.noises or ()]).to(sample.device)
         if noise[0].numel() == sample[0].numel():
             shaped = noise.reshape(sample.shape) if self.packing is None else packed(noise, self.packing)
             if torch.equal((shaped.to(sample) * sigma).to(sample), sample):

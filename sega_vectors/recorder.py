@@ -30,7 +30,7 @@ from sega_vectors.guidance import (
 )
 from sega_vectors.kept import KeptEntries
 from sega_vectors.packing import Packing
-from sega_vectors.provenance import as_numpy, describe_run, dtype_name, initial_noises
+from sega_vectors.provenance import describe_run, initial_noises
 from sega_vectors.schedule import as_array, noise_levels
 from sega_vectors.space import as_sample, orientation, packed, unpacked
 from sega_vectors.steps import guided_steps
@@ -164,6 +164,7 @@ class _RecordedRun:
         if not self.timesteps:
             own = [as_sample(prediction, sample) for prediction in asked.own]
             self._sign = orientation(model_output[:, : sample.shape[1]], own)
+            self.packing = self.packing and self.packing.to(sample.device)
         base = unpacked(as_sample(asked.base, sample), self.packing)
         loose, strict = [], []
         for concept, prediction in zip(recorder.concepts, asked.concepts, strict=True):
@@ -190,17 +191,8 @@ class _RecordedRun:
         """The vectors of the finished run, sample by sample."""
         timesteps = as_array(torch.stack([torch.as_tensor(t).flatten()[0] for t in self.timesteps]))
         sigmas = noise_levels(scheduler, timesteps)
-        kept = self.kept.on_host()
-        dense = as_numpy(kept)
         return [
-            GuidanceVector.from_dense(
-                concept,
-                dense[:, sample, index],
-                dtype=dtype_name(kept.dtype),
-                timesteps=timesteps,
-                sigmas=sigmas,
-                provenance=provenance,
-            )
+            GuidanceVector(concept, *self.kept.vector(sample, index), self.kept.dtype, timesteps, sigmas, provenance)
             for sample, described in enumerate(provenances)
             for index, (concept, provenance) in enumerate(zip(self.recorder.concepts, described, strict=True))
         ]

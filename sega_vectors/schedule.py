@@ -51,7 +51,7 @@ def noise_ratios(sigmas: FloatArray, prediction_type: str) -> FloatArray:
     """The ratio of noise to signal at noise levels of either kind, in [1e-6, 1e6]."""
     if prediction_type == "flow_prediction":
         share = sigmas.clip(1e-6, 1 - 1e-6)
-        return (share / (1 - share)).clip(1e-6, 1e6)
+        sigmas = share / (1 - share)
     return sigmas.clip(1e-6, 1e6)
 
 
