@@ -195,7 +195,7 @@ def stable_diffusion_3() -> StableDiffusion3Pipeline:
                 )
             ),
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.clip_with_projection(hidden_size=16, projection_dim=16),
             tokenizer=tiny.tokenizer(),
             text_encoder_2=components.clip_with_projection(hidden_size=16, projection_dim=16),
@@ -224,7 +224,7 @@ def flux(guidance_embeds: bool = True) -> FluxPipeline:
                 )
             ),
             scheduler=_dynamic_flow(),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.clip(),
             tokenizer=tiny.tokenizer(),
             text_encoder_2=components.t5(),
@@ -283,7 +283,7 @@ def z_image() -> ZImagePipeline:
                 )
             ),
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.qwen3(),
             tokenizer=components.qwen_tokenizer(),
         )
@@ -308,7 +308,7 @@ def pixart(pipeline: Any) -> Any:
                 )
             ),
             scheduler=DPMSolverMultistepScheduler(),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.t5(),
             tokenizer=components.t5_tokenizer(),
         )
@@ -419,7 +419,7 @@ def lumina2() -> Lumina2Pipeline:
                 )
             ),
             scheduler=_dynamic_flow(),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.gemma2(),
             tokenizer=components.gemma_tokenizer(),
         )
@@ -562,7 +562,7 @@ def audioldm2() -> AudioLDM2Pipeline:
                 clip_sample=False,
                 set_alpha_to_one=False,
             ),
-            vae=components.autoencoder(image_channels=1),
+            vae=tiny.autoencoder(image_channels=1),
             text_encoder=components.clap(),
             tokenizer=components.roberta_tokenizer(),
             text_encoder_2=components.t5(),
@@ -647,11 +647,11 @@ _ROWS = (
         denoisers=("unet",),
         sample_argument=None,
     ),
-    Family("sd3", stable_diffusion_3, _arguments(guidance_scale=7.0, max_sequence_length=32), _LATENTS),
+    Family("sd3", stable_diffusion_3, _arguments(guidance_scale=7.0, max_sequence_length=64), _LATENTS),
     Family(
         "flux",
         flux,
-        _arguments(guidance_scale=3.5, max_sequence_length=32),
+        _arguments(guidance_scale=3.5, max_sequence_length=64),
         _LATENTS,
         cfg="none",
         stepped_shape=_TOKENS,
@@ -660,7 +660,7 @@ _ROWS = (
     Family(
         "flux_cfg",
         lambda: flux(guidance_embeds=False),
-        _arguments(true_cfg_scale=4.0, negative_prompt="", max_sequence_length=32),
+        _arguments(true_cfg_scale=4.0, negative_prompt="", max_sequence_length=64),
         _LATENTS,
         cfg="two calls",
         first="conditional",
@@ -744,7 +744,7 @@ _ROWS = (
     Family(
         "wan",
         wan,
-        _arguments(guidance_scale=5.0, height=32, width=48, num_frames=5, max_sequence_length=32),
+        _arguments(guidance_scale=5.0, height=32, width=48, num_frames=5, max_sequence_length=64),
         (4, 3, HEIGHT, WIDTH),
         cfg="two calls",
         first="conditional",
@@ -752,7 +752,7 @@ _ROWS = (
     Family(
         "wan22",
         lambda: wan(two_denoisers=True),
-        _arguments(guidance_scale=5.0, height=32, width=48, num_frames=5, max_sequence_length=32),
+        _arguments(guidance_scale=5.0, height=32, width=48, num_frames=5, max_sequence_length=64),
         (4, 3, HEIGHT, WIDTH),
         cfg="two calls",
         first="conditional",
