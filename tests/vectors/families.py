@@ -81,8 +81,8 @@ def beyond(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
 def renormalised(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
     """Guidance with the norm that the conditional prediction has along the last axis."""
     guided = towards(unconditional, conditional, scale)
-    ratio: Tensor = conditional.norm(dim=-1, keepdim=True) / guided.norm(dim=-1, keepdim=True)
-    return guided * ratio
+    norms: Tensor = conditional.norm(dim=-1, keepdim=True) / guided.norm(dim=-1, keepdim=True)
+    return guided * norms
 
 
 def as_stepped(pipe: Any, stepped: Tensor) -> Tensor:
