@@ -195,11 +195,10 @@ class Applier:
                 "edit_cooldown_steps": None if cooldown is None else match.steps_before(cooldown),
             }
             concept: Concept = replace(vector.concept, **{**moved, **changes})
-            kept = self._kept[i]
+            factors = None
             if predicted != target:
-                factors = torch.from_numpy(conversion(predicted, target, recorded)).float()
-                kept = kept * factors.reshape(-1, *[1] * (kept.ndim - 1))
-            planned.append(PlannedVector(kept, concept, match, *self._momentum[i]))
+                factors = tuple(conversion(predicted, target, match.between(recorded)).tolist())
+            planned.append(PlannedVector(self._kept[i], concept, match, *self._momentum[i], factors))
         return GuidancePlan(planned, len(timesteps), device)
 
 

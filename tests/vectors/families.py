@@ -98,10 +98,9 @@ def unpack_image(pipe: Any, stepped: Tensor) -> Tensor:
 
 
 def unpack_patches(pipe: Any, stepped: Tensor) -> Tensor:
-    """Flux 2's tokens, shape (B, H/2*W/2, C*4), as (B, C, H, W)."""
+    """Flux 2's tokens, shape (B, H/2*W/2, C*4), as the latents that it draws: patches, (B, C*4, H/2, W/2)."""
     grid = stepped.mT.reshape(len(stepped), -1, HEIGHT // 2, WIDTH // 2)
-    ids = pipe._prepare_latent_ids(grid)
-    unpacked: Tensor = pipe._unpatchify_latents(pipe._unpack_latents_with_ids(stepped, ids))
+    unpacked: Tensor = pipe._unpack_latents_with_ids(stepped, pipe._prepare_latent_ids(grid))
     return unpacked
 
 
@@ -633,6 +632,7 @@ def _sounds(**changes: Any) -> Mapping[str, Any]:
 
 
 _LATENTS = (4, HEIGHT, WIDTH)
+_PATCHES = (16, HEIGHT // 2, WIDTH // 2)
 _TOKENS = (HEIGHT // 2 * WIDTH // 2, 16)
 
 _ROWS = (
@@ -772,22 +772,22 @@ _ROWS = (
         "flux2",
         flux2,
         _arguments(guidance_scale=4.0, max_sequence_length=128, text_encoder_out_layers=(1, 2)),
-        _LATENTS,
+        _PATCHES,
         cfg="none",
         stepped_shape=_TOKENS,
         unpack=unpack_patches,
-        latents_shape=(16, HEIGHT // 2, WIDTH // 2),
+        latents_shape=_PATCHES,
     ),
     Family(
         "flux2_klein",
         flux2_klein,
         _arguments(guidance_scale=4.0, max_sequence_length=128, text_encoder_out_layers=(1, 2)),
-        _LATENTS,
+        _PATCHES,
         cfg="two calls",
         first="conditional",
         stepped_shape=_TOKENS,
         unpack=unpack_patches,
-        latents_shape=(16, HEIGHT // 2, WIDTH // 2),
+        latents_shape=_PATCHES,
     ),
     Family(
         "audioldm2",
