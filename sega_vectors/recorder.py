@@ -4,6 +4,7 @@ The concepts' noise predictions come with the pipeline's own denoiser calls, so 
 of a plain one with classifier-free guidance. The guidance is added to what the pipeline hands to its scheduler.
 """
 
+import functools
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -94,8 +95,9 @@ class Recorder:
             attached.enter_context(encoded_once(self.pipe))
             watched = self._watch(call)
             noises, provenances = self._describe(call, watched.concepts[0])
-            asking = Asking(lambda own: watched.conditioning(own, call.num_samples))
+            asking = Asking(functools.partial(watched.conditioning, num_samples=call.num_samples))
             run = _RecordedRun(self, asking, watched.concepts[0].packing)
+            del watched
             attached.enter_context(hooked(denoisers, asking.before, asking.after))
             attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
             result = call()
