@@ -195,11 +195,10 @@ class Applier:
                 "edit_cooldown_steps": None if cooldown is None else match.steps_before(cooldown),
             }
             concept: Concept = replace(vector.concept, **{**moved, **changes})
-            kept = self._kept[i]
+            factors = None
             if predicted != target:
-                factors = torch.from_numpy(conversion(predicted, target, recorded)).float()
-                kept = kept * factors.reshape(-1, *[1] * (kept.ndim - 1))
-            planned.append(PlannedVector(kept, concept, match, *self._momentum[i]))
+                factors = tuple(conversion(predicted, target, match.between(recorded)).tolist())
+            planned.append(PlannedVector(self._kept[i], concept, match, *self._momentum[i], factors))
         return GuidancePlan(planned, len(timesteps), device)
 
 
@@ -248,7 +247,8 @@ class _AppliedRun:
         return add_guidance(model_output, packed(guidance, self.packing))
 
     def _prepare(self, timestep: Any, sample: Tensor) -> None:
-        self.packing = self.packing or packing_for(self.packings, sample.shape[1:])
+        packing = self.packing or packing_for(self.packings, sample.shape[1:])
+        self.packing = packing and packing.to(sample.device)
         shape = tuple(sample.shape[1:]) if self.packing is None else self.packing.shape
         for vector in self.applier.vectors:
             check_shape(vector, shape)
@@ -267,7 +267,7 @@ class _AppliedRun:
 
     def _check_started(self, sample: Tensor, sigma: Any) -> None:
         """Check that the run did start from the stored noises."""
-        noise = torch.stack([as_tensor(noise) for noise in self.noises or ()])
+        noise = torch.stack([as_tensor(noise) for noise in self.noises or ()]).to(sample.device)
         if noise[0].numel() == sample[0].numel():
             shaped = noise.reshape(sample.shape) if self.packing is None else packed(noise, self.packing)
             if torch.equal((shaped.to(sample) * sigma).to(sample), sample):

@@ -114,9 +114,11 @@ def hooked(denoisers: Sequence[nn.Module], before: PreHook, after: PostHook | No
     """
     with ExitStack() as attached:
         for denoiser in denoisers:
-            attached.enter_context(
-                (_hooked if denoiser._compiled_call_impl is None else _wrapped)(denoiser, before, after)
-            )
+            compiled = denoiser._compiled_call_impl
+            if compiled is None:
+                attached.enter_context(_hooked(denoiser, before, after))
+            else:
+                attached.enter_context(_wrapped(denoiser, compiled, before, after))
         yield
 
 
@@ -133,10 +135,9 @@ def _hooked(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> Ite
 
 
 @contextmanager
-def _wrapped(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> Iterator[None]:
-    compiled = denoiser._compiled_call_impl
-    assert compiled is not None
-
+def _wrapped(
+    denoiser: nn.Module, compiled: Callable[..., Any], before: PreHook, after: PostHook | None
+) -> Iterator[None]:
     def call(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = before(denoiser, args, kwargs) or (args, kwargs)
         output = compiled(*args, **kwargs)
@@ -150,10 +151,11 @@ def _wrapped(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> It
         denoiser._compiled_call_impl = compiled
 
 
-def slice_rows(output: Any, rows: slice, total: int) -> Any:
-    """The given rows of every tensor in a denoiser's output that has `total` rows."""
+def first_rows(output: Any, rows: int, total: int) -> Any:
+    """The first rows of every tensor in a denoiser's output that has `total`, as copies, so that the others may go."""
 
     def take(leaf: Any) -> Any:
-        return leaf[rows] if isinstance(leaf, Tensor) and leaf.ndim > 0 and leaf.shape[0] == total else leaf
+        batched = isinstance(leaf, Tensor) and leaf.ndim > 0 and leaf.shape[0] == total
+        return leaf[:rows].clone() if batched else leaf
 
     return pytree.tree_map(take, output)

@@ -7,7 +7,7 @@ the pipeline's own `_pack_latents` pack the numbers of the entries.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,13 +31,17 @@ class Packing:
     order: Tensor
     inverse: Tensor
 
+    def to(self, device: torch.device) -> "Packing":
+        """The same on another device: indices that are there already cost a run no waiting."""
+        return replace(self, order=self.order.to(device), inverse=self.inverse.to(device))
+
     def pack(self, latents: Tensor) -> Tensor:
         """(B, C, *S) to (B, tokens, channels)."""
-        return latents.flatten(1).index_select(1, self.order.to(latents.device)).reshape(-1, *self.packed_shape)
+        return latents.flatten(1).index_select(1, self.order).reshape(-1, *self.packed_shape)
 
     def unpack(self, packed: Tensor) -> Tensor:
         """(B, tokens, channels) to (B, C, *S)."""
-        return packed.flatten(1).index_select(1, self.inverse.to(packed.device)).reshape(-1, *self.shape)
+        return packed.flatten(1).index_select(1, self.inverse).reshape(-1, *self.shape)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ vectors there are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from torch import Tensor
 from sega_store import Concept
 from sega_vectors.guidance import add_momentum, step_weights, weighted_sum
 from sega_vectors.schedule import StepMatch
+
+_Momentum: TypeAlias = tuple[float, float, tuple[float, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class PlannedVector:
         match: Which recorded steps stand for the run's.
         edit_momentum_scale: s_m.
         edit_mom_beta: β_m.
+        conversion: For each of the run's steps, what γ is multiplied by to act on this run's kind of prediction; None
+            where it is the recorded kind.
     """
 
     kept: Tensor
@@ -33,6 +38,7 @@ class PlannedVector:
     match: StepMatch
     edit_momentum_scale: float
     edit_mom_beta: float
+    conversion: tuple[float, ...] | None = None
 
     def at(self, step: int) -> Tensor:
         """m_t for a step of the run, shape (C, *S)."""
@@ -40,6 +46,15 @@ class PlannedVector:
         if weight == 0:
             return self.kept[lower]
         return (1 - float(weight)) * self.kept[lower] + float(weight) * self.kept[upper]
+
+    @property
+    def momentum(self) -> "_Momentum":
+        """What vectors must share to share one momentum."""
+        return self.edit_momentum_scale, self.edit_mom_beta, self.conversion
+
+    def converted(self, step: int) -> float:
+        """The factor of a step."""
+        return 1.0 if self.conversion is None else self.conversion[step]
 
 
 class _SparseSteps:
@@ -72,27 +87,27 @@ class GuidancePlan:
             device: Where the run's samples are.
         """
         concepts = [vector.concept for vector in vectors]
-        self._weights = [step_weights(concepts, step) for step in range(num_steps)]
-        kept = [[vector.at(step) for vector in vectors] for step in range(num_steps)]
-        self._early = _SparseSteps(
-            [
-                weighted_sum(m, w.early) if w.early is not None else torch.zeros_like(m[0])
+        steps = range(num_steps)
+        self._weights = [step_weights(concepts, step) for step in steps]
+        kept = [[vector.at(step) for vector in vectors] for step in steps]
+        early = [
+            weighted_sum(m, [w * v.converted(step) for w, v in zip(weights.early, vectors, strict=True)])
+            if weights.early is not None
+            else torch.zeros_like(m[0])
+            for step, m, weights in zip(steps, kept, self._weights, strict=True)
+        ]
+        self._early = _SparseSteps(early, device)
+        # Momentum is linear: vectors that share its parameters share one sum, the usual case, and sums add up. It is
+        # made of what was recorded, and converted after, as it would have been in a run of the recorded kind.
+        self._joint: dict[_Momentum, _SparseSteps] = {}
+        for key in dict.fromkeys(vector.momentum for vector in vectors):
+            members = [i for i, vector in enumerate(vectors) if vector.momentum == key]
+            joint = [
+                weighted_sum([m[i] for i in members], [w.joint[i] for i in members])
                 for m, w in zip(kept, self._weights, strict=True)
-            ],
-            device,
-        )
-        # Momentum is linear: vectors that share its parameters share one sum, the usual case, and sums add up.
-        self._joint: dict[tuple[float, float], _SparseSteps] = {}
-        for key in dict.fromkeys((v.edit_momentum_scale, v.edit_mom_beta) for v in vectors):
-            members = [i for i, v in enumerate(vectors) if (v.edit_momentum_scale, v.edit_mom_beta) == key]
-            self._joint[key] = _SparseSteps(
-                [
-                    weighted_sum([m[i] for i in members], [w.joint[i] for i in members])
-                    for m, w in zip(kept, self._weights, strict=True)
-                ],
-                device,
-            )
-        self._momentum: dict[tuple[float, float], Tensor] = {}
+            ]
+            self._joint[key] = _SparseSteps(joint, device)
+        self._momentum: dict[_Momentum, Tensor] = {}
 
     def guidance(self, step: int) -> Tensor | None:
         """γ_t to be added at a step, shape (C, *S), float32; None where nothing is.
@@ -101,11 +116,14 @@ class GuidancePlan:
         """
         total: Tensor | None = None
         for key, steps in self._joint.items():
+            scale, beta, conversion = key
             joint = steps.dense(step)
             momentum = self._momentum.get(key)
             guidance, self._momentum[key] = add_momentum(
-                joint, torch.zeros_like(joint) if momentum is None else momentum, *key
+                joint, torch.zeros_like(joint) if momentum is None else momentum, scale, beta
             )
+            if conversion is not None:
+                guidance = conversion[step] * guidance
             total = guidance if total is None else total + guidance
         weights = self._weights[step]
         if weights.early is not None:

@@ -67,7 +67,7 @@ def noise_ratios(sigmas: FloatArray, prediction_type: str) -> FloatArray:
     """The ratio of noise to signal at noise levels of either kind, in [1e-6, 1e6]."""
     if prediction_type == "flow_prediction":
         share = sigmas.clip(1e-6, 1 - 1e-6)
-        return (share / (1 - share)).clip(1e-6, 1e6)
+        sigmas = share / (1 - share)
     return sigmas.clip(1e-6, 1e6)
 
 
@@ -106,6 +106,12 @@ class StepMatch:
     def steps_before(self, recorded_step: int) -> int:
         """How many of the run's steps come before the given recorded step, for warm-up and cool-down."""
         return int(np.count_nonzero(self.lower + self.weight < recorded_step - 1e-9))
+
+    def between(self, recorded_ratios: FloatArray) -> FloatArray:
+        """The ratio of noise to signal where the matched guidance was recorded, shape (M,)."""
+        logs = np.log(recorded_ratios)
+        ratios: FloatArray = np.exp((1 - self.weight) * logs[self.lower] + self.weight * logs[self.upper])
+        return ratios
 
 
 def match_steps(

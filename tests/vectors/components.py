@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderKLWan, AutoencoderOobleck
+from diffusers import AutoencoderKLWan, AutoencoderOobleck
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import nn
 from transformers import (
@@ -62,11 +62,11 @@ def drawn(module: nn.Module) -> Any:
 
 
 def clip(**changes: Any) -> CLIPTextModel:
-    return CLIPTextModel(tiny._text_config(**changes)).eval()
+    return CLIPTextModel(tiny.clip_config(**changes)).eval()
 
 
 def clip_with_projection(**changes: Any) -> CLIPTextModelWithProjection:
-    return CLIPTextModelWithProjection(tiny._text_config(**changes)).eval()
+    return CLIPTextModelWithProjection(tiny.clip_config(**changes)).eval()
 
 
 @cache
@@ -125,19 +125,6 @@ def gemma_tokenizer() -> GemmaTokenizer:
     return GemmaTokenizer(
         vocab={token: i for i, token in enumerate(vocabulary)}, merges=[], model_max_length=512, padding_side="right"
     )
-
-
-def autoencoder(image_channels: int = 3) -> AutoencoderKL:
-    """An autoencoder of images that halves the sides, with 4 channels in the middle."""
-    return AutoencoderKL(
-        in_channels=image_channels,
-        out_channels=image_channels,
-        block_out_channels=[8, 8],
-        norm_num_groups=4,
-        down_block_types=["DownEncoderBlock2D", "DownEncoderBlock2D"],
-        up_block_types=["UpDecoderBlock2D", "UpDecoderBlock2D"],
-        latent_channels=4,
-    ).eval()
 
 
 def gemma2() -> Gemma2Model:

@@ -81,8 +81,8 @@ def beyond(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
 def renormalised(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
     """Guidance with the norm that the conditional prediction has along the last axis."""
     guided = towards(unconditional, conditional, scale)
-    ratio: Tensor = conditional.norm(dim=-1, keepdim=True) / guided.norm(dim=-1, keepdim=True)
-    return guided * ratio
+    norms: Tensor = conditional.norm(dim=-1, keepdim=True) / guided.norm(dim=-1, keepdim=True)
+    return guided * norms
 
 
 def as_stepped(pipe: Any, stepped: Tensor) -> Tensor:
@@ -98,10 +98,9 @@ def unpack_image(pipe: Any, stepped: Tensor) -> Tensor:
 
 
 def unpack_patches(pipe: Any, stepped: Tensor) -> Tensor:
-    """Flux 2's tokens, shape (B, H/2*W/2, C*4), as (B, C, H, W)."""
+    """Flux 2's tokens, shape (B, H/2*W/2, C*4), as the latents that it draws: patches, (B, C*4, H/2, W/2)."""
     grid = stepped.mT.reshape(len(stepped), -1, HEIGHT // 2, WIDTH // 2)
-    ids = pipe._prepare_latent_ids(grid)
-    unpacked: Tensor = pipe._unpatchify_latents(pipe._unpack_latents_with_ids(stepped, ids))
+    unpacked: Tensor = pipe._unpack_latents_with_ids(stepped, pipe._prepare_latent_ids(grid))
     return unpacked
 
 
@@ -195,7 +194,7 @@ def stable_diffusion_3() -> StableDiffusion3Pipeline:
                 )
             ),
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.clip_with_projection(hidden_size=16, projection_dim=16),
             tokenizer=tiny.tokenizer(),
             text_encoder_2=components.clip_with_projection(hidden_size=16, projection_dim=16),
@@ -224,7 +223,7 @@ def flux(guidance_embeds: bool = True) -> FluxPipeline:
                 )
             ),
             scheduler=_dynamic_flow(),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.clip(),
             tokenizer=tiny.tokenizer(),
             text_encoder_2=components.t5(),
@@ -283,7 +282,7 @@ def z_image() -> ZImagePipeline:
                 )
             ),
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.qwen3(),
             tokenizer=components.qwen_tokenizer(),
         )
@@ -308,7 +307,7 @@ def pixart(pipeline: Any) -> Any:
                 )
             ),
             scheduler=DPMSolverMultistepScheduler(),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.t5(),
             tokenizer=components.t5_tokenizer(),
         )
@@ -419,7 +418,7 @@ def lumina2() -> Lumina2Pipeline:
                 )
             ),
             scheduler=_dynamic_flow(),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.gemma2(),
             tokenizer=components.gemma_tokenizer(),
         )
@@ -562,7 +561,7 @@ def audioldm2() -> AudioLDM2Pipeline:
                 clip_sample=False,
                 set_alpha_to_one=False,
             ),
-            vae=components.autoencoder(image_channels=1),
+            vae=tiny.autoencoder(image_channels=1),
             text_encoder=components.clap(),
             tokenizer=components.roberta_tokenizer(),
             text_encoder_2=components.t5(),
@@ -633,6 +632,7 @@ def _sounds(**changes: Any) -> Mapping[str, Any]:
 
 
 _LATENTS = (4, HEIGHT, WIDTH)
+_PATCHES = (16, HEIGHT // 2, WIDTH // 2)
 _TOKENS = (HEIGHT // 2 * WIDTH // 2, 16)
 
 _ROWS = (
@@ -647,11 +647,11 @@ _ROWS = (
         denoisers=("unet",),
         sample_argument=None,
     ),
-    Family("sd3", stable_diffusion_3, _arguments(guidance_scale=7.0, max_sequence_length=32), _LATENTS),
+    Family("sd3", stable_diffusion_3, _arguments(guidance_scale=7.0, max_sequence_length=64), _LATENTS),
     Family(
         "flux",
         flux,
-        _arguments(guidance_scale=3.5, max_sequence_length=32),
+        _arguments(guidance_scale=3.5, max_sequence_length=64),
         _LATENTS,
         cfg="none",
         stepped_shape=_TOKENS,
@@ -660,7 +660,7 @@ _ROWS = (
     Family(
         "flux_cfg",
         lambda: flux(guidance_embeds=False),
-        _arguments(true_cfg_scale=4.0, negative_prompt="", max_sequence_length=32),
+        _arguments(true_cfg_scale=4.0, negative_prompt="", max_sequence_length=64),
         _LATENTS,
         cfg="two calls",
         first="conditional",
@@ -744,7 +744,7 @@ _ROWS = (
     Family(
         "wan",
         wan,
-        _arguments(guidance_scale=5.0, height=32, width=48, num_frames=5, max_sequence_length=32),
+        _arguments(guidance_scale=5.0, height=32, width=48, num_frames=5, max_sequence_length=64),
         (4, 3, HEIGHT, WIDTH),
         cfg="two calls",
         first="conditional",
@@ -752,7 +752,7 @@ _ROWS = (
     Family(
         "wan22",
         lambda: wan(two_denoisers=True),
-        _arguments(guidance_scale=5.0, height=32, width=48, num_frames=5, max_sequence_length=32),
+        _arguments(guidance_scale=5.0, height=32, width=48, num_frames=5, max_sequence_length=64),
         (4, 3, HEIGHT, WIDTH),
         cfg="two calls",
         first="conditional",
@@ -772,22 +772,22 @@ _ROWS = (
         "flux2",
         flux2,
         _arguments(guidance_scale=4.0, max_sequence_length=128, text_encoder_out_layers=(1, 2)),
-        _LATENTS,
+        _PATCHES,
         cfg="none",
         stepped_shape=_TOKENS,
         unpack=unpack_patches,
-        latents_shape=(16, HEIGHT // 2, WIDTH // 2),
+        latents_shape=_PATCHES,
     ),
     Family(
         "flux2_klein",
         flux2_klein,
         _arguments(guidance_scale=4.0, max_sequence_length=128, text_encoder_out_layers=(1, 2)),
-        _LATENTS,
+        _PATCHES,
         cfg="two calls",
         first="conditional",
         stepped_shape=_TOKENS,
         unpack=unpack_patches,
-        latents_shape=(16, HEIGHT // 2, WIDTH // 2),
+        latents_shape=_PATCHES,
     ),
     Family(
         "audioldm2",

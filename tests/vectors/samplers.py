@@ -100,7 +100,7 @@ _ROWS = (
         config={**_SD, "algorithm_type": "sde-dpmsolver++"},
         noise="generator",
     ),
-    Sampler("dpmsolver_singlestep", DPMSolverSinglestepScheduler),
+    Sampler("dpmsolver_singlestep", DPMSolverSinglestepScheduler, config={**_SD, "lower_order_final": True}),
     Sampler("dpmsolver_sde", DPMSolverSDEScheduler, num_calls=11, noise="global", needs="torchsde"),
     Sampler("unipc", UniPCMultistepScheduler),
     Sampler("deis", DEISMultistepScheduler),
@@ -137,7 +137,7 @@ _ROWS = (
         {**_FLOW, "algorithm_type": "sde-dpmsolver++"},
         noise="global",
     ),
-    Sampler("flow_dpmsolver_singlestep", DPMSolverSinglestepScheduler, "sd3", _FLOW),
+    Sampler("flow_dpmsolver_singlestep", DPMSolverSinglestepScheduler, "sd3", {**_FLOW, "lower_order_final": True}),
     Sampler("flow_deis", DEISMultistepScheduler, "sd3", _FLOW),
     Sampler("flow_sa_solver", SASolverScheduler, "sd3", _FLOW, noise="global"),
 )
