@@ -424,13 +424,17 @@ def test_more_rows_than_two_a_picture_are_refused() -> None:
 
 
 def test_a_schedule_split_between_two_pipelines() -> None:
-    base, call = stable_diffusion_xl(), {**CALL, "denoising_end": 0.5}
+    base, call = stable_diffusion_xl(), {**CALL, "denoising_end": 0.3}
     first = reproduced(base, call)
     refiner = StableDiffusionXLImg2ImgPipeline(**base.components)
     refiner.set_progress_bar_config(disable=True)
-    strong = Concept("glasses", 40.0, 0.5, 0)
-    second = reproduced(refiner, {**CALL, "denoising_start": 0.5, "image": run(base, call)}, strong)
-    assert (first.vectors[0].timesteps.min() > second.vectors[0].timesteps).all()
+    call = {**CALL, "denoising_start": 0.3, "image": run(base, call)}
+    second = Recorder(refiner, [GLASSES])
+    recorded, plain = run(second, call), run(refiner, call)
+    assert (recorded - plain).abs().max() > 0.1
+    assert (run(Applier(refiner, second.vectors), call) - recorded).abs().max() < 1e-5
+    assert torch.equal(run(refiner, call), plain)
+    assert first.vectors[0].timesteps.min() > second.vectors[0].timesteps.max()
     assert len(first.vectors[0].timesteps) + len(second.vectors[0].timesteps) == CALL["num_inference_steps"]
 
 
