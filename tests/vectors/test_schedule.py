@@ -8,10 +8,11 @@ from diffusers import (
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     HeunDiscreteScheduler,
+    PNDMScheduler,
     UniPCMultistepScheduler,
 )
 
-from sega_vectors.schedule import as_array, match_steps, noise_levels, noise_ratios, prediction_type
+from sega_vectors.schedule import as_array, first_step, match_steps, noise_levels, noise_ratios, prediction_type
 
 from .tiny import SCHEDULERS
 
@@ -93,3 +94,17 @@ def test_würstchen_s_levels_are_those_that_its_noise_is_added_at() -> None:
     signal = scheduler.add_noise(torch.ones(4, 1), torch.zeros(4, 1), timesteps)
     expected = (noisy / signal).flatten().numpy()
     np.testing.assert_allclose(noise_levels(scheduler, as_array(timesteps)), expected, rtol=1e-4)
+
+
+def test_the_first_step_of_a_part_of_a_schedule() -> None:
+    heun = HeunDiscreteScheduler()
+    heun.set_timesteps(5)
+    assert first_step(heun, heun.timesteps[0], None) == 0
+    assert first_step(heun, heun.timesteps[2], None) == 1  # the places 1 and 2 have one timestep
+    heun.set_begin_index(2)
+    assert first_step(heun, heun.timesteps[2], None) == 2
+    pndm = PNDMScheduler(skip_prk_steps=True)
+    pndm.set_timesteps(5)
+    assert pndm.timesteps[1] == pndm.timesteps[2]
+    assert [first_step(pndm, pndm.timesteps[1], count) for count in (5, 4)] == [1, 2]
+    assert first_step(pndm, pndm.timesteps[3], 1) == 3  # a run that ends early takes fewer
