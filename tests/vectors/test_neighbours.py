@@ -211,7 +211,8 @@ def test_ip_adapter() -> None:
     drawn = generator(5)
 
     def weight(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=drawn) / shape[-1] ** 0.5
+        drawn_weight: Tensor = torch.randn(shape, generator=drawn) / shape[-1] ** 0.5
+        return drawn_weight
 
     widths = {"down_blocks": 16, "mid_block": 16, "up_blocks": 16}
     adapter = {}
