@@ -32,6 +32,28 @@ def _is_prompt(name: str) -> bool:
     return _PROMPT.match(name) is not None
 
 
+def _is_recorded(name: str) -> bool:
+    """Whether provenance keeps an argument under its own name."""
+    return name not in _NOT_PROVENANCE and "prompt" not in name
+
+
+def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recording remembers of its call beside its prompts, steps and noise, for another call.
+
+    Raises:
+        InvalidInputError: There is something among it that this pipeline doesn't take, or that is never recorded: the
+            vector is a stranger's, or another pipeline's.
+    """
+    known = inspect.signature(type(pipe).__call__).parameters
+    foreign = sorted(name for name in arguments if name not in known or not _is_recorded(name))
+    if foreign:
+        raise InvalidInputError(
+            f"a recording is repeated with arguments that {type(pipe).__name__} takes, met {', '.join(foreign)[:200]}:"
+            " use the pipeline that it was recorded with, or apply it in Python"
+        )
+    return dict(arguments)
+
+
 @dataclass(frozen=True)
 class PipelineCall:
     """The arguments of one call `pipe(*args, **kwargs)`, bound to their names, defaults included."""

@@ -82,9 +82,10 @@ def command(
     pipe = open_pipeline(model or recorded.model.id, device, dtype, report)
     from sega_cli.applied import apply_to
     from sega_vectors import check_prompt
+    from sega_vectors.call import recorded_arguments
 
     as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(recorded.run, key)) is not None}
-    arguments = {**recorded.run.arguments, **as_recorded, **run}
+    arguments = {**recorded_arguments(pipe, recorded.run.arguments), **as_recorded, **run}
     for text in filter(None, (*to_prompt, arguments.get("negative_prompt"))):
         check_prompt(pipe, text)
     noise = store.noise(vectors[0].id) if seed is None else draw_noise(pipe, vectors[0].shape[1:], seed)
