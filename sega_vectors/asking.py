@@ -84,7 +84,10 @@ class Asking:
             PipelineError: There was no call, or one of another kind than in the first step.
         """
         if not self._calls:
-            raise PipelineError("each scheduler step must follow a denoiser call, met one without: cannot record it")
+            raise PipelineError(
+                "each scheduler step must follow a denoiser call like the first step's, met one without: a run that"
+                " changes its number of rows, as with classifier-free guidance at some of the steps, can't be recorded"
+            )
         known, calls, appended = self._known, self._calls, self._appended
         self._calls, self._appended = [], []
         denoiser, call, prediction = calls[-1]

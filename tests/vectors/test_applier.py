@@ -17,6 +17,7 @@ from sega_vectors import (
     Recorder,
 )
 
+from .samplers import SAMPLERS
 from .tiny import SCHEDULERS, stable_diffusion, stable_diffusion_xl
 
 CALL: dict[str, Any] = {"prompt": "a king", "num_inference_steps": 6, "output_type": "latent"}
@@ -99,6 +100,26 @@ def test_nothing_added_is_the_plain_run_to_the_bit(make: Any, zero: dict[str, An
     plain = pipe(**OTHER, generator=generator()).images
     assert torch.equal(Applier(pipe, recorder.vectors, **zero)(**OTHER, generator=generator()).images, plain)
     assert torch.equal(Applier(pipe, [])(**OTHER, generator=generator()).images, plain)
+
+
+def test_a_stochastic_run_is_replayed_by_the_state_of_its_generator() -> None:
+    """A fresh generator's seed is kept with the noise; one that has drawn before has to be given again."""
+    pipe = stable_diffusion()
+    pipe.scheduler = SAMPLERS["euler_ancestral"].build()
+    used = generator()
+    torch.randn(3, generator=used)
+    state = used.get_state()
+    recorder = Recorder(pipe, [GLASSES])
+    recorded = recorder(**CALL, generator=used).images
+    applier = Applier(pipe, recorder.vectors, noise=recorder.noises[0])
+    again = generator()
+    again.set_state(state)
+    assert torch.equal(again.get_state(), state)
+    torch.testing.assert_close(applier(**CALL, generator=again).images, recorded, rtol=1e-5, atol=1e-4)
+    assert (applier(**CALL, generator=generator()).images - recorded).abs().max() > 1
+    fresh = record(pipe, GLASSES)
+    replayed = Applier(pipe, fresh.vectors, noise=fresh.noises[0])(**CALL).images
+    torch.testing.assert_close(replayed, latents(fresh), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])

@@ -17,7 +17,10 @@ from diffusers import (
     StableDiffusionControlNetPipeline,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
+    StableDiffusionPAGPipeline,
+    StableDiffusionXLImg2ImgPipeline,
 )
+from diffusers.callbacks import SDCFGCutoffCallback
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -165,8 +168,8 @@ def psi_by_hand(pipe: Any, args: Any, kwargs: Mapping[str, Any]) -> Tensor:
     embeds = pipe.encode_prompt(GLASSES.text, "cpu", 1, False)[0]
     uncond = pipe.unet(sample, timestep, **{**kwargs, "return_dict": False})[0]
     edit = pipe.unet(sample, timestep, **{**kwargs, "encoder_hidden_states": embeds, "return_dict": False})[0]
-    psi: Tensor = edit - uncond
-    return keep_tails(psi, GLASSES.keep_threshold)[0]
+    kept: Tensor = keep_tails(edit - uncond, GLASSES.keep_threshold)[0]
+    return kept
 
 
 def control_net() -> Any:
@@ -208,7 +211,8 @@ def test_ip_adapter() -> None:
     drawn = generator(5)
 
     def weight(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=drawn) / shape[-1] ** 0.5
+        drawn_weight: Tensor = torch.randn(shape, generator=drawn) / shape[-1] ** 0.5
+        return drawn_weight
 
     widths = {"down_blocks": 16, "mid_block": 16, "up_blocks": 16}
     adapter = {}
@@ -391,6 +395,48 @@ def test_slicing_of_attention_and_autoencoder() -> None:
     pipe.vae.enable_tiling()
     recorder = reproduced(pipe, {**CALL, "output_type": "pt"})
     np.testing.assert_allclose(recorder.vectors[0].dense(), plain.vectors[0].dense(), atol=1e-4)
+
+
+def test_classifier_free_guidance_that_ends_on_the_way() -> None:
+    """A callback of diffusers' takes the unconditional rows off: refused when recording, no matter when applying."""
+    pipe, recorder = stable_diffusion(), Recorder(stable_diffusion(), [GLASSES])
+    run(recorder, CALL)
+    call = {**CALL, "callback_on_step_end": SDCFGCutoffCallback(cutoff_step_ratio=0.5)}
+    with pytest.raises(PipelineError, match="classifier-free guidance at some of the steps"):
+        run(Recorder(pipe, [GLASSES]), call)
+    plain = run(pipe, call)
+    assert (run(Applier(pipe, recorder.vectors), call) - plain).abs().max() > 1e-2 * plain.abs().max()
+    assert torch.equal(run(pipe, call), plain)
+
+
+def test_more_rows_than_two_a_picture_are_refused() -> None:
+    """Perturbed-attention guidance has a third row, with the prompt too."""
+    pipe = StableDiffusionPAGPipeline(
+        **stable_diffusion().components, requires_safety_checker=False, pag_applied_layers=["mid"]
+    )
+    pipe.set_progress_bar_config(disable=True)
+    with pytest.raises(PipelineError, match="one conditional row a picture"):
+        run(Recorder(pipe, [GLASSES]), {**CALL, "pag_scale": 3.0})
+    recorder = Recorder(stable_diffusion(), [GLASSES])
+    run(recorder, CALL)
+    plain = run(pipe, {**CALL, "pag_scale": 3.0})
+    applied = run(Applier(pipe, recorder.vectors, noise=recorder.noises[0]), {**CALL, "pag_scale": 3.0}, generator=None)
+    assert (applied - plain).abs().max() > 1e-2 * plain.abs().max()
+
+
+def test_a_schedule_split_between_two_pipelines() -> None:
+    base, call = stable_diffusion_xl(), {**CALL, "denoising_end": 0.3}
+    first = reproduced(base, call)
+    refiner = StableDiffusionXLImg2ImgPipeline(**base.components)
+    refiner.set_progress_bar_config(disable=True)
+    call = {**CALL, "denoising_start": 0.3, "image": run(base, call)}
+    second = Recorder(refiner, [GLASSES])
+    recorded, plain = run(second, call), run(refiner, call)
+    assert (recorded - plain).abs().max() > 0.1
+    assert (run(Applier(refiner, second.vectors), call) - recorded).abs().max() < 1e-5
+    assert torch.equal(run(refiner, call), plain)
+    assert first.vectors[0].timesteps.min() > second.vectors[0].timesteps.max()
+    assert len(first.vectors[0].timesteps) + len(second.vectors[0].timesteps) == CALL["num_inference_steps"]
 
 
 class CountedGraphs:
