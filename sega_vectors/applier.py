@@ -6,7 +6,6 @@ scheduler.
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,15 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
-from sega_store import Concept, GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
+from sega_store import GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
 from sega_vectors.call import PipelineCall
 from sega_vectors.denoiser import find_denoisers, hooked
 from sega_vectors.draws import SubstitutedDraws
-from sega_vectors.gate import Compatibility, Target, check, check_overrides, check_shape
+from sega_vectors.edits import edits
+from sega_vectors.gate import Compatibility, Target, assign, check, check_overrides, check_shape
 from sega_vectors.guidance import add_guidance
 from sega_vectors.packing import Packing, learning_packings, packing_for
-from sega_vectors.plan import GuidancePlan, PlannedVector
+from sega_vectors.plan import GuidancePlan, PlannedVector, for_samples
 from sega_vectors.prediction import conversion
 from sega_vectors.provenance import as_tensor, initial_noises, model_facts, scheduler_facts
 from sega_vectors.schedule import as_array, match_steps, noise_levels, noise_ratios, prediction_type
@@ -83,42 +83,17 @@ class Applier:
         self.noise = noise
         self.allow = check_overrides(allow)
         self.compatibility: list[Compatibility] = []
-        given = {
-            "edit_guidance_scale": self._each("edit_guidance_scale", edit_guidance_scale),
-            "edit_warmup_steps": self._each("edit_warmup_steps", edit_warmup_steps),
-            "edit_cooldown_steps": self._each("edit_cooldown_steps", edit_cooldown_steps),
-            "reverse_editing_direction": self._each("reverse_editing_direction", reverse_editing_direction),
-            "edit_weight": self._each("edit_weights", edit_weights),
-        }
-        self._changes = [{k: v[i] for k, v in given.items() if v[i] is not None} for i in range(len(self.vectors))]
-        thresholds = self._each("edit_threshold", edit_threshold)
-        self._kept = [
-            torch.from_numpy(v.thresholded(v.concept.edit_threshold if λ is None else λ).dense())
-            for v, λ in zip(self.vectors, thresholds, strict=True)
-        ]
-        scales, betas = (
-            self._each("edit_momentum_scale", edit_momentum_scale),
-            self._each("edit_mom_beta", edit_mom_beta),
+        self._edits = edits(
+            self.vectors,
+            edit_guidance_scale=edit_guidance_scale,
+            edit_threshold=edit_threshold,
+            edit_warmup_steps=edit_warmup_steps,
+            edit_cooldown_steps=edit_cooldown_steps,
+            reverse_editing_direction=reverse_editing_direction,
+            edit_weights=edit_weights,
+            edit_momentum_scale=edit_momentum_scale,
+            edit_mom_beta=edit_mom_beta,
         )
-        self._momentum = [
-            (
-                v.provenance.run.edit_momentum_scale if s is None else s,
-                v.provenance.run.edit_mom_beta if β is None else β,
-            )
-            for v, s, β in zip(self.vectors, scales, betas, strict=True)
-        ]
-        for v, changes in zip(self.vectors, self._changes, strict=True):
-            replace(v.concept, **changes)  # raises now what would be raised in the run
-
-    def _each(self, name: str, value: Any) -> list[Any]:
-        """One value a vector, None where the recorded one holds."""
-        if not isinstance(value, list | tuple):
-            return [value] * len(self.vectors)
-        if len(value) != len(self.vectors):
-            raise InvalidInputError(
-                f"{name} must be one value or one a vector ({len(self.vectors)}), met a list of {len(value)}"
-            )
-        return list(value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `pipe(*args, **kwargs)` with the vectors added; returns what the pipeline returns.
@@ -174,9 +149,7 @@ class Applier:
 
     def _assign(self, call: PipelineCall, noises: Sequence[InitialNoise] | None) -> list[tuple[int, ...]]:
         """The vectors that act on each sample, by index."""
-        hashes = [None] * call.num_samples if noises is None else [noise.sha256 for noise in noises]
-        recorded = [vector.provenance.noise.sha256 for vector in self.vectors]
-        return [tuple(i for i, r in enumerate(recorded) if r == h or r not in hashes) for h in hashes]
+        return assign(self.vectors, [None] * call.num_samples if noises is None else [n.sha256 for n in noises])
 
     def plan(self, indices: Sequence[int], timesteps: Any, device: torch.device) -> GuidancePlan:
         """The guidance of the given vectors over a run with the given timesteps, shape (M,)."""
@@ -184,22 +157,16 @@ class Applier:
         target = prediction_type(scheduler)
         ratios = noise_ratios(noise_levels(scheduler, timesteps), target)
         planned = []
-        for i in indices:
-            vector, changes = self.vectors[i], self._changes[i]
+        for edit in (self._edits[i] for i in indices):
+            vector, kept = edit.vector, edit.kept
             predicted = vector.provenance.scheduler.prediction_type
             recorded = noise_ratios(vector.sigmas, predicted)
             match = match_steps(vector.timesteps, recorded, timesteps, ratios)
-            cooldown = vector.concept.edit_cooldown_steps
-            moved = {
-                "edit_warmup_steps": match.steps_before(vector.concept.edit_warmup_steps),
-                "edit_cooldown_steps": None if cooldown is None else match.steps_before(cooldown),
-            }
-            concept: Concept = replace(vector.concept, **{**moved, **changes})
-            kept = self._kept[i]
             if predicted != target:
                 factors = torch.from_numpy(conversion(predicted, target, recorded)).float()
                 kept = kept * factors.reshape(-1, *[1] * (kept.ndim - 1))
-            planned.append(PlannedVector(kept, concept, match, *self._momentum[i]))
+            concept = edit.concept(match.steps_before)
+            planned.append(PlannedVector(kept, concept, match, edit.edit_momentum_scale, edit.edit_mom_beta))
         return GuidancePlan(planned, len(timesteps), device)
 
 
@@ -236,16 +203,8 @@ class _AppliedRun:
             self._prepare(timestep, sample)
         guidances = {indices: plan.guidance(self.step) for indices, plan in self._plans.items()}
         self.step += 1
-        if all(guidance is None for guidance in guidances.values()):
-            return model_output
-        if len(guidances) == 1 and len(set(self.assigned)) == 1:
-            guidance = guidances[self.assigned[0]].unsqueeze(0)  # type: ignore[union-attr]
-        else:
-            shape = sample.shape[1:] if self.packing is None else self.packing.shape
-            nothing = torch.zeros(shape, dtype=torch.float32, device=sample.device)
-            rows = [guidances.get(indices) for indices in self.assigned]
-            guidance = torch.stack([nothing if row is None else row for row in rows])
-        return add_guidance(model_output, packed(guidance, self.packing))
+        guidance = for_samples(guidances, self.assigned)
+        return model_output if guidance is None else add_guidance(model_output, packed(guidance, self.packing))
 
     def _prepare(self, timestep: Any, sample: Tensor) -> None:
         self.packing = self.packing or packing_for(self.packings, sample.shape[1:])

@@ -6,7 +6,7 @@ differs is said. *Refused*, by an error: another initial noise, sample shape or 
 can be overridden by name, since showing that another noise does not work is part of the science.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,6 +70,17 @@ def check_shape(vector: GuidanceVector, sample_shape: tuple[int, ...]) -> None:
             f"vector {vector.concept.text!r} was recorded on samples of shape {recorded}, this run's are"
             f" {tuple(sample_shape)}: run at the recorded height and width, or record the concept at this size"
         )
+
+
+def assign(vectors: Sequence[GuidanceVector], noises: Sequence[str | None]) -> list[tuple[int, ...]]:
+    """The vectors that act on each sample, by index: those of its noise, and those of none of the samples'.
+
+    Args:
+        vectors: All of them.
+        noises: SHA-256 of each sample's initial noise; None if it is not known.
+    """
+    recorded = [vector.provenance.noise.sha256 for vector in vectors]
+    return [tuple(i for i, r in enumerate(recorded) if r == noise or r not in noises) for noise in noises]
 
 
 def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -> Compatibility:

@@ -5,7 +5,7 @@ host, and uploaded once. A step then costs a scatter of the kept entries and the
 vectors there are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -111,3 +111,21 @@ class GuidancePlan:
         if weights.early is not None:
             return self._early.dense(step)
         return total if weights.warm else None
+
+
+def for_samples(
+    guidances: Mapping[tuple[int, ...], Tensor | None], assigned: Sequence[tuple[int, ...]]
+) -> Tensor | None:
+    """γ_t of each sample, shape (B, C, *S), or (1, C, *S) if it is the same for all; None where nothing is added.
+
+    Args:
+        guidances: γ_t of each set of vectors, shape (C, *S).
+        assigned: The set that acts on each sample; one without a plan adds nothing.
+    """
+    known = next((guidance for guidance in guidances.values() if guidance is not None), None)
+    if known is None:
+        return None
+    if len(set(assigned)) == 1:
+        return known.unsqueeze(0)
+    rows = [guidances.get(indices) for indices in assigned]
+    return torch.stack([torch.zeros_like(known) if row is None else row for row in rows])
