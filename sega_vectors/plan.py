@@ -1,19 +1,23 @@
-"""The guidance of a whole run, computed before it from stored vectors.
+"""The guidance of a run, from stored vectors.
 
-All that depends on the vectors alone (thresholds, scales, signs, weights, the sum over concepts) is done once on the
-host, and uploaded once. A step then costs a scatter of the kept entries and the momentum's update, however many
-vectors there are.
+Where the run's timesteps are known before it, all that depends on the vectors alone (thresholds, scales, signs,
+weights, the sum over concepts) is done once on the host, and uploaded once (`GuidancePlan`). A step then costs a
+scatter of the kept entries and the momentum's update, however many vectors there are. Where timesteps become known
+one by one, the vectors are uploaded, and a step costs a scatter for each (`StepwisePlan`).
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sega_store import Concept
+from sega_vectors.edits import Edit
 from sega_vectors.guidance import add_momentum, step_weights, weighted_sum
-from sega_vectors.schedule import StepMatch
+from sega_vectors.schedule import StepMatch, TrainedSteps
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,7 @@ class PlannedVector:
 
     def at(self, step: int) -> Tensor:
         """m_t for a step of the run, shape (C, *S)."""
-        lower, upper, weight = (int(self.match.lower[step]), int(self.match.upper[step]), self.match.weight[step])
-        if weight == 0:
-            return self.kept[lower]
-        return (1 - float(weight)) * self.kept[lower] + float(weight) * self.kept[upper]
+        return self.match.at(step, lambda recorded: self.kept[recorded])
 
 
 class _SparseSteps:
@@ -58,6 +59,39 @@ class _SparseSteps:
         indices, values = self._indices[step], self._values[step]
         flat = torch.zeros(self._shape.numel(), dtype=values.dtype, device=values.device)
         return flat.index_copy_(0, indices, values).view(self._shape)
+
+
+class _Momentum:
+    """ν_t of a run.
+
+    Momentum is linear: vectors that share its parameters share one sum, the usual case, and sums add up.
+    """
+
+    def __init__(self) -> None:
+        self._momenta: dict[tuple[float, float], Tensor] = {}
+
+    def add(self, joints: Mapping[tuple[float, float], Tensor]) -> Tensor:
+        """γ_t with momentum, for the next step.
+
+        Args:
+            joints: Σ_i g_i s_e,i m_t,i of the vectors that share s_m and β_m, by these.
+        """
+        guidances = []
+        for key, joint in joints.items():
+            momentum = self._momenta.get(key)
+            guidance, self._momenta[key] = add_momentum(
+                joint, torch.zeros_like(joint) if momentum is None else momentum, *key
+            )
+            guidances.append(guidance)
+        return functools.reduce(torch.add, guidances)
+
+
+def _sharing_momentum(vectors: Sequence[PlannedVector | Edit]) -> dict[tuple[float, float], list[int]]:
+    """The vectors that share s_m and β_m, by index."""
+    sharing: dict[tuple[float, float], list[int]] = {}
+    for i, vector in enumerate(vectors):
+        sharing.setdefault((vector.edit_momentum_scale, vector.edit_mom_beta), []).append(i)
+    return sharing
 
 
 class GuidancePlan:
@@ -81,35 +115,63 @@ class GuidancePlan:
             ],
             device,
         )
-        # Momentum is linear: vectors that share its parameters share one sum, the usual case, and sums add up.
-        self._joint: dict[tuple[float, float], _SparseSteps] = {}
-        for key in dict.fromkeys((v.edit_momentum_scale, v.edit_mom_beta) for v in vectors):
-            members = [i for i, v in enumerate(vectors) if (v.edit_momentum_scale, v.edit_mom_beta) == key]
-            self._joint[key] = _SparseSteps(
+        self._joint = {
+            key: _SparseSteps(
                 [
                     weighted_sum([m[i] for i in members], [w.joint[i] for i in members])
                     for m, w in zip(kept, self._weights, strict=True)
                 ],
                 device,
             )
-        self._momentum: dict[tuple[float, float], Tensor] = {}
+            for key, members in _sharing_momentum(vectors).items()
+        }
+        self._momentum = _Momentum()
 
     def guidance(self, step: int) -> Tensor | None:
         """γ_t to be added at a step, shape (C, *S), float32; None where nothing is.
 
         To be called for each step in turn, since momentum builds up.
         """
-        total: Tensor | None = None
-        for key, steps in self._joint.items():
-            joint = steps.dense(step)
-            momentum = self._momentum.get(key)
-            guidance, self._momentum[key] = add_momentum(
-                joint, torch.zeros_like(joint) if momentum is None else momentum, *key
-            )
-            total = guidance if total is None else total + guidance
+        total = self._momentum.add({key: steps.dense(step) for key, steps in self._joint.items()})
         weights = self._weights[step]
         if weights.early is not None:
             return self._early.dense(step)
+        return total if weights.warm else None
+
+
+class StepwisePlan:
+    """γ_t of a run whose timesteps come one after the other, for one set of vectors.
+
+    The vectors are uploaded once; a step then costs a scatter of the kept entries of each of them.
+    """
+
+    def __init__(self, edits: Sequence[Edit], device: torch.device) -> None:
+        """Plan a run.
+
+        Args:
+            edits: The vectors that act together.
+            device: Where the run's samples are.
+        """
+        self._edits = edits
+        self._steps = [TrainedSteps(edit.vector) for edit in edits]
+        self._kept = [_SparseSteps(list(edit.kept), device) for edit in edits]
+        self._timesteps: list[float] = []
+        self._momentum = _Momentum()
+
+    def guidance(self, timestep: float) -> Tensor | None:
+        """γ_t to be added at the next step, shape (C, *S), float32; None where nothing is."""
+        self._timesteps.append(timestep)
+        step = len(self._timesteps) - 1
+        matches = [steps.match(np.array(self._timesteps)) for steps in self._steps]
+        weights = step_weights([e.concept(m.steps_before) for e, m in zip(self._edits, matches, strict=True)], step)
+        kept = [m.at(step, k.dense) for k, m in zip(self._kept, matches, strict=True)]
+        joint = {
+            key: weighted_sum([kept[i] for i in members], [weights.joint[i] for i in members])
+            for key, members in _sharing_momentum(self._edits).items()
+        }
+        total = self._momentum.add(joint)
+        if weights.early is not None:
+            return weighted_sum(kept, weights.early)
         return total if weights.warm else None
 
 
