@@ -20,7 +20,7 @@ from sega_vectors.draws import SubstitutedDraws
 from sega_vectors.edits import edits
 from sega_vectors.gate import Compatibility, Target, assign, check, check_overrides, check_shape
 from sega_vectors.guidance import add_guidance
-from sega_vectors.packing import Packing, learning_packings, packing_for
+from sega_vectors.packing import Packing, learning_packings, packing_for, patches_of
 from sega_vectors.plan import GuidancePlan, PlannedVector, for_samples
 from sega_vectors.prediction import conversion
 from sega_vectors.provenance import as_tensor, initial_noises, model_facts, scheduler_facts
@@ -136,11 +136,10 @@ class Applier:
         return noises
 
     def _check(self, call: PipelineCall, noises: Sequence[InitialNoise] | None) -> list[Compatibility]:
-        guidance_scale = call.arguments.get("guidance_scale")
         target = Target(
             model=model_facts(self.pipe),
             scheduler=scheduler_facts(self.pipe),
-            guidance_scale=None if guidance_scale is None else float(guidance_scale),
+            guidance_scale=call.guidance_scale,
             num_inference_steps=call.num_inference_steps,
             noises=None if noises is None else tuple(noise.sha256 for noise in noises),
             sample_shape=None if noises is None else noises[0].array.shape,
@@ -208,6 +207,10 @@ class _AppliedRun:
 
     def _prepare(self, timestep: Any, sample: Tensor) -> None:
         self.packing = self.packing or packing_for(self.packings, sample.shape[1:])
+        sigma = getattr(self.applier.pipe.scheduler, "init_noise_sigma", 1.0)
+        noise = None if self.noises is None else torch.stack([as_tensor(noise) for noise in self.noises])
+        if self.packing is None and noise is not None:
+            self.packing = patches_of([noise.to(sample.device)], sample, sigma)
         shape = tuple(sample.shape[1:]) if self.packing is None else self.packing.shape
         for vector in self.applier.vectors:
             check_shape(vector, shape)
@@ -216,17 +219,16 @@ class _AppliedRun:
                 f"a run must make {len(self.assigned)} samples as its prompts say, met {sample.shape[0]}"
             )
         scheduler = self.applier.pipe.scheduler
-        if self.noises is not None:
-            self._check_started(sample, getattr(scheduler, "init_noise_sigma", 1.0))
+        if noise is not None:
+            self._check_started(sample, noise, sigma)
         planned = as_array(scheduler.timesteps)
         first = int(np.argmin(np.abs(planned - float(timestep))))  # image to image starts within the schedule
         for indices in dict.fromkeys(self.assigned):
             if indices:
                 self._plans[indices] = self.applier.plan(indices, planned[first:], sample.device)
 
-    def _check_started(self, sample: Tensor, sigma: Any) -> None:
-        """Check that the run did start from the stored noises."""
-        noise = torch.stack([as_tensor(noise) for noise in self.noises or ()])
+    def _check_started(self, sample: Tensor, noise: Tensor, sigma: Any) -> None:
+        """Check that the run did start from the stored noises, shape (B, C, *S)."""
         if noise[0].numel() == sample[0].numel():
             shaped = noise.reshape(sample.shape) if self.packing is None else packed(noise, self.packing)
             if torch.equal((shaped.to(sample) * sigma).to(sample), sample):

@@ -80,6 +80,13 @@ class PipelineCall:
         return 1 if steps is None else int(steps)
 
     @property
+    def guidance_scale(self) -> float | None:
+        """The scale of classifier-free guidance: an argument, or of a modular pipeline's guider; None if neither is."""
+        guider = getattr(self.pipe, "guider", None)
+        scale = self.arguments.get("guidance_scale", getattr(guider, "guidance_scale", None))
+        return None if scale is None else float(scale)
+
+    @property
     def num_prompts(self) -> int:
         """The number of prompts, before `num_images_per_prompt`."""
         prompts = self.arguments.get("prompt")

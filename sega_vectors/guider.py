@@ -6,7 +6,7 @@ image = pipe(prompt="a drawing of a queen", latents=guider.latents, output="imag
 
 A modular pipeline gives its guider the predictions of each step, the timestep, and the denoiser, and no more. So the
 guidance is added to the prediction itself, after guidance_rescale; steps match by their timesteps; and what is seen of
-the initial noise is the denoiser's first input.
+the initial noise is the denoiser's first input, which also tells how it is packed.
 """
 
 import os
@@ -34,15 +34,18 @@ from sega_vectors.gate import (
     check_shape,
 )
 from sega_vectors.guidance import add_guidance
+from sega_vectors.packing import Packing
 from sega_vectors.plan import StepwisePlan, for_samples
 from sega_vectors.provenance import as_tensor, model_facts, scheduler_facts
 from sega_vectors.schedule import noise_levels, noise_ratios
+from sega_vectors.space import packed
 
 if TYPE_CHECKING:
     from diffusers import ModularPipeline
 
 _SAME_DIRECTION = 0.99  # cosine of the first sample and a stored noise: another noise's is near 0, rounding's is near 1
 _SAME_LEVEL = 0.01  # relative, of σ / α at a timestep
+_RENORMALISED = "QwenImageTransformer2DModel"  # its loops scale what a guider returns to the norm of pred_cond
 
 
 class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
@@ -213,9 +216,20 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
         """
         output = super().forward(pred_cond=pred_cond, pred_uncond=pred_uncond)
         guidance = self._run.guidance(pred_cond) if self._run is not None and self._enabled else None
-        if guidance is None:
+        if self._run is None or guidance is None:
             return output
-        return GuiderOutput(pred=add_guidance(output.pred, guidance), pred_cond=pred_cond, pred_uncond=pred_uncond)
+        if not self._run.renormalised:
+            return GuiderOutput(pred=add_guidance(output.pred, guidance), pred_cond=pred_cond, pred_uncond=pred_uncond)
+        pred = add_guidance(_with_norm_of(pred_cond, output.pred), guidance)
+        return GuiderOutput(pred=pred, pred_cond=pred, pred_uncond=pred_uncond)  # its own norm: it keeps it
+
+
+def _with_norm_of(other: Tensor, prediction: Tensor) -> Tensor:
+    """A prediction of shape (B, tokens, channels) with each token scaled to the norm of another's."""
+    scaled: Tensor = prediction * (
+        torch.norm(other, dim=-1, keepdim=True) / torch.norm(prediction, dim=-1, keepdim=True)
+    )
+    return scaled
 
 
 def _noise(library: Library, identity: str) -> InitialNoise | None:
@@ -234,6 +248,8 @@ class _GuidedRun:
         self._stream: torch.cuda.Stream | None = None
         self._sample: Tensor | None = None
         self._handles: list[Any] = []
+        self.renormalised = False
+        self._packing: Packing | None = None
         self._assigned: list[tuple[int, ...]] | None = None
         self._plans: dict[tuple[int, ...], StepwisePlan] = {}
 
@@ -258,6 +274,7 @@ class _GuidedRun:
             return
         for vector in self._guider.vectors:
             check_architecture(vector, type(denoiser).__name__, self._guider.allow)
+        self.renormalised = type(denoiser).__name__ == _RENORMALISED
 
         def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             self._sample = DenoiserCall.of(args, kwargs).samples
@@ -281,7 +298,8 @@ class _GuidedRun:
                 if indices
             }
         guidances = {indices: plan.guidance(self._timestep) for indices, plan in self._plans.items()}
-        return for_samples(guidances, self._assigned)
+        guidance = for_samples(guidances, self._assigned)
+        return None if guidance is None else packed(guidance, self._packing)
 
     def _assign(self, prediction: Tensor) -> list[tuple[int, ...]]:
         """The vectors that act on each sample, by index.
@@ -290,22 +308,37 @@ class _GuidedRun:
             IncompatibleError: A vector is refused.
         """
         vectors, allow = self._guider.vectors, self._guider.allow
+        shape = tuple(prediction.shape[1:])
+        self._packing = Packing.of_patches(tuple(vectors[0].shape[1:]), shape)
         for vector in vectors:
-            check_shape(vector, tuple(prediction.shape[1:]))
+            check_shape(vector, shape if self._packing is None else self._packing.shape)
         known = self._guider._noises
-        noises = [self._started_from(row, list(known.values())) for row in range(prediction.shape[0])]
+        noises = [self._started_from(row, shape[0], list(known.values())) for row in range(prediction.shape[0])]
         for vector in vectors:
             if vector.provenance.noise.sha256 in known:
                 check_noise(vector, noises, allow)
+        if self._packing is not None and not any(noises):
+            raise IncompatibleError(
+                "in a pipeline that packs its latents, a guider knows by the stored noise where they are, met a run"
+                " from none that the library holds: add the vector with its noise, or call the pipeline through Applier"
+            )
         return assign(vectors, noises)
 
-    def _started_from(self, row: int, noises: Sequence[InitialNoise]) -> str | None:
-        """The hash of the stored noise that a sample's first state is a multiple of; None if it is none of them."""
+    def _started_from(self, row: int, length: int, noises: Sequence[InitialNoise]) -> str | None:
+        """The hash of the stored noise that a sample's first state is a multiple of; None if it is none of them.
+
+        Args:
+            row: The sample's.
+            length: Of its first dimension; what the denoiser gets beyond that (masks, reference images) is no sample.
+            noises: To compare with.
+        """
         if self._sample is None:
             return None
+        sample = self._sample[row : row + 1, :length].float()
         for noise in noises:
-            stored = as_tensor(noise).to(self._sample.device, torch.float32).flatten()
-            sample = self._sample[row].float()[: noise.shape[0]].flatten()
-            if sample.shape == stored.shape and torch.cosine_similarity(sample, stored, dim=0) > _SAME_DIRECTION:
-                return noise.sha256
+            stored = packed(as_tensor(noise).unsqueeze(0).to(sample), self._packing)
+            if sample.numel() == stored.numel():
+                cosine = torch.cosine_similarity(sample.flatten(), stored.flatten(), dim=0)
+                if cosine > _SAME_DIRECTION:
+                    return noise.sha256
         return None
