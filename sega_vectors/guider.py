@@ -87,13 +87,13 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
         Args:
             library: Where the vectors are.
             vectors: Their REFs.
-            guidance_scale: As `ClassifierFreeGuidance` has it, like the five parameters that follow; `start` and `stop`
-                don't concern the vectors. Where it is disabled, nothing is added either.
+            guidance_scale: As `ClassifierFreeGuidance` has it, like the five parameters that follow, which do not
+                concern the vectors.
             guidance_rescale: The vectors are added after it.
             use_original_formulation: Another scale of the same guidance.
             start: Share of the steps without classifier-free guidance before the others.
             stop: Share of the steps after which there is none.
-            enabled: Whether this guider guides at all.
+            enabled: Whether there is classifier-free guidance.
             edit_guidance_scale: s_e.
             edit_threshold: λ, from the vector's keep_threshold up.
             edit_warmup_steps: δ.
@@ -215,7 +215,7 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
             pred_uncond: Without, the same shape; None where there is no classifier-free guidance.
         """
         output = super().forward(pred_cond=pred_cond, pred_uncond=pred_uncond)
-        guidance = self._run.guidance(pred_cond) if self._run is not None and self._enabled else None
+        guidance = self._run.guidance(pred_cond) if self._run is not None else None
         if self._run is None or guidance is None:
             return output
         if not self._run.renormalised:
