@@ -188,12 +188,11 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
 
     def set_state(self, step: int, num_inference_steps: int, timestep: Tensor) -> None:
         """Called by the pipeline before each step."""
+        if self.vectors and (self._run is None or step != self._step + 1):
+            self._run = _GuidedRun(self, from_noise=step == 0)
         super().set_state(step, num_inference_steps, timestep)
-        if not self.vectors:
-            return
-        if step == 0 or self._run is None:
-            self._run = _GuidedRun(self)
-        self._run.begin_step(timestep)
+        if self._run is not None:
+            self._run.begin_step(timestep)
 
     def prepare_models(self, denoiser: nn.Module) -> None:
         """Called by the pipeline before each call of the denoiser."""
@@ -240,10 +239,16 @@ def _noise(library: Library, identity: str) -> InitialNoise | None:
 
 
 class _GuidedRun:
-    """What a guider knows of one run."""
+    """What a guider knows of one run.
 
-    def __init__(self, guider: SegaGuidance) -> None:
+    Args:
+        guider: The guider.
+        from_noise: Whether the run's first step is the guider's; Wan 2.2 has a second guider for the later steps.
+    """
+
+    def __init__(self, guider: SegaGuidance, from_noise: bool) -> None:
         self._guider = guider
+        self._from_noise = from_noise
         self._timestep = 0.0
         self._stream: torch.cuda.Stream | None = None
         self._sample: Tensor | None = None
@@ -315,7 +320,7 @@ class _GuidedRun:
         known = self._guider._noises
         noises = [self._started_from(row, shape[0], list(known.values())) for row in range(prediction.shape[0])]
         for vector in vectors:
-            if vector.provenance.noise.sha256 in known:
+            if self._from_noise and vector.provenance.noise.sha256 in known:
                 check_noise(vector, noises, allow)
         if self._packing is not None and not any(noises):
             raise IncompatibleError(

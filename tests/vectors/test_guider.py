@@ -186,6 +186,26 @@ def test_one_guider_serves_run_after_run(library: Library) -> None:
     assert not pipe.unet._forward_pre_hooks
 
 
+def test_a_second_guider_takes_over_in_the_middle(library: Library) -> None:
+    """As in Wan 2.2, run after run; momentum starts anew with it."""
+    options: dict[str, Any] = {"edit_momentum_scale": 0.0, "allow": ["noise"]}
+    alone, early, late = (SegaGuidance(library, ["glasses", "a smile"], **options) for _ in range(3))
+    prediction = torch.zeros(1, 4, 16, 16)
+
+    def steps(guiders: list[SegaGuidance]) -> list[torch.Tensor]:
+        added = []
+        for step, timestep in enumerate(library["glasses"].timesteps):
+            guider = guiders[step * len(guiders) // 6]
+            guider.set_state(step, 6, torch.tensor(timestep))
+            added.append(guider.forward(prediction, prediction).pred)
+        return added
+
+    expected = steps([alone])
+    assert sum(bool(added.any()) for added in expected) == 5
+    for _ in range(2):
+        torch.testing.assert_close(steps([early, late]), expected)
+
+
 def test_another_noise_is_refused(library: Library) -> None:
     with pytest.raises(IncompatibleError, match=r"latents=guider.latents"):
         modular_run(guided(SegaGuidance(library, ["glasses"])), OTHER, seed=9)
