@@ -168,6 +168,7 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
             noises=None,
             sample_shape=None,
         )
+        fresh = type(pipe.scheduler).from_config(pipe.scheduler.config)  # a run leaves its own few steps there
         for vector in self.vectors:
             recorded, predicted = vector.provenance.scheduler.prediction_type, target.scheduler.prediction_type
             if predicted != recorded:
@@ -176,7 +177,7 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
                     f" {vector.concept.text!r} is of {recorded}, this pipeline's is {predicted}:"
                     " call the pipeline through Applier, which converts"
                 )
-            levels = noise_ratios(noise_levels(pipe.scheduler, vector.timesteps), predicted)
+            levels = noise_ratios(noise_levels(fresh, vector.timesteps), predicted)
             known = noise_ratios(vector.sigmas, recorded)
             if not np.allclose(levels, known, rtol=_SAME_LEVEL):
                 raise IncompatibleError(
@@ -199,12 +200,6 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
         super().prepare_models(denoiser)
         if self._run is not None:
             self._run.look_at(denoiser)
-
-    def cleanup_models(self, denoiser: nn.Module) -> None:
-        """Called by the pipeline after each call of the denoiser."""
-        super().cleanup_models(denoiser)
-        if self._run is not None:
-            self._run.look_away()
 
     def forward(self, pred_cond: Tensor, pred_uncond: Tensor | None = None) -> GuiderOutput:
         """The guided prediction of a step.
@@ -252,7 +247,6 @@ class _GuidedRun:
         self._timestep = 0.0
         self._stream: torch.cuda.Stream | None = None
         self._sample: Tensor | None = None
-        self._handles: list[Any] = []
         self.renormalised = False
         self._packing: Packing | None = None
         self._assigned: list[tuple[int, ...]] | None = None
@@ -282,15 +276,10 @@ class _GuidedRun:
         self.renormalised = type(denoiser).__name__ == _RENORMALISED
 
         def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            handle.remove()  # before the call, which may fail
             self._sample = DenoiserCall.of(args, kwargs).samples
 
-        self._handles.append(denoiser.register_forward_pre_hook(before, with_kwargs=True))
-
-    def look_away(self) -> None:
-        """Leave the denoiser as it was."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        handle = denoiser.register_forward_pre_hook(before, with_kwargs=True)
 
     def guidance(self, prediction: Tensor) -> Tensor | None:
         """γ_t of the step, shape (B or 1, C, *S); None where nothing is added."""

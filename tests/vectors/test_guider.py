@@ -186,6 +186,20 @@ def test_one_guider_serves_run_after_run(library: Library) -> None:
     assert not pipe.unet._forward_pre_hooks
 
 
+def test_a_fault_leaves_no_hook_on_the_denoiser(library: Library) -> None:
+    pipe = guided(SegaGuidance(library, ["glasses"]))
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a fault in the denoiser")
+
+    with (
+        pipe.unet.conv_in.register_forward_pre_hook(fail),
+        pytest.raises(RuntimeError, match="a fault in the denoiser"),
+    ):
+        modular_run(pipe, OTHER)
+    assert not pipe.unet._forward_pre_hooks
+
+
 def test_a_second_guider_takes_over_in_the_middle(library: Library) -> None:
     """As in Wan 2.2, run after run; momentum starts anew with it."""
     options: dict[str, Any] = {"edit_momentum_scale": 0.0, "allow": ["noise"]}

@@ -60,7 +60,10 @@ def test_the_guider_does_what_the_applier_does(name: str, tmp_path: Path) -> Non
     library.add(recorder.vectors[0], recorder.noises[0])
     own = pipe.guider
     try:
-        pipe.update_components(guider=SegaGuidance(library, ["glasses"], guidance_scale=GUIDANCE_SCALE[name]))
+        guider = SegaGuidance(library, ["glasses"], guidance_scale=GUIDANCE_SCALE[name])
+        pipe.update_components(guider=guider)
+        run(name, pipe, num_inference_steps=2)
+        assert guider.check(pipe, 3)[0].answer == "exact"
         assert (run(name, pipe) - recorded).abs().max() < 1e-4 * (recorded - plain).abs().max()
         pipe.update_components(guider=SegaGuidance(library, guidance_scale=GUIDANCE_SCALE[name]))
         assert torch.equal(run(name, pipe), plain)
