@@ -55,6 +55,14 @@ def test_step_by_step_is_as_planned_before(
     assert_same_guidance(Applier(stable_diffusion(), recorder.vectors, **options), scheduler)
 
 
+def test_step_by_step_where_the_recording_repeats_a_timestep() -> None:
+    pipe = stable_diffusion("pndm")
+    recorder = Recorder(pipe, CONCEPTS)
+    recorder("a king", num_inference_steps=8, output_type="latent", generator=torch.Generator().manual_seed(3))
+    assert len(set(recorder.vectors[0].timesteps)) < len(recorder.vectors[0].timesteps)
+    assert_same_guidance(Applier(pipe, recorder.vectors), pipe.scheduler)
+
+
 @pytest.mark.parametrize("num_inference_steps", [8, 13])
 def test_step_by_step_with_flow_matching(num_inference_steps: int) -> None:
     pipe = stable_diffusion_3()
