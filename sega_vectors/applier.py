@@ -157,15 +157,15 @@ class Applier:
         ratios = noise_ratios(noise_levels(scheduler, timesteps), target)
         planned = []
         for edit in (self._edits[i] for i in indices):
-            vector, kept = edit.vector, edit.kept
+            vector = edit.vector
             predicted = vector.provenance.scheduler.prediction_type
             recorded = noise_ratios(vector.sigmas, predicted)
             match = match_steps(vector.timesteps, recorded, timesteps, ratios)
+            factors = None
             if predicted != target:
-                factors = torch.from_numpy(conversion(predicted, target, recorded)).float()
-                kept = kept * factors.reshape(-1, *[1] * (kept.ndim - 1))
-            concept = edit.concept(match.steps_before)
-            planned.append(PlannedVector(kept, concept, match, edit.edit_momentum_scale, edit.edit_mom_beta))
+                factors = tuple(conversion(predicted, target, match.between(recorded)).tolist())
+            concept, momentum = edit.concept(match.steps_before), (edit.edit_momentum_scale, edit.edit_mom_beta)
+            planned.append(PlannedVector(edit.kept, concept, match, *momentum, factors))
         return GuidancePlan(planned, len(timesteps), device)
 
 
@@ -206,11 +206,12 @@ class _AppliedRun:
         return model_output if guidance is None else add_guidance(model_output, packed(guidance, self.packing))
 
     def _prepare(self, timestep: Any, sample: Tensor) -> None:
-        self.packing = self.packing or packing_for(self.packings, sample.shape[1:])
         sigma = getattr(self.applier.pipe.scheduler, "init_noise_sigma", 1.0)
-        noise = None if self.noises is None else torch.stack([as_tensor(noise) for noise in self.noises])
-        if self.packing is None and noise is not None:
-            self.packing = patches_of([noise.to(sample.device)], sample, sigma)
+        noise = None if self.noises is None else torch.stack([as_tensor(n) for n in self.noises]).to(sample.device)
+        packing = self.packing or packing_for(self.packings, sample.shape[1:])
+        if packing is None and noise is not None:
+            packing = patches_of([noise], sample, sigma)
+        self.packing = packing and packing.to(sample.device)
         shape = tuple(sample.shape[1:]) if self.packing is None else self.packing.shape
         for vector in self.applier.vectors:
             check_shape(vector, shape)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sega_store import PipelineError
 from sega_vectors.conditioning import Conditioning
-from sega_vectors.denoiser import DenoiserCall, predictions, slice_rows
+from sega_vectors.denoiser import DenoiserCall, first_rows, predictions
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Asking:
     """
 
     def __init__(self, learn: Callable[[DenoiserCall], Conditioning]) -> None:
-        self._learn = learn
+        self._learn: Callable[[DenoiserCall], Conditioning] | None = learn
         self._conditioning: Conditioning | None = None
         self._calls: list[tuple[nn.Module, DenoiserCall, Tensor]] = []
         self._pending: tuple[nn.Module, DenoiserCall] | None = None
@@ -55,9 +55,9 @@ class Asking:
         if self._asking:
             return None
         call = DenoiserCall.of(args, kwargs)
-        if self._conditioning is None:
-            self._conditioning = self._learn(call)
-        if call.rows != self._conditioning.rows:  # such as skip-layer guidance's
+        if self._learn is not None:
+            self._conditioning, self._learn = self._learn(call), None  # what was watched may go
+        if call.rows != self._known.rows:  # such as skip-layer guidance's
             return None
         self._pending = denoiser, call
         return self._grown(call) if self._appends and not self._calls else None
@@ -72,7 +72,7 @@ class Asking:
         if self._appends and not self._calls:
             total = prediction.shape[0]
             self._appended = list(torch.split(prediction[call.rows :], len(self._known.unconditional)))
-            result = slice_rows(output, slice(call.rows), total)
+            result = first_rows(output, call.rows, total)
             prediction = prediction[: call.rows]
         self._calls.append((denoiser, call, prediction))
         return result

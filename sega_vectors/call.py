@@ -15,7 +15,7 @@ JSON = str | int | float | bool | None | list[Any] | dict[str, Any]
 
 # Arguments that change nothing in the latents, or that provenance holds under a name of its own.
 _NOT_PROVENANCE = {
-    "height", "width", "num_inference_steps", "guidance_scale", "generator", "latents", "output_type", "return_dict",
+    "num_inference_steps", "guidance_scale", "generator", "latents", "output_type", "return_dict",
     "num_images_per_prompt", "callback", "callback_steps", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
 }  # fmt: skip
 

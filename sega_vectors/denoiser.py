@@ -116,10 +116,11 @@ def hooked(denoisers: Sequence[nn.Module], before: PreHook, after: PostHook | No
             handle.remove()
 
 
-def slice_rows(output: Any, rows: slice, total: int) -> Any:
-    """The given rows of every tensor in a denoiser's output that has `total` rows."""
+def first_rows(output: Any, rows: int, total: int) -> Any:
+    """The first rows of every tensor in a denoiser's output that has `total`, as copies, so that the others may go."""
 
     def take(leaf: Any) -> Any:
-        return leaf[rows] if isinstance(leaf, Tensor) and leaf.ndim > 0 and leaf.shape[0] == total else leaf
+        batched = isinstance(leaf, Tensor) and leaf.ndim > 0 and leaf.shape[0] == total
+        return leaf[:rows].clone() if batched else leaf
 
     return pytree.tree_map(take, output)

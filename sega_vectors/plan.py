@@ -9,6 +9,7 @@ one by one, the vectors are uploaded, and a step costs a scatter for each (`Step
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from sega_store import Concept
 from sega_vectors.edits import Edit
 from sega_vectors.guidance import add_momentum, step_weights, weighted_sum
 from sega_vectors.schedule import StepMatch, TrainedSteps
+
+_Momentum: TypeAlias = tuple[float, float, tuple[float, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class PlannedVector:
         match: Which recorded steps stand for the run's.
         edit_momentum_scale: s_m.
         edit_mom_beta: β_m.
+        conversion: For each of the run's steps, what γ is multiplied by to act on this run's kind of prediction; None
+            where it is the recorded kind.
     """
 
     kept: Tensor
@@ -37,10 +42,20 @@ class PlannedVector:
     match: StepMatch
     edit_momentum_scale: float
     edit_mom_beta: float
+    conversion: tuple[float, ...] | None = None
 
     def at(self, step: int) -> Tensor:
         """m_t for a step of the run, shape (C, *S)."""
         return self.match.at(step, lambda recorded: self.kept[recorded])
+
+    @property
+    def momentum(self) -> "_Momentum":
+        """What vectors must share to share one momentum."""
+        return self.edit_momentum_scale, self.edit_mom_beta, self.conversion
+
+    def converted(self, step: int) -> float:
+        """The factor of a step."""
+        return 1.0 if self.conversion is None else self.conversion[step]
 
 
 class _SparseSteps:
@@ -61,36 +76,39 @@ class _SparseSteps:
         return flat.index_copy_(0, indices, values).view(self._shape)
 
 
-class _Momentum:
+class _Momenta:
     """ν_t of a run.
 
-    Momentum is linear: vectors that share its parameters share one sum, the usual case, and sums add up.
+    Momentum is linear: vectors that share its parameters share one sum, the usual case, and sums add up. It is made of
+    what was recorded, and converted after, as it would have been in a run of the recorded kind.
     """
 
     def __init__(self) -> None:
-        self._momenta: dict[tuple[float, float], Tensor] = {}
+        self._momenta: dict[_Momentum, Tensor] = {}
 
-    def add(self, joints: Mapping[tuple[float, float], Tensor]) -> Tensor:
-        """γ_t with momentum, for the next step.
+    def add(self, joints: Mapping[_Momentum, Tensor], step: int) -> Tensor:
+        """γ_t with momentum, for each step in turn.
 
         Args:
-            joints: Σ_i g_i s_e,i m_t,i of the vectors that share s_m and β_m, by these.
+            joints: Σ_i g_i s_e,i m_t,i of the vectors that share their momentum, by that.
+            step: The run's step.
         """
         guidances = []
         for key, joint in joints.items():
+            scale, beta, conversion = key
             momentum = self._momenta.get(key)
             guidance, self._momenta[key] = add_momentum(
-                joint, torch.zeros_like(joint) if momentum is None else momentum, *key
+                joint, torch.zeros_like(joint) if momentum is None else momentum, scale, beta
             )
-            guidances.append(guidance)
+            guidances.append(guidance if conversion is None else conversion[step] * guidance)
         return functools.reduce(torch.add, guidances)
 
 
-def _sharing_momentum(vectors: Sequence[PlannedVector | Edit]) -> dict[tuple[float, float], list[int]]:
-    """The vectors that share s_m and β_m, by index."""
-    sharing: dict[tuple[float, float], list[int]] = {}
-    for i, vector in enumerate(vectors):
-        sharing.setdefault((vector.edit_momentum_scale, vector.edit_mom_beta), []).append(i)
+def _sharing(momenta: Sequence[_Momentum]) -> dict[_Momentum, list[int]]:
+    """The vectors that share each momentum, by index."""
+    sharing: dict[_Momentum, list[int]] = {}
+    for i, key in enumerate(momenta):
+        sharing.setdefault(key, []).append(i)
     return sharing
 
 
@@ -106,33 +124,31 @@ class GuidancePlan:
             device: Where the run's samples are.
         """
         concepts = [vector.concept for vector in vectors]
-        self._weights = [step_weights(concepts, step) for step in range(num_steps)]
-        kept = [[vector.at(step) for vector in vectors] for step in range(num_steps)]
-        self._early = _SparseSteps(
-            [
-                weighted_sum(m, w.early) if w.early is not None else torch.zeros_like(m[0])
+        steps = range(num_steps)
+        self._weights = [step_weights(concepts, step) for step in steps]
+        kept = [[vector.at(step) for vector in vectors] for step in steps]
+        early = [
+            weighted_sum(m, [w * v.converted(step) for w, v in zip(weights.early, vectors, strict=True)])
+            if weights.early is not None
+            else torch.zeros_like(m[0])
+            for step, m, weights in zip(steps, kept, self._weights, strict=True)
+        ]
+        self._early = _SparseSteps(early, device)
+        self._joint: dict[_Momentum, _SparseSteps] = {}
+        for key, members in _sharing([vector.momentum for vector in vectors]).items():
+            joint = [
+                weighted_sum([m[i] for i in members], [w.joint[i] for i in members])
                 for m, w in zip(kept, self._weights, strict=True)
-            ],
-            device,
-        )
-        self._joint = {
-            key: _SparseSteps(
-                [
-                    weighted_sum([m[i] for i in members], [w.joint[i] for i in members])
-                    for m, w in zip(kept, self._weights, strict=True)
-                ],
-                device,
-            )
-            for key, members in _sharing_momentum(vectors).items()
-        }
-        self._momentum = _Momentum()
+            ]
+            self._joint[key] = _SparseSteps(joint, device)
+        self._momenta = _Momenta()
 
     def guidance(self, step: int) -> Tensor | None:
         """γ_t to be added at a step, shape (C, *S), float32; None where nothing is.
 
         To be called for each step in turn, since momentum builds up.
         """
-        total = self._momentum.add({key: steps.dense(step) for key, steps in self._joint.items()})
+        total = self._momenta.add({key: steps.dense(step) for key, steps in self._joint.items()}, step)
         weights = self._weights[step]
         if weights.early is not None:
             return self._early.dense(step)
@@ -155,8 +171,9 @@ class StepwisePlan:
         self._edits = edits
         self._steps = [TrainedSteps(edit.vector) for edit in edits]
         self._kept = [_SparseSteps(list(edit.kept), device) for edit in edits]
+        self._sharing = _sharing([(edit.edit_momentum_scale, edit.edit_mom_beta, None) for edit in edits])
         self._timesteps: list[float] = []
-        self._momentum = _Momentum()
+        self._momenta = _Momenta()
 
     def guidance(self, timestep: float) -> Tensor | None:
         """γ_t to be added at the next step, shape (C, *S), float32; None where nothing is."""
@@ -167,9 +184,9 @@ class StepwisePlan:
         kept = [m.at(step, k.dense) for k, m in zip(self._kept, matches, strict=True)]
         joint = {
             key: weighted_sum([kept[i] for i in members], [weights.joint[i] for i in members])
-            for key, members in _sharing_momentum(self._edits).items()
+            for key, members in self._sharing.items()
         }
-        total = self._momentum.add(joint)
+        total = self._momenta.add(joint, step)
         if weights.early is not None:
             return weighted_sum(kept, weights.early)
         return total if weights.warm else None

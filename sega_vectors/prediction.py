@@ -25,10 +25,10 @@ def conversion(recorded: str, target: str, ratios: FloatArray) -> FloatArray:
     Args:
         recorded: The prediction type that the guidance was recorded with.
         target: The one that it is to act on.
-        ratios: r of the recorded steps, shape (T,), positive.
+        ratios: r where the guidance was recorded, positive, one a step.
 
     Returns:
-        Factors, shape (T,).
+        Factors, one a step.
     """
     factors: FloatArray = _noise_per_prediction(recorded, ratios) / _noise_per_prediction(target, ratios)
     return factors

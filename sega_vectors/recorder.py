@@ -4,6 +4,7 @@ The concepts' noise predictions come with the pipeline's own denoiser calls, so 
 of a plain one with classifier-free guidance. The guidance is added to what the pipeline hands to its scheduler.
 """
 
+import functools
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from sega_vectors.guidance import (
 )
 from sega_vectors.kept import KeptEntries
 from sega_vectors.packing import Packing
-from sega_vectors.provenance import as_numpy, describe_run, dtype_name, initial_noises
+from sega_vectors.provenance import describe_run, initial_noises
 from sega_vectors.schedule import as_array, noise_levels
 from sega_vectors.space import as_sample, orientation, packed, unpacked
 from sega_vectors.steps import guided_steps
@@ -94,8 +95,9 @@ class Recorder:
             attached.enter_context(encoded_once(self.pipe))
             watched = self._watch(call)
             noises, provenances = self._describe(call, watched.concepts[0])
-            asking = Asking(lambda own: watched.conditioning(own, call.num_samples))
+            asking = Asking(functools.partial(watched.conditioning, num_samples=call.num_samples))
             run = _RecordedRun(self, asking, watched.concepts[0].packing)
+            del watched
             attached.enter_context(hooked(denoisers, asking.before, asking.after))
             attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
             result = call()
@@ -164,6 +166,7 @@ class _RecordedRun:
         if not self.timesteps:
             own = [as_sample(prediction, sample) for prediction in asked.own]
             self._sign = orientation(model_output[:, : sample.shape[1]], own)
+            self.packing = self.packing and self.packing.to(sample.device)
         base = unpacked(as_sample(asked.base, sample), self.packing)
         loose, strict = [], []
         for concept, prediction in zip(recorder.concepts, asked.concepts, strict=True):
@@ -190,17 +193,8 @@ class _RecordedRun:
         """The vectors of the finished run, sample by sample."""
         timesteps = as_array(torch.stack([torch.as_tensor(t).flatten()[0] for t in self.timesteps]))
         sigmas = noise_levels(scheduler, timesteps)
-        kept = self.kept.on_host()
-        dense = as_numpy(kept)
         return [
-            GuidanceVector.from_dense(
-                concept,
-                dense[:, sample, index],
-                dtype=dtype_name(kept.dtype),
-                timesteps=timesteps,
-                sigmas=sigmas,
-                provenance=provenance,
-            )
+            GuidanceVector(concept, *self.kept.vector(sample, index), self.kept.dtype, timesteps, sigmas, provenance)
             for sample, described in enumerate(provenances)
             for index, (concept, provenance) in enumerate(zip(self.recorder.concepts, described, strict=True))
         ]

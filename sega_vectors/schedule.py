@@ -105,6 +105,12 @@ class StepMatch:
         """How many of the run's steps come before the given recorded step, for warm-up and cool-down."""
         return int(np.count_nonzero(self.lower + self.weight < recorded_step - 1e-9))
 
+    def between(self, recorded_ratios: FloatArray) -> FloatArray:
+        """The ratio of noise to signal where the matched guidance was recorded, shape (M,)."""
+        logs = np.log(recorded_ratios)
+        ratios: FloatArray = np.exp((1 - self.weight) * logs[self.lower] + self.weight * logs[self.upper])
+        return ratios
+
 
 def match_steps(
     recorded_timesteps: FloatArray, recorded_ratios: FloatArray, timesteps: FloatArray, ratios: FloatArray

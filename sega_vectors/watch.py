@@ -82,6 +82,7 @@ def watch(call: PipelineCall) -> Watched:
     packing = packing_for(packings, sample.shape[1:])
     if packing is None:
         packing = patches_of(draws.tensors, sample, sigma)
+    packing = packing and packing.to(sample.device)
     if packing is None and latents is not None and hasattr(pipe, "_pack_latents"):  # given in packed form
         packing = watch(call.replace(latents=None)).packing
     return Watched(calls[0], _initial_noise([latents, *draws.tensors], sample, sigma, packing), packing)

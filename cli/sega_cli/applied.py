@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sega_cli.generation import first_picture
 from sega_cli.picture import picture_facts, vector_facts, write_picture
 from sega_vectors import Applier, Compatibility, DenoiserRows
 from sega_vectors.provenance import model_facts, scheduler_facts
@@ -59,7 +60,7 @@ def apply_to(
     """
     applier = make_applier(pipe, vectors, edits, noise, allow)
     with DenoiserRows(pipe) as price:
-        image = applier(prompt, **arguments).images[0]
+        image = first_picture(pipe, applier(prompt, **arguments))
     acting = [vector_facts(vector, edit) for vector, edit in zip(vectors, edits, strict=True)]
     run = {"prompt": prompt, **arguments}
     facts = picture_facts("apply", model_facts(pipe), scheduler_facts(pipe), noise.facts, run, acting)

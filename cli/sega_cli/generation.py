@@ -1,13 +1,14 @@
 """What every generating command does to get ready: load the pipeline, mind its progress bars, draw its noise."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sega_cli.report import Report
 
 if TYPE_CHECKING:
     import torch
     from diffusers import DiffusionPipeline
+    from PIL.Image import Image
 
     from sega_store import InitialNoise
 
@@ -36,6 +37,23 @@ def generator(seed: int) -> "torch.Generator":
     import torch
 
     return torch.Generator("cpu").manual_seed(seed)
+
+
+def first_picture(pipe: "DiffusionPipeline", result: Any) -> "Image":
+    """The picture in what a pipeline returned.
+
+    Raises:
+        PipelineError: It makes something else, such as a video.
+    """
+    from sega_store import PipelineError
+
+    if not hasattr(result, "images"):
+        raise PipelineError(
+            f"the command line records and writes pictures, and {type(pipe).__name__} makes {', '.join(result)}: use"
+            " Recorder and Applier in Python"
+        )
+    picture: Image = result.images[0]
+    return picture
 
 
 def draw_noise(pipe: "DiffusionPipeline", shape: tuple[int, ...], seed: int) -> "InitialNoise":

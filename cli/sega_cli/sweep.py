@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sega_cli.generation import generator
+from sega_cli.generation import first_picture, generator
 from sega_cli.picture import recorded_facts, vector_facts, write_picture
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def record_seed(
     if all(held):
         return Recorded("held already", [ids[0] for ids in held])
     with DenoiserRows(recorder.pipe) as price:
-        after = recorder(prompt, generator=generator(seed), **arguments).images[0]
+        after = first_picture(recorder.pipe, recorder(prompt, generator=generator(seed), **arguments))
     plain = after if not recorder.guide else None
     if before and plain is None:
-        plain = recorder.pipe(prompt, generator=generator(seed), **arguments).images[0]
+        plain = first_picture(recorder.pipe, recorder.pipe(prompt, generator=generator(seed), **arguments))
     kept = _preview(plain, after) if preview and plain is not None else None
     vectors = [replace(vector, preview=kept) for vector in recorder.vectors]
     ids = [library.add(vector, noise) for vector, noise in zip(vectors, recorder.noises, strict=True)]

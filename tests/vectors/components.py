@@ -3,24 +3,33 @@
 A tokenizer has one token a character, so that every text has its own tokens, and as many as it has characters.
 """
 
+import warnings
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKLWan, AutoencoderOobleck
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import nn
 from transformers import (
+    ClapConfig,
+    ClapModel,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     Gemma2Config,
     Gemma2Model,
     GemmaTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+    Mistral3Config,
+    Mistral3ForConditionalGeneration,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
     Qwen3Config,
     Qwen3Model,
+    RobertaTokenizer,
     T5Config,
     T5EncoderModel,
     T5Tokenizer,
@@ -53,11 +62,11 @@ def drawn(module: nn.Module) -> Any:
 
 
 def clip(**changes: Any) -> CLIPTextModel:
-    return CLIPTextModel(tiny._text_config(**changes)).eval()
+    return CLIPTextModel(tiny.clip_config(**changes)).eval()
 
 
 def clip_with_projection(**changes: Any) -> CLIPTextModelWithProjection:
-    return CLIPTextModelWithProjection(tiny._text_config(**changes)).eval()
+    return CLIPTextModelWithProjection(tiny.clip_config(**changes)).eval()
 
 
 @cache
@@ -118,17 +127,6 @@ def gemma_tokenizer() -> GemmaTokenizer:
     )
 
 
-def autoencoder(latent_channels: int = 4) -> AutoencoderKL:
-    """An autoencoder of images that halves the sides."""
-    return AutoencoderKL(
-        block_out_channels=[8, 8],
-        norm_num_groups=4,
-        down_block_types=["DownEncoderBlock2D", "DownEncoderBlock2D"],
-        up_block_types=["UpDecoderBlock2D", "UpDecoderBlock2D"],
-        latent_channels=latent_channels,
-    ).eval()
-
-
 def gemma2() -> Gemma2Model:
     return Gemma2Model(
         Gemma2Config(
@@ -160,3 +158,118 @@ def qwen2_5_vl() -> Qwen2_5_VLForConditionalGeneration:
     }
     vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": HIDDEN}
     return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=text, vision_config=vision)).eval()
+
+
+def video_autoencoder() -> AutoencoderKLWan:
+    """An autoencoder of videos: a quarter of the sides, half of the frames but the first, 4 channels in the middle."""
+    return AutoencoderKLWan(
+        base_dim=8,
+        z_dim=4,
+        dim_mult=[1, 1, 1],
+        num_res_blocks=1,
+        temperal_downsample=[True, False],
+        latents_mean=[0.0] * 4,
+        latents_std=[1.0] * 4,
+        scale_factor_temporal=2,
+        scale_factor_spatial=4,
+    ).eval()
+
+
+def sound_autoencoder() -> AutoencoderOobleck:
+    """An autoencoder of stereo sound with one latent for 4 samples, with 4 channels in the middle."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated", category=FutureWarning)
+        return AutoencoderOobleck(
+            encoder_hidden_size=4,
+            downsampling_ratios=[2, 2],
+            channel_multiples=[1, 1],
+            decoder_channels=4,
+            decoder_input_channels=4,
+            audio_channels=2,
+            sampling_rate=16,
+        ).eval()
+
+
+def mistral3() -> Mistral3ForConditionalGeneration:
+    """Flux 2's text encoder; its vision tower is there and is not used."""
+    text = {
+        "model_type": "mistral",
+        "vocab_size": len(qwen_tokenizer()),
+        "hidden_size": HIDDEN,
+        "intermediate_size": 37,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "sliding_window": None,
+    }
+    vision = {
+        "model_type": "pixtral",
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "head_dim": 8,
+        "image_size": 16,
+        "patch_size": 8,
+    }
+    config = Mistral3Config(text_config=text, vision_config=vision, image_token_index=0)
+    return Mistral3ForConditionalGeneration(config).eval()
+
+
+@cache
+def mistral_tokenizer() -> Qwen2Tokenizer:
+    """A tokenizer in the place of Flux 2's processor (which needs torchvision), for chats of lists of texts."""
+    template = (
+        "{% for message in messages %}<|im_start|>{{ message['role'] }}"
+        "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}<|im_end|>{% endfor %}"
+    )
+    made = deepcopy(qwen_tokenizer())
+    made.chat_template = template
+    return made
+
+
+@cache
+def roberta_tokenizer() -> RobertaTokenizer:
+    vocabulary = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *sorted(ByteLevel.alphabet())]
+    return RobertaTokenizer(vocab={token: i for i, token in enumerate(vocabulary)}, merges=[], model_max_length=77)
+
+
+def clap() -> ClapModel:
+    """AudioLDM 2's encoder of a whole text; its tower for sounds is there and is not used."""
+    text = {
+        "vocab_size": len(roberta_tokenizer()),
+        "hidden_size": 16,
+        "intermediate_size": 37,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 80,
+        "projection_dim": 16,
+    }
+    audio = {
+        "spec_size": 64,
+        "window_size": 4,
+        "hidden_size": 16,
+        "patch_embeds_hidden_size": 8,
+        "depths": [1, 1],
+        "num_attention_heads": [2, 2],
+        "num_hidden_layers": 2,
+        "patch_size": 4,
+        "projection_dim": 16,
+    }
+    return drawn(ClapModel(ClapConfig(text_config=text, audio_config=audio, projection_dim=16)))
+
+
+def gpt2() -> GPT2LMHeadModel:
+    """AudioLDM 2's language model, which is fed embeddings, not tokens."""
+    config = GPT2Config(
+        vocab_size=8,
+        n_positions=256,
+        n_embd=16,
+        n_layer=1,
+        n_head=2,
+        bos_token_id=None,
+        eos_token_id=None,
+        max_new_tokens=8,
+    )
+    return GPT2LMHeadModel(config).eval()

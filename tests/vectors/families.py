@@ -9,11 +9,21 @@ from typing import Any, Literal
 
 import torch
 from diffusers import (
+    AudioLDM2Pipeline,
+    AudioLDM2ProjectionModel,
+    AudioLDM2UNet2DConditionModel,
     AutoencoderDC,
+    AutoencoderKLFlux2,
     AutoencoderKLQwenImage,
+    DDIMScheduler,
     DDPMScheduler,
+    DDPMWuerstchenScheduler,
     DPMSolverMultistepScheduler,
+    EDMDPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Pipeline,
+    Flux2Transformer2DModel,
     FluxPipeline,
     FluxTransformer2DModel,
     IFPipeline,
@@ -27,12 +37,28 @@ from diffusers import (
     SanaPipeline,
     SanaTransformer2DModel,
     SD3Transformer2DModel,
+    StableAudioDiTModel,
+    StableAudioPipeline,
+    StableAudioProjectionModel,
+    StableCascadePriorPipeline,
+    StableCascadeUNet,
     StableDiffusion3Pipeline,
     UNet2DConditionModel,
+    UniPCMultistepScheduler,
+    WanPipeline,
+    WanTransformer3DModel,
     ZImagePipeline,
     ZImageTransformer2DModel,
 )
 from torch import Tensor
+from transformers import (
+    ClapFeatureExtractor,
+    Qwen3ForCausalLM,
+    SpeechT5HifiGan,
+    SpeechT5HifiGanConfig,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
 from . import components, tiny
 from .components import HIDDEN, drawn
@@ -69,6 +95,13 @@ def unpack_image(pipe: Any, stepped: Tensor) -> Tensor:
     side = pipe.vae_scale_factor
     unpacked: Tensor = pipe._unpack_latents(stepped, HEIGHT * side, WIDTH * side, side)
     return unpacked if unpacked.ndim == 4 else unpacked.squeeze(2)  # Qwen-Image adds an axis of frames
+
+
+def unpack_patches(pipe: Any, stepped: Tensor) -> Tensor:
+    """Flux 2's tokens, shape (B, H/2*W/2, C*4), as the latents that it draws: patches, (B, C*4, H/2, W/2)."""
+    grid = stepped.mT.reshape(len(stepped), -1, HEIGHT // 2, WIDTH // 2)
+    unpacked: Tensor = pipe._unpack_latents_with_ids(stepped, pipe._prepare_latent_ids(grid))
+    return unpacked
 
 
 @dataclass(frozen=True)
@@ -161,7 +194,7 @@ def stable_diffusion_3() -> StableDiffusion3Pipeline:
                 )
             ),
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.clip_with_projection(hidden_size=16, projection_dim=16),
             tokenizer=tiny.tokenizer(),
             text_encoder_2=components.clip_with_projection(hidden_size=16, projection_dim=16),
@@ -190,7 +223,7 @@ def flux(guidance_embeds: bool = True) -> FluxPipeline:
                 )
             ),
             scheduler=_dynamic_flow(),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.clip(),
             tokenizer=tiny.tokenizer(),
             text_encoder_2=components.t5(),
@@ -249,7 +282,7 @@ def z_image() -> ZImagePipeline:
                 )
             ),
             scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.qwen3(),
             tokenizer=components.qwen_tokenizer(),
         )
@@ -274,7 +307,7 @@ def pixart(pipeline: Any) -> Any:
                 )
             ),
             scheduler=DPMSolverMultistepScheduler(),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.t5(),
             tokenizer=components.t5_tokenizer(),
         )
@@ -385,9 +418,200 @@ def lumina2() -> Lumina2Pipeline:
                 )
             ),
             scheduler=_dynamic_flow(),
-            vae=components.autoencoder(),
+            vae=tiny.autoencoder(),
             text_encoder=components.gemma2(),
             tokenizer=components.gemma_tokenizer(),
+        )
+    )
+
+
+def wan(two_denoisers: bool = False) -> WanPipeline:
+    torch.manual_seed(0)
+
+    def denoiser() -> Any:
+        return drawn(
+            WanTransformer3DModel(
+                in_channels=4,
+                out_channels=4,
+                num_attention_heads=2,
+                attention_head_dim=12,
+                text_dim=HIDDEN,
+                freq_dim=16,
+                ffn_dim=32,
+                num_layers=2,
+                rope_max_seq_len=32,
+            )
+        )
+
+    return _quiet(
+        WanPipeline(
+            transformer=denoiser(),
+            transformer_2=denoiser() if two_denoisers else None,
+            boundary_ratio=0.875 if two_denoisers else None,
+            scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0),
+            vae=components.video_autoencoder(),
+            text_encoder=components.t5(UMT5EncoderModel, UMT5Config),
+            tokenizer=components.t5_tokenizer(),
+        )
+    )
+
+
+def stable_cascade() -> StableCascadePriorPipeline:
+    torch.manual_seed(0)
+    return _quiet(
+        StableCascadePriorPipeline(
+            prior=drawn(
+                StableCascadeUNet(
+                    in_channels=4,
+                    out_channels=4,
+                    timestep_ratio_embedding_dim=16,
+                    conditioning_dim=16,
+                    block_out_channels=(16, 16),
+                    num_attention_heads=(2, 2),
+                    down_num_layers_per_block=(1, 1),
+                    up_num_layers_per_block=(1, 1),
+                    clip_text_in_channels=32,
+                    clip_text_pooled_in_channels=32,
+                    clip_image_in_channels=16,
+                    dropout=(0.0, 0.0),
+                    switch_level=(False,),
+                )
+            ),
+            scheduler=DDPMWuerstchenScheduler(),
+            text_encoder=components.clip_with_projection(projection_dim=32),
+            tokenizer=tiny.tokenizer(),
+        )
+    )
+
+
+def _flux2_transformer(guidance_embeds: bool) -> Flux2Transformer2DModel:
+    return drawn(
+        Flux2Transformer2DModel(
+            in_channels=16,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=2 * HIDDEN,  # two layers of the text encoder side by side
+            timestep_guidance_channels=16,
+            axes_dims_rope=(4, 4, 4, 4),
+            guidance_embeds=guidance_embeds,
+        )
+    )
+
+
+def _flux2_autoencoder() -> AutoencoderKLFlux2:
+    return AutoencoderKLFlux2(
+        block_out_channels=(8, 8),
+        norm_num_groups=4,
+        down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
+        up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
+        latent_channels=4,
+    ).eval()
+
+
+def flux2() -> Flux2Pipeline:
+    torch.manual_seed(0)
+    pipe = Flux2Pipeline(
+        transformer=_flux2_transformer(guidance_embeds=True),
+        scheduler=_dynamic_flow(),
+        vae=_flux2_autoencoder(),
+        text_encoder=components.mistral3(),
+        tokenizer=components.mistral_tokenizer(),
+    )
+    pipe.system_message = "Draw."
+    return _quiet(pipe)
+
+
+def flux2_klein() -> Flux2KleinPipeline:
+    torch.manual_seed(0)
+    return _quiet(
+        Flux2KleinPipeline(
+            transformer=_flux2_transformer(guidance_embeds=False),
+            scheduler=_dynamic_flow(),
+            vae=_flux2_autoencoder(),
+            text_encoder=components.qwen3(Qwen3ForCausalLM),
+            tokenizer=components.qwen_tokenizer(),
+        )
+    )
+
+
+def audioldm2() -> AudioLDM2Pipeline:
+    torch.manual_seed(0)
+    return _quiet(
+        AudioLDM2Pipeline(
+            unet=drawn(
+                AudioLDM2UNet2DConditionModel(
+                    sample_size=8,
+                    in_channels=4,
+                    out_channels=4,
+                    layers_per_block=1,
+                    block_out_channels=(8, 16),
+                    norm_num_groups=4,
+                    down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+                    up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+                    cross_attention_dim=([None, 16, HIDDEN], [None, 16, HIDDEN]),  # itself, GPT-2's, T5's
+                    attention_head_dim=4,
+                )
+            ),
+            scheduler=DDIMScheduler(
+                beta_start=0.00085,
+                beta_end=0.012,
+                beta_schedule="scaled_linear",
+                clip_sample=False,
+                set_alpha_to_one=False,
+            ),
+            vae=tiny.autoencoder(image_channels=1),
+            text_encoder=components.clap(),
+            tokenizer=components.roberta_tokenizer(),
+            text_encoder_2=components.t5(),
+            tokenizer_2=components.t5_tokenizer(),
+            projection_model=drawn(
+                AudioLDM2ProjectionModel(text_encoder_dim=16, text_encoder_1_dim=HIDDEN, langauge_model_dim=16)
+            ),
+            language_model=components.gpt2(),
+            feature_extractor=ClapFeatureExtractor(),
+            vocoder=SpeechT5HifiGan(
+                SpeechT5HifiGanConfig(
+                    model_in_dim=2 * WIDTH,
+                    upsample_initial_channel=8,
+                    upsample_rates=[2, 2],
+                    upsample_kernel_sizes=[4, 4],
+                    resblock_kernel_sizes=[3],
+                    resblock_dilation_sizes=[[1]],
+                    normalize_before=False,
+                )
+            ).eval(),
+        )
+    )
+
+
+def stable_audio() -> StableAudioPipeline:
+    torch.manual_seed(0)
+    return _quiet(
+        StableAudioPipeline(
+            transformer=drawn(
+                StableAudioDiTModel(
+                    sample_size=24,
+                    in_channels=4,
+                    out_channels=4,
+                    num_layers=2,
+                    attention_head_dim=8,
+                    num_attention_heads=2,
+                    num_key_value_attention_heads=2,
+                    cross_attention_dim=HIDDEN,
+                    time_proj_dim=16,
+                    global_states_input_dim=2 * HIDDEN,
+                    cross_attention_input_dim=HIDDEN,
+                )
+            ),
+            scheduler=EDMDPMSolverMultistepScheduler(sigma_min=0.3, sigma_max=500, prediction_type="v_prediction"),
+            vae=components.sound_autoencoder(),
+            text_encoder=components.t5(),
+            tokenizer=components.t5_tokenizer(),
+            projection_model=drawn(
+                StableAudioProjectionModel(text_encoder_dim=HIDDEN, conditioning_dim=HIDDEN, min_value=0, max_value=512)
+            ),
         )
     )
 
@@ -403,7 +627,12 @@ def _arguments(**changes: Any) -> Mapping[str, Any]:
     }
 
 
+def _sounds(**changes: Any) -> Mapping[str, Any]:
+    return {"prompt": "rain on a roof", "num_inference_steps": 3, "output_type": "latent", **changes}
+
+
 _LATENTS = (4, HEIGHT, WIDTH)
+_PATCHES = (16, HEIGHT // 2, WIDTH // 2)
 _TOKENS = (HEIGHT // 2 * WIDTH // 2, 16)
 
 _ROWS = (
@@ -418,11 +647,11 @@ _ROWS = (
         denoisers=("unet",),
         sample_argument=None,
     ),
-    Family("sd3", stable_diffusion_3, _arguments(guidance_scale=7.0, max_sequence_length=32), _LATENTS),
+    Family("sd3", stable_diffusion_3, _arguments(guidance_scale=7.0, max_sequence_length=64), _LATENTS),
     Family(
         "flux",
         flux,
-        _arguments(guidance_scale=3.5, max_sequence_length=32),
+        _arguments(guidance_scale=3.5, max_sequence_length=64),
         _LATENTS,
         cfg="none",
         stepped_shape=_TOKENS,
@@ -431,7 +660,7 @@ _ROWS = (
     Family(
         "flux_cfg",
         lambda: flux(guidance_embeds=False),
-        _arguments(true_cfg_scale=4.0, negative_prompt="", max_sequence_length=32),
+        _arguments(true_cfg_scale=4.0, negative_prompt="", max_sequence_length=64),
         _LATENTS,
         cfg="two calls",
         first="conditional",
@@ -511,6 +740,70 @@ _ROWS = (
         first="conditional",
         combine=renormalised,
         sign=-1,
+    ),
+    Family(
+        "wan",
+        wan,
+        _arguments(guidance_scale=5.0, height=32, width=48, num_frames=5, max_sequence_length=64),
+        (4, 3, HEIGHT, WIDTH),
+        cfg="two calls",
+        first="conditional",
+    ),
+    Family(
+        "wan22",
+        lambda: wan(two_denoisers=True),
+        _arguments(guidance_scale=5.0, height=32, width=48, num_frames=5, max_sequence_length=64),
+        (4, 3, HEIGHT, WIDTH),
+        cfg="two calls",
+        first="conditional",
+        denoisers=("transformer", "transformer_2"),
+    ),
+    Family(
+        "stable_cascade",
+        stable_cascade,
+        _arguments(guidance_scale=4.0, height=336, width=504, output_type="pt"),
+        _LATENTS,
+        first="conditional",
+        denoisers=("prior",),
+        sample_argument="sample",
+        step_by_keyword=True,
+    ),
+    Family(
+        "flux2",
+        flux2,
+        _arguments(guidance_scale=4.0, max_sequence_length=128, text_encoder_out_layers=(1, 2)),
+        _PATCHES,
+        cfg="none",
+        stepped_shape=_TOKENS,
+        unpack=unpack_patches,
+        latents_shape=_PATCHES,
+    ),
+    Family(
+        "flux2_klein",
+        flux2_klein,
+        _arguments(guidance_scale=4.0, max_sequence_length=128, text_encoder_out_layers=(1, 2)),
+        _PATCHES,
+        cfg="two calls",
+        first="conditional",
+        stepped_shape=_TOKENS,
+        unpack=unpack_patches,
+        latents_shape=_PATCHES,
+    ),
+    Family(
+        "audioldm2",
+        audioldm2,
+        _sounds(guidance_scale=3.5, audio_length_in_s=0.0041),
+        _LATENTS,
+        denoisers=("unet",),
+        sample_argument=None,
+        padded=False,
+    ),
+    Family(
+        "stable_audio",
+        stable_audio,
+        _sounds(guidance_scale=7.0),
+        (4, 24),
+        sample_argument=None,
     ),
 )
 

@@ -235,6 +235,18 @@ def test_the_pipeline_is_left_as_it_was(fault: bool) -> None:
     assert torch.equal(pipe(**CALL, generator=generator()).images, before)
 
 
+def test_another_size_is_remembered_and_asked_for() -> None:
+    pipe = stable_diffusion()
+    recorder = Recorder(pipe, [Concept("glasses", 4.0, 0.9, 1)])
+    recorded = recorder(**CALL, height=16, width=24, generator=generator()).images
+    vector, applier = recorder.vectors[0], Applier(pipe, recorder.vectors, noise=recorder.noises[0])
+    assert vector.provenance.run.arguments == {"height": 16, "width": 24}
+    replayed = applier(**CALL, **vector.provenance.run.arguments).images
+    torch.testing.assert_close(replayed, recorded, rtol=1e-4, atol=1e-4)
+    with pytest.raises(IncompatibleError, match=r"\(4, 8, 12\).*run at the recorded height and width"):
+        applier(**CALL)
+
+
 def test_bad_input() -> None:
     pipe = stable_diffusion()
     recorder = record(pipe, GLASSES)

@@ -39,7 +39,7 @@ def tokenizer() -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder)
 
 
-def _text_config(**changes: Any) -> CLIPTextConfig:
+def clip_config(**changes: Any) -> CLIPTextConfig:
     return CLIPTextConfig(
         **{
             "vocab_size": len(tokenizer()),
@@ -56,8 +56,11 @@ def _text_config(**changes: Any) -> CLIPTextConfig:
     )
 
 
-def _vae() -> AutoencoderKL:
+def autoencoder(image_channels: int = 3) -> AutoencoderKL:
+    """An autoencoder of images that halves the sides, with 4 channels in the middle."""
     return AutoencoderKL(
+        in_channels=image_channels,
+        out_channels=image_channels,
         block_out_channels=[8, 8],
         norm_num_groups=4,
         down_block_types=["DownEncoderBlock2D", "DownEncoderBlock2D"],
@@ -79,8 +82,8 @@ def stable_diffusion(scheduler: str = "ddim", pipeline: Any = StableDiffusionPip
     """A Stable Diffusion pipeline (or another of the same components) with latents of 4x16x16."""
     torch.manual_seed(seed)
     pipe = pipeline(
-        vae=_vae(),
-        text_encoder=CLIPTextModel(_text_config()).eval(),
+        vae=autoencoder(),
+        text_encoder=CLIPTextModel(clip_config()).eval(),
         tokenizer=tokenizer(),
         unet=_listening(
             UNet2DConditionModel(
@@ -109,9 +112,9 @@ def stable_diffusion_xl(scheduler: str = "euler", seed: int = 0) -> StableDiffus
     """An SDXL pipeline, both text encoders and micro-conditioning included, with latents of 4x16x16."""
     torch.manual_seed(seed)
     pipe = StableDiffusionXLPipeline(
-        vae=_vae(),
-        text_encoder=CLIPTextModel(_text_config()).eval(),
-        text_encoder_2=CLIPTextModelWithProjection(_text_config(projection_dim=32)).eval(),
+        vae=autoencoder(),
+        text_encoder=CLIPTextModel(clip_config()).eval(),
+        text_encoder_2=CLIPTextModelWithProjection(clip_config(projection_dim=32)).eval(),
         tokenizer=tokenizer(),
         tokenizer_2=tokenizer(),
         unet=_listening(
