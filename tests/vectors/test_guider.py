@@ -285,7 +285,7 @@ def test_save_and_load(library: Library, tmp_path: Path) -> None:
     assert not torch.equal(modular_run(guided(stronger), OTHER), expected)
 
 
-def test_a_pipeline_saves_its_guider(library: Library, tmp_path: Path) -> None:
+def test_a_pipeline_saves_its_guider(library: Library, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pipe = guided(SegaGuidance(library, ["glasses"]))
     pipe.save_pretrained(str(tmp_path), overwrite_modular_index=True)
     loaded = ModularPipeline.from_pretrained(str(tmp_path))
@@ -294,6 +294,13 @@ def test_a_pipeline_saves_its_guider(library: Library, tmp_path: Path) -> None:
     assert isinstance(loaded.guider, SegaGuidance)
     expected, plain = modular_run(pipe, OTHER), modular_run(guided(ClassifierFreeGuidance()), OTHER)
     assert (modular_run(loaded, OTHER) - expected).abs().max() < CLOSE * (expected - plain).abs().max()
+
+    saved = tmp_path / "guider" / "guider_config.json"
+    saved.write_text(saved.read_text().replace(str(library.root), str(tmp_path / "moved")))
+    without = ModularPipeline.from_pretrained(str(tmp_path))
+    without.load_components("guider")
+    assert without.guider is None
+    assert "UnknownRefError: Nothing in " in caplog.text
 
 
 def test_what_is_missing_is_said(library: Library, tmp_path: Path) -> None:
