@@ -7,7 +7,7 @@ the two recorded steps that enclose it: guidance is in units of the noise predic
 number of steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ FloatArray = NDArray[np.float64]
 
 _BETAS = ("beta_start", "beta_end", "beta_schedule", "num_train_timesteps", "rescale_betas_zero_snr")
 _BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")  # what all of diffusers' samplers know
+_MAX_TRAIN_TIMESTEPS = 100_000  # real ones are 1,000
 
 
 def prediction_type(scheduler: Any) -> str:
@@ -147,9 +148,9 @@ class TrainedSteps:
         self._vector = vector
         self._scheduler: DDPMScheduler | None = None
         recorded = vector.provenance.scheduler
-        named = recorded.config.get("beta_schedule") in _BETA_SCHEDULES and recorded.config.get("trained_betas") is None
-        if named and recorded.prediction_type != "flow_prediction":
-            self._scheduler = DDPMScheduler(**{key: recorded.config[key] for key in _BETAS if key in recorded.config})
+        config = {key: recorded.config[key] for key in _BETAS if key in recorded.config}
+        if recorded.prediction_type != "flow_prediction" and _describes_betas(recorded.config):
+            self._scheduler = DDPMScheduler(**config)
 
     def match(self, timesteps: FloatArray) -> StepMatch:
         """Match the first steps of a run by log-SNR.
@@ -169,3 +170,10 @@ class TrainedSteps:
         order = np.argsort(recorded.timesteps)
         sigmas = np.interp(timesteps, recorded.timesteps[order], recorded.sigmas[order])
         return noise_ratios(sigmas, recorded.provenance.scheduler.prediction_type)
+
+
+def _describes_betas(config: Mapping[str, Any]) -> bool:
+    """Whether a recorded configuration, which may be a stranger's, is one to make a noise schedule from."""
+    numbers = [config.get(key) for key in ("beta_start", "beta_end", "num_train_timesteps")]
+    named = config.get("beta_schedule") in _BETA_SCHEDULES and config.get("trained_betas") is None
+    return named and all(isinstance(n, int | float) and 0 < n <= _MAX_TRAIN_TIMESTEPS for n in numbers)
