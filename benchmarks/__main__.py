@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.command_line import start_up
 from benchmarks.files import sizes
-from benchmarks.speed import embedded, stable_diffusion_1_5
+from benchmarks.speed import embedded, pixart, stable_diffusion_1_5, stable_diffusion_xl
 from benchmarks.timing import Row
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -28,6 +28,8 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "command-line": lambda: start_up(3 * ROUNDS),
     "embedded": lambda: embedded(ROUNDS),
     "sd15": lambda: stable_diffusion_1_5(5),
+    "pixart": lambda: pixart(5),
+    "sdxl": lambda: stable_diffusion_xl(5),
 }
 
 

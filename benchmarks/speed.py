@@ -1,17 +1,21 @@
 """Recording and applying against a plain run, and against diffusers' own SEGA pipeline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    PixArtAlphaPipeline,
+    PixArtTransformer2DModel,
     SemanticStableDiffusionPipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, T5Config, T5EncoderModel
 
 from benchmarks.timing import Row, ratio, side_by_side
 from sega_vectors import Applier, Concept, Recorder, load_pipeline
@@ -20,21 +24,20 @@ from sega_vectors.pipelines import best_device
 TEXTS = ["glasses", "hat", "beard", "smile"]
 
 
-def contenders(pipe: Any, steps: int, applied: list[int]) -> dict[str, Callable[[], object]]:
-    """Runs of one pipeline: plain, applying, recording, and diffusers' SEGA, all from one noise, without decoding."""
-    components = {name: part for name, part in pipe.components.items() if name != "image_encoder"}
-    sega = SemanticStableDiffusionPipeline(**components, requires_safety_checker=False)
-    for p in (pipe, sega):
-        p.set_progress_bar_config(disable=True)
-    call: dict[str, Any] = {"prompt": "a portrait of a man", "num_inference_steps": steps, "output_type": "latent"}
+_SIZE = {"height": 512, "width": 512}
+
+Contenders = dict[str, Callable[[], object]]
+
+
+def contenders(pipe: Any, call: Mapping[str, Any], applied: Sequence[int], recorded: Sequence[int]) -> Contenders:
+    """Runs of one pipeline: plain, applying and recording, all from one noise, without decoding."""
+    pipe.set_progress_bar_config(disable=True)
+    call = {"prompt": "a portrait of a man", "output_type": "latent", **call}
     concepts = [Concept(text, edit_warmup_steps=1) for text in TEXTS]
     recorder = Recorder(pipe, concepts)
     recorder(**call)
     noise = recorder.noises[0]
-    latents = torch.from_numpy(noise.array.copy())[None].to(pipe.unet.device, pipe.unet.dtype)
-
-    def plain() -> object:
-        return pipe(**call, latents=latents)
+    latents = torch.from_numpy(noise.array.copy())[None].to(pipe.device, pipe.dtype)
 
     def apply(count: int) -> Callable[[], object]:
         vectors = (recorder.vectors * count)[:count]
@@ -43,28 +46,37 @@ def contenders(pipe: Any, steps: int, applied: list[int]) -> dict[str, Callable[
     def record(count: int) -> Callable[[], object]:
         return lambda: Recorder(pipe, concepts[:count])(**call, latents=latents)
 
-    def reference(count: int) -> Callable[[], object]:
+    return {
+        "plain": lambda: pipe(**call, latents=latents),
+        **{f"apply {count}": apply(count) for count in applied},
+        **{f"record {count}": record(count) for count in recorded},
+    }
+
+
+def reference(pipe: Any, call: Mapping[str, Any]) -> Contenders:
+    """diffusers' own SEGA pipeline over the components of a Stable Diffusion pipeline."""
+    components = {name: part for name, part in pipe.components.items() if name != "image_encoder"}
+    sega = SemanticStableDiffusionPipeline(**components, requires_safety_checker=False)
+    sega.set_progress_bar_config(disable=True)
+
+    def run(count: int) -> Callable[[], object]:
         return lambda: sega(
-            **call,
-            latents=latents,
+            **{"prompt": "a portrait of a man", "output_type": "latent", **call},
+            generator=torch.Generator().manual_seed(0),
             editing_prompt=TEXTS[:count],
             edit_guidance_scale=5.0,
             edit_threshold=0.95,
             edit_warmup_steps=1,
         )
 
-    return {
-        "plain": plain,
-        **{f"apply {count}": apply(count) for count in applied},
-        **{f"record {count}": record(count) for count in (1, 4)},
-        **{f"SEGA {count}": reference(count) for count in (1, 4)},
-    }
+    return {f"SEGA {count}": run(count) for count in (1, 4)}
 
 
 def embedded(rounds: int) -> list[Row]:
     """The embedded model: small, so that a run is bound by the cost of a call rather than of a row."""
     pipe = load_pipeline("embedded")
-    seconds = side_by_side(contenders(pipe, steps=20, applied=[1, 4, 16]), rounds)
+    call = {"num_inference_steps": 20}
+    seconds = side_by_side({**contenders(pipe, call, [1, 4, 16], [1, 4]), **reference(pipe, call)}, rounds)
     return [
         *(
             Row(f"embedded model: apply {n} / plain run", ratio(seconds, f"apply {n}", "plain"), limit)
@@ -86,9 +98,10 @@ def embedded(rounds: int) -> list[Row]:
     ]
 
 
-def stable_diffusion_1_5(rounds: int, steps: int = 1) -> list[Row]:
+def stable_diffusion_1_5(rounds: int, steps: int = 2) -> list[Row]:
     """Stable Diffusion 1.5's UNet and text encoder at their real size, with random weights."""
-    seconds = side_by_side(contenders(_random_stable_diffusion(), steps, applied=[1, 4]), rounds)
+    pipe, call = _random_stable_diffusion(), {"num_inference_steps": steps}
+    seconds = side_by_side({**contenders(pipe, call, [1, 4], [1, 4]), **reference(pipe, call)}, rounds)
     rows = [Row(f"SD 1.5's UNet: apply {n} / plain run", ratio(seconds, f"apply {n}", "plain"), 1.02) for n in (1, 4)]
     for n in (1, 4):
         rows += [
@@ -101,6 +114,25 @@ def stable_diffusion_1_5(rounds: int, steps: int = 1) -> list[Row]:
         ]
     what = "SD 1.5's UNet: apply 4 / diffusers' SEGA with the 4 concepts"
     return [*rows, Row(what, ratio(seconds, "apply 4", "SEGA 4"), 0.36)]
+
+
+def stable_diffusion_xl(rounds: int) -> list[Row]:
+    """SDXL's UNet at its real size, with random weights, at 512x512; the text encoders have one layer each."""
+    return _against_plain("SDXL's UNet", _random_stable_diffusion_xl(), _SIZE, rounds)
+
+
+def pixart(rounds: int) -> list[Row]:
+    """PixArt-α's transformer (DiT-XL/2) at its real size, with random weights, at 512x512; T5 has one layer."""
+    call = {**_SIZE, "use_resolution_binning": False, "clean_caption": False}
+    return _against_plain("PixArt-α's transformer", _random_pixart(), call, rounds)
+
+
+def _against_plain(model: str, pipe: Any, call: Mapping[str, Any], rounds: int) -> list[Row]:
+    seconds = side_by_side(contenders(pipe, {"num_inference_steps": 2, **call}, [4], [1]), rounds)
+    return [
+        Row(f"{model}: apply 4 / plain run", ratio(seconds, "apply 4", "plain"), 1.02),
+        Row(f"{model}: record 1 / (3/2 x plain run)", ratio(seconds, "record 1", "plain") * 2 / 3, 1.03),
+    ]
 
 
 def _random_stable_diffusion() -> Any:
@@ -119,6 +151,58 @@ def _random_stable_diffusion() -> Any:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+    return _placed(pipe)
+
+
+def _random_stable_diffusion_xl() -> Any:
+    torch.manual_seed(0)
+    widths: list[dict[str, Any]] = [
+        {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12},
+        {"hidden_size": 1280, "intermediate_size": 5120, "num_attention_heads": 20, "projection_dim": 1280},
+    ]
+    one, two = (CLIPTextConfig(num_hidden_layers=2, vocab_size=49408, **width) for width in widths)
+    pipe = StableDiffusionXLPipeline(
+        vae=AutoencoderKL(block_out_channels=[32], norm_num_groups=8),
+        text_encoder=CLIPTextModel(one).eval(),
+        text_encoder_2=CLIPTextModelWithProjection(two).eval(),
+        tokenizer=_padded_tokenizer(),
+        tokenizer_2=_padded_tokenizer(),
+        unet=UNet2DConditionModel(
+            sample_size=128,
+            block_out_channels=(320, 640, 1280),
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            transformer_layers_per_block=(1, 2, 10),
+            attention_head_dim=(5, 10, 20),
+            cross_attention_dim=2048,
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=256,
+            projection_class_embeddings_input_dim=2816,
+        ).eval(),
+        scheduler=DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False),
+        force_zeros_for_empty_prompt=False,
+        add_watermarker=False,
+    )
+    return _placed(pipe)
+
+
+def _random_pixart() -> Any:
+    torch.manual_seed(0)
+    pipe = PixArtAlphaPipeline(
+        tokenizer=_padded_tokenizer(),
+        text_encoder=T5EncoderModel(
+            T5Config(vocab_size=4096, d_model=4096, d_kv=64, d_ff=1024, num_layers=1, num_heads=64)
+        ).eval(),
+        vae=AutoencoderKL(block_out_channels=[32], norm_num_groups=8),
+        transformer=PixArtTransformer2DModel(sample_size=64, caption_channels=4096).eval(),
+        scheduler=DPMSolverMultistepScheduler(),
+    )
+    return _placed(pipe)
+
+
+def _placed(pipe: Any) -> Any:
+    """The pipeline on the best device, with Stable Diffusion's 8 pixels a latent."""
     pipe.vae_scale_factor = 8
     return pipe.to(best_device(), torch.float16 if torch.cuda.is_available() else torch.float32)
 

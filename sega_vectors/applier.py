@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
@@ -24,7 +23,7 @@ from sega_vectors.packing import Packing, learning_packings, packing_for, patche
 from sega_vectors.plan import GuidancePlan, PlannedVector, for_samples
 from sega_vectors.prediction import conversion
 from sega_vectors.provenance import as_tensor, initial_noises, model_facts, scheduler_facts
-from sega_vectors.schedule import as_array, match_steps, noise_levels, noise_ratios, prediction_type
+from sega_vectors.schedule import as_array, first_step, match_steps, noise_levels, noise_ratios, prediction_type
 from sega_vectors.space import packed
 from sega_vectors.steps import guided_steps
 from sega_vectors.watch import watch
@@ -143,6 +142,7 @@ class Applier:
             num_inference_steps=call.num_inference_steps,
             noises=None if noises is None else tuple(noise.sha256 for noise in noises),
             sample_shape=None if noises is None else noises[0].array.shape,
+            arguments=call.others,
         )
         return [check(vector, target, self.allow) for vector in self.vectors]
 
@@ -223,7 +223,7 @@ class _AppliedRun:
         if noise is not None:
             self._check_started(sample, noise, sigma)
         planned = as_array(scheduler.timesteps)
-        first = int(np.argmin(np.abs(planned - float(timestep))))  # image to image starts within the schedule
+        first = first_step(scheduler, timestep, getattr(self.applier.pipe, "num_timesteps", None))
         for indices in dict.fromkeys(self.assigned):
             if indices:
                 self._plans[indices] = self.applier.plan(indices, planned[first:], sample.device)

@@ -4,10 +4,14 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import DiffusionPipeline
+from PIL.Image import Image
+from torch import Tensor
 
 from sega_store import InvalidInputError
 
@@ -15,7 +19,7 @@ JSON = str | int | float | bool | None | list[Any] | dict[str, Any]
 
 # Arguments that change nothing in the latents, or that provenance holds under a name of its own.
 _NOT_PROVENANCE = {
-    "num_inference_steps", "guidance_scale", "generator", "latents", "output_type", "return_dict",
+    "num_inference_steps", "guidance_scale", "generator", "latents", "output", "output_type", "return_dict",
     "num_images_per_prompt", "callback", "callback_steps", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
 }  # fmt: skip
 
@@ -60,8 +64,9 @@ class PipelineCall:
     def with_prompt(self, text: str) -> "PipelineCall":
         """The same call with `text` as the prompt of every sample."""
         changes: dict[str, Any] = {name: None for name in self.arguments if _is_prompt(name)}
-        prompt = self.arguments.get("prompt")
-        changes["prompt"] = text if isinstance(prompt, str) else [text] * self.num_prompts
+        prompts = self.arguments.get("prompt"), self.arguments.get("negative_prompt")  # pipelines want both of one type
+        single = isinstance(next((given for given in prompts if given is not None), None), str)
+        changes["prompt"] = text if single else [text] * self.num_prompts
         return self.replace(**changes)
 
     def with_other_noise(self) -> "PipelineCall":
@@ -70,8 +75,8 @@ class PipelineCall:
         return self.replace(**{**drawn, "generator": torch.Generator().manual_seed(0x5E6A)})
 
     def __call__(self) -> Any:
-        """Run the pipeline."""
-        return self.pipe(**self.arguments)
+        """Run the pipeline, on lists of its own: Z-Image writes its chat template into the list of prompts."""
+        return self.pipe(**{name: list(v) if isinstance(v, list) else v for name, v in self.arguments.items()})
 
     @property
     def num_inference_steps(self) -> int:
@@ -116,17 +121,45 @@ class PipelineCall:
         generator = self.arguments.get("generator")
         return generator[sample] if isinstance(generator, list) else generator
 
+    def prompt_text(self, sample: int) -> str:
+        """The text of a sample's prompt; where embeddings took its place, their hash."""
+        text = self.text("prompt", sample)
+        return f"(prompt_embeds {_described(self.arguments.get('prompt_embeds'))})" if text is None else text
+
     @property
-    def scalars(self) -> dict[str, JSON]:
-        """The other plain arguments that differ from their defaults: what else decides the result."""
+    def others(self) -> dict[str, JSON]:
+        """The other arguments that differ from their defaults, since they decide the result too.
+
+        Plain values are as they are, tensors and pictures `sha256:` and the hash of their content; what is neither is
+        left out, and so are the other prompts.
+        """
         parameters = inspect.signature(type(self.pipe).__call__).parameters
         found: dict[str, JSON] = {}
         for name, value in self.arguments.items():
-            if name in _NOT_PROVENANCE or "prompt" in name:
+            if name in _NOT_PROVENANCE or name in ("prompt", "negative_prompt") or _is_prompt(name):
                 continue
             default = parameters[name].default if name in parameters else None
-            if isinstance(value, bool | int | float | str) and value != default:
-                found[name] = value
-            elif isinstance(value, list | tuple) and all(isinstance(v, bool | int | float | str) for v in value):
-                found[name] = list(value)
+            described = _described(value)
+            if described is not None and not (isinstance(value, bool | int | float | str) and value == default):
+                found[name] = described
         return found
+
+
+def _described(value: Any) -> JSON:
+    """A value as JSON has it, or its hash; None if it's neither plain nor numbers."""
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Image):
+        value = np.asarray(value)
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(np.array(value))
+    if isinstance(value, Tensor):
+        content = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        return f"sha256:{sha256(f'{value.dtype} {tuple(value.shape)} '.encode() + content).hexdigest()}"
+    if isinstance(value, list | tuple):
+        items = [_described(item) for item in value]
+        return None if None in items else items
+    if isinstance(value, Mapping):
+        entries = {str(key): _described(item) for key, item in value.items()}
+        return None if None in entries.values() else entries
+    return None

@@ -1,7 +1,7 @@
 """The denoisers of a pipeline, their calls, and hooks on them that live as long as a `with` block."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,18 @@ def find_denoisers(pipe: DiffusionPipeline) -> list[nn.Module]:
     Most pipelines have one; Wan 2.2 has one for high noise and one for low.
 
     Raises:
-        PipelineError: The pipeline has none of them.
+        PipelineError: The pipeline has none of them, or its weights are elsewhere, as under sequential offloading.
     """
     modules = [module for name in _NAMES if isinstance(module := getattr(pipe, name, None), nn.Module)]
     if not modules:
         raise PipelineError(
             f"a denoiser is a component named {', '.join(_NAMES)}; {type(pipe).__name__} has"
             f" {', '.join(sorted(pipe.components))}: use a pipeline with one of them"
+        )
+    if any(parameter.is_meta for module in modules for parameter in module.parameters()):
+        raise PipelineError(
+            "a denoiser's weights must be there to be told from others', met some on the meta device: use"
+            " enable_model_cpu_offload() or enable_group_offload() instead of enable_sequential_cpu_offload()"
         )
     return modules
 
@@ -104,16 +109,46 @@ def predictions(output: Any) -> Tensor:
 def hooked(denoisers: Sequence[nn.Module], before: PreHook, after: PostHook | None = None) -> Iterator[None]:
     """Call `before(denoiser, args, kwargs)` and `after(output)` around each forward call, until the block ends.
 
-    Torch's own hooks, since they survive `enable_model_cpu_offload` and other hooks coming and going.
+    Torch's own hooks, since they survive `enable_model_cpu_offload` and other hooks coming and going; around the
+    compiled call of a denoiser that was compiled in place, which would trace hooks too.
     """
-    handles = [denoiser.register_forward_pre_hook(before, with_kwargs=True) for denoiser in denoisers]
+    with ExitStack() as attached:
+        for denoiser in denoisers:
+            compiled = denoiser._compiled_call_impl
+            if compiled is None:
+                attached.enter_context(_hooked(denoiser, before, after))
+            else:
+                attached.enter_context(_wrapped(denoiser, compiled, before, after))
+        yield
+
+
+@contextmanager
+def _hooked(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> Iterator[None]:
+    handles = [denoiser.register_forward_pre_hook(before, with_kwargs=True)]
     if after is not None:
-        handles += [d.register_forward_hook(lambda _module, _args, output: after(output)) for d in denoisers]
+        handles.append(denoiser.register_forward_hook(lambda _module, _args, output: after(output)))
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def _wrapped(
+    denoiser: nn.Module, compiled: Callable[..., Any], before: PreHook, after: PostHook | None
+) -> Iterator[None]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = before(denoiser, args, kwargs) or (args, kwargs)
+        output = compiled(*args, **kwargs)
+        changed = None if after is None else after(output)
+        return output if changed is None else changed
+
+    denoiser._compiled_call_impl = call
+    try:
+        yield
+    finally:
+        denoiser._compiled_call_impl = compiled
 
 
 def first_rows(output: Any, rows: int, total: int) -> Any:

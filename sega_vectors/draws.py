@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from sega_store import IncompatibleError
+
 
 class Draws(TorchFunctionMode):
     """Sees what `torch.randn` returns, which is where diffusers draws its noise.
@@ -61,12 +63,22 @@ class SubstitutedDraws(Draws):
         """
         super().__init__()
         self._waiting = list(noises)
+        self._size = self._waiting[0].numel() if self._waiting else 0
 
     def drawn(self, tensor: Tensor) -> Tensor:
-        """The stored noise for all waiting samples, or for the next, if the size is theirs."""
-        size = self._waiting[0].numel() if self._waiting else 0
-        count = next((n for n in (len(self._waiting), 1) if n and tensor.numel() == n * size), 0)
+        """The stored noise for all waiting samples, or for the next, if the size is theirs.
+
+        Raises:
+            IncompatibleError: All have theirs, and there is one draw more: an image is encoded with random numbers of
+                the same size, and which draw the initial noise is can't be told.
+        """
+        count = next((n for n in (len(self._waiting), 1) if tensor.numel() == n * self._size), 0)
         if not count:
             return tensor
+        if not self._waiting:
+            raise IncompatibleError(
+                "a run with noise= must draw one noise a sample, this one draws more of that size before its first"
+                " step, to encode an image: pass the recorded generator instead, which draws all of it again"
+            )
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
         return torch.stack(taken).reshape(tensor.shape).to(tensor)

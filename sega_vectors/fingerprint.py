@@ -1,34 +1,25 @@
 """A fingerprint of a denoiser's weights: equal weights, equal fingerprint, at the price of milliseconds.
 
-Names, shapes, dtypes and up to 64 evenly spaced entries of every parameter go into a SHA-256. Fine-tunes, LoRAs, merges
-and other precisions change it. It tells models apart that differ in the ordinary ways; it is no proof against someone
-who edits single weights on purpose.
+Names, shapes, dtypes and up to 64 evenly spaced entries of every parameter go into a SHA-256, and the scales of
+adapters. Fine-tunes, LoRAs, merges and other precisions change it. It tells models apart that differ in the ordinary
+ways; it is no proof against someone who edits single weights on purpose.
 """
 
 import hashlib
-import weakref
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 _SAMPLES = 64
 
-# Module -> (state of its parameters, fingerprint): hashed again only after a parameter was replaced or written to.
-_cache: "weakref.WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], str]]" = weakref.WeakKeyDictionary()
-
-
-def fingerprint(module: nn.Module) -> str:
-    """SHA-256, in hex, of a sample of the module's parameters."""
-    state = tuple((n, p.data_ptr(), p._version, p.dtype) for n, p in module.named_parameters())
-    cached = _cache.get(module)
-    if cached is None or cached[0] != state:
-        cached = state, _hash(module)
-        _cache[module] = cached
-    return cached[1]
-
 
 @torch.no_grad()
-def _hash(module: nn.Module) -> str:
+def fingerprint(module: nn.Module) -> str:
+    """SHA-256, in hex, of a sample of the module's parameters.
+
+    It is computed anew each time: torch doesn't count writes to a parameter's `data`, which is how LoRAs are fused.
+    """
     digest = hashlib.sha256()
     samples: list[Tensor] = []
     for name, parameter in sorted(module.named_parameters()):
@@ -36,6 +27,18 @@ def _hash(module: nn.Module) -> str:
         flat = parameter.detach().flatten()
         stride = max(1, flat.numel() // _SAMPLES)
         samples.append(flat[::stride][:_SAMPLES].double())
+    for scale in _adapter_scales(module):
+        digest.update(f"{scale}\n".encode())
     if samples:
         digest.update(torch.cat(samples).cpu().numpy().tobytes())  # one transfer for all
     return digest.hexdigest()
+
+
+def _adapter_scales(module: nn.Module) -> Iterator[str]:
+    """How strongly LoRAs (a dictionary) and IP-Adapters (a list) act, which isn't among the parameters."""
+    for name, part in module.named_modules():
+        scaling, scale = getattr(part, "scaling", None), getattr(part, "scale", None)
+        if isinstance(scaling, dict):
+            yield f"{name} {sorted(scaling.items())} {part.active_adapters} {part.disable_adapters}"
+        elif isinstance(scale, list):
+            yield f"{name} {scale}"

@@ -6,9 +6,9 @@ differs is said. *Refused*, by an error: another initial noise, sample shape or 
 can be overridden by name, since showing that another noise does not work is part of the science.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sega_store import GuidanceVector, IncompatibleError, InvalidInputError, ModelFacts, SchedulerFacts
 
@@ -40,6 +40,7 @@ class Target:
     Attributes:
         noises: SHA-256 of each sample's initial noise; None if it was not looked at.
         sample_shape: (C, *S); None if it is not yet known.
+        arguments: The call's other arguments, as `RunFacts.arguments` has them; None if they were not looked at.
     """
 
     model: ModelFacts
@@ -48,6 +49,7 @@ class Target:
     num_inference_steps: int
     noises: tuple[str, ...] | None
     sample_shape: tuple[int, ...] | None
+    arguments: Mapping[str, Any] | None = None
 
 
 def check_overrides(allow: Collection[str]) -> frozenset[str]:
@@ -168,10 +170,19 @@ def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -
     ]
     differences += [f"{what} {now} instead of {was}" for what, was, now in facts if was != now]
     if recorded.scheduler.name == target.scheduler.name:
-        old, new = recorded.scheduler.config, target.scheduler.config
         differences += [
-            f"scheduler {key} {new.get(key)} instead of {old.get(key)}"
-            for key in sorted({*old, *new})
-            if old.get(key) != new.get(key) and key != "prediction_type"
+            f"scheduler {change}"
+            for change in _changes(recorded.scheduler.config, target.scheduler.config)
+            if not change.startswith("prediction_type ")
         ]
+    if target.arguments is not None:
+        differences += _changes(recorded.run.arguments, target.arguments)
     return Compatibility.of(differences)
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key} {new.get(key)} instead of {old.get(key)}"
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key)
+    ]

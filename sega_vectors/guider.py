@@ -18,6 +18,7 @@ import torch
 from diffusers import ClassifierFreeGuidance
 from diffusers.configuration_utils import register_to_config
 from diffusers.guiders.guider_utils import GuiderOutput
+from diffusers.utils.torch_utils import unwrap_module
 from torch import Tensor, nn
 
 from sega_store import IncompatibleError, InitialNoise, InvalidInputError, Library, UnknownRefError
@@ -167,6 +168,7 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
             num_inference_steps=num_inference_steps,
             noises=None,
             sample_shape=None,
+            arguments=None,
         )
         fresh = type(pipe.scheduler).from_config(pipe.scheduler.config)  # a run leaves its own few steps there
         for vector in self.vectors:
@@ -271,9 +273,10 @@ class _GuidedRun:
         """Check the denoiser, and look at the samples that it gets first."""
         if self._assigned is not None or self._sample is not None:
             return
+        name = type(unwrap_module(denoiser)).__name__
         for vector in self._guider.vectors:
-            check_architecture(vector, type(denoiser).__name__, self._guider.allow)
-        self.renormalised = type(denoiser).__name__ == _RENORMALISED
+            check_architecture(vector, name, self._guider.allow)
+        self.renormalised = name == _RENORMALISED
 
         def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             handle.remove()  # before the call, which may fail

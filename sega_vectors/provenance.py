@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline
+from diffusers.utils.torch_utils import unwrap_module
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -48,7 +49,7 @@ def as_tensor(noise: InitialNoise) -> Tensor:
 
 def model_facts(pipe: DiffusionPipeline) -> ModelFacts:
     """Which weights predict the noise, and where."""
-    denoiser = find_denoiser(pipe)
+    denoiser = unwrap_module(find_denoiser(pipe))  # torch.compile wraps it, and changes the names of its parameters
     return ModelFacts(
         id=str(pipe.config.get("_name_or_path") or type(pipe).__name__),
         revision=pipe.config.get("_commit_hash"),
@@ -117,7 +118,7 @@ def describe_run(
             scheduler=scheduler,
             noise=noise.facts,
             run=RunFacts(
-                prompt=call.text("prompt", sample) or "(prompt_embeds)",
+                prompt=call.prompt_text(sample),
                 negative_prompt=call.text("negative_prompt", sample),
                 guidance_scale=call.guidance_scale,
                 num_inference_steps=call.num_inference_steps,
@@ -125,7 +126,7 @@ def describe_run(
                 edit_mom_beta=float(edit_mom_beta),
                 guide=guide,
                 companions=tuple(c for c in concepts if c is not concept) if guide else (),
-                arguments=call.scalars,
+                arguments=call.others,
             ),
             versions=_versions(),
         )

@@ -55,6 +55,22 @@ def noise_levels(scheduler: Any, timesteps: FloatArray) -> FloatArray:
     return levels
 
 
+def first_step(scheduler: Any, timestep: Any, num_timesteps: int | None) -> int:
+    """Where in its schedule a run starts: one that starts from an image leaves out the steps at more noise.
+
+    Args:
+        scheduler: A diffusers scheduler whose timesteps have been set.
+        timestep: The run's first.
+        num_timesteps: How many it takes, where the pipeline says so: what tells a repeated timestep's places apart
+            if the scheduler doesn't know where it begins.
+    """
+    planned = as_array(scheduler.timesteps)
+    nearest = planned[np.argmin(np.abs(planned - float(timestep)))]
+    places = np.flatnonzero(planned == nearest).tolist()
+    said = [getattr(scheduler, "begin_index", None), None if num_timesteps is None else len(planned) - num_timesteps]
+    return next((place for place in said if place in places), places[0])
+
+
 def noise_ratios(sigmas: FloatArray, prediction_type: str) -> FloatArray:
     """The ratio of noise to signal at noise levels of either kind, in [1e-6, 1e6]."""
     if prediction_type == "flow_prediction":

@@ -1,9 +1,10 @@
 """Watching a pipeline's call: run it up to its first denoiser call, look at what it passes, leave no trace.
 
 What is restored: the caller's generators (copies are used), torch's global random state, the attributes of the
-pipeline and of its scheduler. No callback is called, no progress bar shown.
+pipeline and of its scheduler. No callback is called, no progress bar shown, nothing logged.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,14 +123,17 @@ def _copied(generator: Any) -> Any:
 @contextmanager
 def _restored(pipe: Any) -> Iterator[None]:
     """Put the attributes of the pipeline and its scheduler, and torch's random state, back as they were."""
-    owners = [pipe, pipe.scheduler]
+    logger = logging.getLogger("diffusers")  # what it has to say it says again in the run
+    owners, level = [pipe, pipe.scheduler], logger.level
     before = [dict(vars(owner)) for owner in owners]
     device = execution_device(find_denoiser(pipe))
     cuda = [device] if device.type == "cuda" else []
+    logger.setLevel(logging.CRITICAL)
     try:
         with torch.random.fork_rng(devices=cuda):
             yield
     finally:
+        logger.setLevel(level)
         if hasattr(pipe, "maybe_free_model_hooks"):
             pipe.maybe_free_model_hooks()
         for owner, attributes in zip(owners, before, strict=True):

@@ -92,16 +92,18 @@ def test_no_denoiser_row_is_made_for_a_concept() -> None:
 
 
 @pytest.mark.parametrize("zero", [{"edit_guidance_scale": 0.0}, {"edit_weights": 0.0}, {"edit_warmup_steps": 99}])
-def test_nothing_added_is_the_plain_run_to_the_bit(zero: dict[str, Any]) -> None:
-    pipe = stable_diffusion()
+@pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
+def test_nothing_added_is_the_plain_run_to_the_bit(make: Any, zero: dict[str, Any]) -> None:
+    pipe = make()
     recorder = record(pipe, GLASSES)
     plain = pipe(**OTHER, generator=generator()).images
     assert torch.equal(Applier(pipe, recorder.vectors, **zero)(**OTHER, generator=generator()).images, plain)
     assert torch.equal(Applier(pipe, [])(**OTHER, generator=generator()).images, plain)
 
 
-def test_negating_equals_reversing() -> None:
-    pipe = stable_diffusion()
+@pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
+def test_negating_equals_reversing(make: Any) -> None:
+    pipe = make()
     (vector,) = record(pipe, GLASSES).vectors
     call = {**OTHER, "generator": None}
 
@@ -114,8 +116,9 @@ def test_negating_equals_reversing() -> None:
     assert torch.equal(run([2 * vector]), run([vector], edit_guidance_scale=8.0))
 
 
-def test_a_stricter_threshold_equals_thresholding_the_recording() -> None:
-    pipe = stable_diffusion()
+@pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
+def test_a_stricter_threshold_equals_thresholding_the_recording(make: Any) -> None:
+    pipe = make()
     loose, strict = (
         record(pipe, Concept("glasses", 4.0, λ, 1, keep_threshold=0.8), guide=False).vectors[0] for λ in (0.8, 0.97)
     )
@@ -124,8 +127,33 @@ def test_a_stricter_threshold_equals_thresholding_the_recording() -> None:
     assert torch.equal(applied, again)
 
 
-def test_a_sum_of_vectors_equals_applying_both() -> None:
-    pipe = stable_diffusion()
+@pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
+def test_joint_momentum_is_the_sum_of_single_ones(make: Any) -> None:
+    """Momentum is linear: what two vectors add together is the sum of what each adds alone, at the first step too."""
+    pipe = make()
+    one, two = record(pipe, GLASSES, Concept("hat", 6.0, 0.9, 1), edit_momentum_scale=0.5, edit_mom_beta=0.7).vectors
+    added: dict[str, list[torch.Tensor]] = {}
+    for name, vectors in {"plain": [], "one": [one], "two": [two], "both": [one, two]}.items():
+        outputs: list[torch.Tensor] = []
+
+        def step(output: Any, t: Any, sample: Any, *, seen: Any = outputs, **kwargs: Any) -> Any:
+            seen.append(output)
+            return type(pipe.scheduler).step(pipe.scheduler, torch.zeros_like(output), t, sample, **kwargs)
+
+        pipe.scheduler.step = step  # the trajectory is the same whatever is added
+        Applier(pipe, vectors)(**OTHER, generator=generator())
+        del pipe.scheduler.step
+        added[name] = outputs
+    for plain, first, second, both in zip(*(added[n] for n in ("plain", "one", "two", "both")), strict=True):
+        torch.testing.assert_close(both - plain, (first - plain) + (second - plain), rtol=1e-4, atol=1e-4)
+    assert all(
+        (both - plain).abs().max() > 0.1 for plain, both in list(zip(added["plain"], added["both"], strict=True))[1:]
+    )
+
+
+@pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
+def test_a_sum_of_vectors_equals_applying_both(make: Any) -> None:
+    pipe = make()
     hat = Concept("hat", 4.0, 0.9, 1)
     one, two = record(pipe, GLASSES, hat).vectors
     both = Applier(pipe, [one, two])(**OTHER, generator=generator()).images

@@ -1,5 +1,6 @@
 """The weights' fingerprint."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -24,10 +25,29 @@ def test_what_changes_weights_changes_it() -> None:
     assert len(set(prints)) == 5
 
 
-def test_it_is_cached_until_a_weight_is_written() -> None:
+def test_a_weight_that_is_written_behind_torch_s_back_changes_it() -> None:
     layer = nn.Linear(4, 4)
     first = fingerprint(layer)
     assert fingerprint(layer) == first
-    with torch.no_grad():
-        layer.weight.mul_(2)
+    layer.weight.data += 1  # as PEFT fuses a LoRA
     assert fingerprint(layer) != first
+
+
+def test_the_scales_of_adapters_change_it() -> None:
+    pytest.importorskip("peft")
+    from peft import LoraConfig
+
+    pipe = stable_diffusion()
+    bare = fingerprint(pipe.unet)
+    pipe.unet.add_adapter(LoraConfig(r=4, lora_alpha=4, target_modules=["to_q", "to_v"], init_lora_weights=False))
+    full = fingerprint(pipe.unet)
+    pipe.set_adapters(["default"], [0.5])
+    half = fingerprint(pipe.unet)
+    pipe.disable_lora()
+    disabled = fingerprint(pipe.unet)
+    pipe.enable_lora()
+    pipe.set_adapters(["default"], [1.0])
+    assert fingerprint(pipe.unet) == full
+    pipe.fuse_lora()
+    pipe.unload_lora_weights()
+    assert len({bare, full, half, disabled, fingerprint(pipe.unet)}) == 5

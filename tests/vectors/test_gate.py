@@ -53,6 +53,7 @@ def _respaced(pipe: Any) -> None:
         (_respaced, {}, "scheduler timestep_spacing trailing instead of leading"),
         (None, {"num_inference_steps": 5}, "num_inference_steps 5 instead of 3"),
         (None, {"guidance_scale": 5.0}, "guidance_scale 5.0 instead of 7.5"),
+        (None, {"guidance_rescale": 0.5}, "guidance_rescale 0.5 instead of None"),
     ],
 )
 def test_compatible_says_what_differs(change: Any, call: dict[str, Any], said: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from sega_vectors import Applier, Concept, Library, Recorder, SegaGuidance
+from sega_vectors import Applier, Concept, Library, PipelineError, Recorder, SegaGuidance
 from sega_vectors.applier import _AppliedRun
 from sega_vectors.recorder import _RecordedRun
 
@@ -85,3 +85,40 @@ def test_the_guider_reads_timesteps_behind_none_of_the_steps(tmp_path: Path) -> 
             torch.cuda._sleep(2_000_000_000)  # type: ignore[no-untyped-call]  # cycles: about a second
             done.record()
     assert not done.query()  # type: ignore[no-untyped-call]
+
+
+def test_model_cpu_offload() -> None:
+    pipe = stable_diffusion().to("cuda")
+    recorder, recorded = record(pipe)
+    offloaded = stable_diffusion()
+    offloaded.enable_model_cpu_offload()
+    again, theirs = record(offloaded)
+    assert (theirs - recorded).abs().max() < 1e-4 * recorded.abs().max()
+    assert again.vectors[0].recipe == recorder.vectors[0].recipe
+    for applier in (Applier(offloaded, recorder.vectors, noise=recorder.noises[0]), Applier(offloaded, again.vectors)):
+        applied = applier(**CALL, generator=torch.Generator().manual_seed(3)).images
+        assert (applied - recorded).abs().max() < 1e-4 * recorded.abs().max()
+    assert {p.device.type for p in offloaded.unet.parameters()} == {"cpu"}
+
+
+def test_sequential_cpu_offload_is_refused() -> None:
+    pipe = stable_diffusion()
+    pipe.enable_sequential_cpu_offload()
+    with pytest.raises(PipelineError, match="enable_model_cpu_offload"):
+        record(pipe)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_compilation_with_inductor(in_place: bool) -> None:
+    torch._dynamo.reset()
+    pipe = stable_diffusion().to("cuda")
+    recorder, recorded = record(pipe)
+    if in_place:
+        pipe.unet.compile(fullgraph=True)
+    else:
+        pipe.unet = torch.compile(pipe.unet, fullgraph=True)
+    pipe(**CALL)
+    applier = Applier(pipe, recorder.vectors, noise=recorder.noises[0])
+    with torch.compiler.set_stance("fail_on_recompile"):
+        applied = applier(**CALL).images
+    assert (applied - recorded).abs().max() < 1e-3 * recorded.abs().max()

@@ -11,11 +11,20 @@ from diffusers import (
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     HeunDiscreteScheduler,
+    PNDMScheduler,
     UniPCMultistepScheduler,
 )
 
 from sega_vectors import Concept, GuidanceVector, Recorder
-from sega_vectors.schedule import TrainedSteps, as_array, match_steps, noise_levels, noise_ratios, prediction_type
+from sega_vectors.schedule import (
+    TrainedSteps,
+    as_array,
+    first_step,
+    match_steps,
+    noise_levels,
+    noise_ratios,
+    prediction_type,
+)
 
 from .tiny import SCHEDULERS, stable_diffusion
 
@@ -123,3 +132,17 @@ def test_where_the_recorded_betas_are_of_no_use_steps_match_between_the_recorded
     assert (apart.weight > 0).all()
     betas = TrainedSteps(recorded_by({})).match(between)
     assert (abs(apart.weight - betas.weight) > 1e-3).any()
+
+
+def test_the_first_step_of_a_part_of_a_schedule() -> None:
+    heun = HeunDiscreteScheduler()
+    heun.set_timesteps(5)
+    assert first_step(heun, heun.timesteps[0], None) == 0
+    assert first_step(heun, heun.timesteps[2], None) == 1  # the places 1 and 2 have one timestep
+    heun.set_begin_index(2)
+    assert first_step(heun, heun.timesteps[2], None) == 2
+    pndm = PNDMScheduler(skip_prk_steps=True)
+    pndm.set_timesteps(5)
+    assert pndm.timesteps[1] == pndm.timesteps[2]
+    assert [first_step(pndm, pndm.timesteps[1], count) for count in (5, 4)] == [1, 2]
+    assert first_step(pndm, pndm.timesteps[3], 1) == 3  # a run that ends early takes fewer
