@@ -253,6 +253,7 @@ def test_another_architecture_is_refused(library: Library) -> None:
     guider.set_state(0, 6, torch.tensor(999.0))
     with pytest.raises(IncompatibleError, match=r"a UNet2DConditionModel .* this run has a Linear"):
         guider.prepare_models(torch.nn.Linear(1, 1))
+    guider.prepare_models(torch.compile(stable_diffusion_xl().unet))  # a wrapper, which isn't called here
 
 
 def test_check_tells_what_a_guider_cannot_see(library: Library) -> None:
