@@ -19,7 +19,7 @@ JSON = str | int | float | bool | None | list[Any] | dict[str, Any]
 
 # Arguments that change nothing in the latents, or that provenance holds under a name of its own.
 _NOT_PROVENANCE = {
-    "num_inference_steps", "guidance_scale", "generator", "latents", "output_type", "return_dict",
+    "num_inference_steps", "guidance_scale", "generator", "latents", "output", "output_type", "return_dict",
     "num_images_per_prompt", "callback", "callback_steps", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
 }  # fmt: skip
 
@@ -105,6 +105,13 @@ class PipelineCall:
         """The number of steps that was asked for."""
         steps = self.arguments.get("num_inference_steps")
         return 1 if steps is None else int(steps)
+
+    @property
+    def guidance_scale(self) -> float | None:
+        """The scale of classifier-free guidance: an argument, or of a modular pipeline's guider; None if neither is."""
+        guider = getattr(self.pipe, "guider", None)
+        scale = self.arguments.get("guidance_scale", getattr(guider, "guidance_scale", None))
+        return None if scale is None else float(scale)
 
     @property
     def num_prompts(self) -> int:
