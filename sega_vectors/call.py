@@ -34,22 +34,23 @@ def _is_prompt(name: str) -> bool:
 
 def _is_recorded(name: str) -> bool:
     """Whether provenance keeps an argument under its own name."""
-    return name not in _NOT_PROVENANCE and "prompt" not in name
+    return name not in _NOT_PROVENANCE and name not in ("prompt", "negative_prompt") and not _is_prompt(name)
 
 
 def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What a recording remembers of its call beside its prompts, steps and noise, for another call.
 
     Raises:
-        InvalidInputError: There is something among it that this pipeline doesn't take, or that is never recorded: the
-            vector is a stranger's, or another pipeline's.
+        InvalidInputError: There is something among it that this pipeline doesn't take, or that is never recorded, or
+            of which only a hash is known, such as a picture.
     """
     known = inspect.signature(type(pipe).__call__).parameters
-    foreign = sorted(name for name in arguments if name not in known or not _is_recorded(name))
+    hashed = {name for name, value in arguments.items() if "sha256:" in repr(value)}
+    foreign = sorted(hashed | {name for name in arguments if name not in known or not _is_recorded(name)})
     if foreign:
         raise InvalidInputError(
-            f"a recording is repeated with arguments that {type(pipe).__name__} takes, met {', '.join(foreign)[:200]}:"
-            " use the pipeline that it was recorded with, or apply it in Python"
+            f"a recording is repeated with plain arguments that {type(pipe).__name__} takes, met"
+            f" {', '.join(foreign)[:200]}: use the pipeline that it was recorded with, or apply it in Python"
         )
     return dict(arguments)
 
@@ -158,7 +159,7 @@ class PipelineCall:
         parameters = inspect.signature(type(self.pipe).__call__).parameters
         found: dict[str, JSON] = {}
         for name, value in self.arguments.items():
-            if name in _NOT_PROVENANCE or name in ("prompt", "negative_prompt") or _is_prompt(name):
+            if not _is_recorded(name):
                 continue
             default = parameters[name].default if name in parameters else None
             described = _described(value)

@@ -13,11 +13,14 @@ from .tiny import stable_diffusion
 def test_what_is_recorded_of_a_call_can_be_repeated() -> None:
     pipe = stable_diffusion()
     call = PipelineCall.bind(pipe, ("a king",), {"guidance_rescale": 0.5, "height": 16, "num_inference_steps": 3})
-    assert call.scalars == {"guidance_rescale": 0.5, "height": 16}
-    assert recorded_arguments(pipe, call.scalars) == call.scalars
+    assert call.others == {"guidance_rescale": 0.5, "height": 16}
+    assert recorded_arguments(pipe, call.others) == call.others
 
 
-@pytest.mark.parametrize("arguments", [{"prompt": "x"}, {"num_images_per_prompt": 10**9}, {"latents": 1}, {"trap": 1}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"prompt": "x"}, {"num_images_per_prompt": 10**9}, {"latents": 1}, {"trap": 1}, {"ip_adapter_image": "sha256:00"}],
+)
 def test_what_is_never_recorded_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError, match=rf"StableDiffusionPipeline takes, met {next(iter(arguments))}"):
         recorded_arguments(stable_diffusion(), arguments)
