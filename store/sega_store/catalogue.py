@@ -19,6 +19,7 @@ from typing import TypeVar
 from sega_store.disk import library_errors
 from sega_store.entry import Entry
 from sega_store.errors import LibraryError, VectorFileError
+from sega_store.layout import SUFFIX
 from sega_store.refresh import refresh
 
 SCHEMA_VERSION = 1
@@ -99,8 +100,9 @@ class Catalogue:
         return self._ids("SELECT id FROM vectors WHERE name = ?", name)
 
     def uses(self, noise: str) -> bool:
-        """Whether a vector was recorded from a noise, given its hash."""
-        return bool(self._ids("SELECT id FROM vectors WHERE noise = ?", noise))
+        """Whether a vector was recorded from a noise, given its hash, or may have been: it can't be read."""
+        query = "SELECT EXISTS (SELECT 1 FROM vectors WHERE noise = ?) OR EXISTS (SELECT 1 FROM damaged WHERE path LIKE ?)"
+        return bool(self._ask(lambda db: db.execute(query, (noise, f"%{SUFFIX}")).fetchone()[0]))
 
     def words(self) -> list[str]:
         """All names and concepts, each once."""

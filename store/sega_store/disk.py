@@ -2,11 +2,13 @@
 
 Publishing: the bytes go to a temporary name in the same folder and are synced, then `os.link` gives them their final
 name, which never replaces anything, then the temporary name goes and the folder is synced. Only then is a file
-acknowledged. No reader ever sees half a file, and of two writers of the same name one wins.
+acknowledged. No reader ever sees half a file, and of two writers of the same name one wins. A temporary file that a
+killed writer left is removed by the next one in its folder, an hour later.
 """
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -15,9 +17,15 @@ from pathlib import Path
 
 from sega_store.errors import InvalidInputError, LibraryError
 
+ABANDONED_SECONDS = 3600
+"""The age from which a temporary file is a dead writer's. Should it be a live one's, that one fails, and says so."""
+
+_ON_ITS_WAY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _REMEDIES = {
     errno.ENOSPC: "The disk is full: free some space, or keep the library elsewhere.",
     errno.EDQUOT: "The disk quota is used up: free some space, or keep the library elsewhere.",
+    errno.EFBIG: "A file may not grow so large here: raise the limit, or keep the library elsewhere.",
+    errno.EIO: "The disk failed: check it, and try again; what was kept before is untouched.",
     errno.EACCES: "Give yourself write permission, or use another library.",
     errno.EPERM: "The folder must be writable, on a file system that knows hard links; or use another library.",
     errno.EROFS: "The file system is read-only: use another library.",
@@ -67,7 +75,8 @@ def publish(path: Path, data: bytes) -> bool:
         Whether it is new.
 
     Raises:
-        LibraryError: The disk is full, the folder isn't writable, and the like. Nothing is left behind.
+        LibraryError: The disk is full, the folder isn't writable, and the like. Nothing is left behind, unless only the
+            last sync failed: then the file is there, whole, and publishing it again syncs it again.
     """
     with library_errors(f"Writing {path}"):
         make_folder(path.parent)
@@ -96,14 +105,23 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder and its parents, durably."""
-    if not folder.is_dir():
+    """Makes a folder and its parents, durably.
+
+    Whoever puts something into a folder has synced the folder's own name first. In an empty one that may not have
+    happened, for its maker may be dead.
+    """
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        if any(entries):
+            return
+    given = folder.is_dir()
+    try:
         make_folder(folder.parent)
         with suppress(FileExistsError):
             folder.mkdir()
-            sync_folder(folder.parent)
-        if not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+        sync_folder(folder.parent)
+    except PermissionError:  # a library in a folder that others own, who have seen to its name
+        if not given:
+            raise
 
 
 def sync_folder(folder: Path) -> None:
@@ -115,12 +133,36 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def temporary_name(path: Path) -> Path:
+    """A name beside the path that nobody has, for a file on its way there."""
+    return path.with_name(f".{secrets.token_hex(8)}.tmp")
+
+
+def temporaries_in(folder: Path) -> list[Path]:
+    """The files of a folder that have temporary names, of any kind."""
+    return [folder / name for name in os.listdir(folder) if name.startswith(".") and name.endswith(".tmp")]
+
+
+def sweep(folder: Path, now: float) -> None:
+    """Removes the files that dead writers had on their way into a folder; what can't be removed stays.
+
+    Args:
+        folder: The folder.
+        now: The time, in seconds, of the clock that stamps its files.
+    """
+    for path in temporaries_in(folder):
+        with suppress(OSError):
+            if _ON_ITS_WAY.fullmatch(path.name) and path.lstat().st_ctime < now - ABANDONED_SECONDS:
+                path.unlink()
+
+
 @contextmanager
 def _temporary(path: Path, data: bytes) -> Iterator[Path]:
     """A synced file with the data beside the path; it is gone at the end, whatever happens."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = temporary_name(path)
     try:
         with temporary.open("xb", buffering=0) as file:
+            sweep(path.parent, os.fstat(file.fileno()).st_ctime)
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
