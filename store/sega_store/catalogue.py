@@ -12,7 +12,7 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from sega_store.refresh import refresh
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 60
+ATTEMPTS = 5  # several processes that meet a broken catalogue may throw away what another has just begun
 
 _SCHEMA = (
     "CREATE TABLE folders (path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL) WITHOUT ROWID",
@@ -47,6 +48,16 @@ MIN_PREFIX = 4
 ID_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},64}}|[0-9a-f]{{64}}\.[0-9a-f]{{0,64}}")
 _NEWEST_FIRST = "ORDER BY created DESC, id"
 _AFTER_ALL_DIGITS = "g"  # sorts after every text that goes on from a prefix with a hexadecimal digit or a dot
+
+_DISCARDED = ".discarded"
+_NOT_BROKEN = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM,
+}  # fmt: skip
+_REMEDY = "Set SEGA_VEC_CACHE to a folder that can be written, or delete this one."
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: "Try again when the other processes have listed the library.",
+    sqlite3.SQLITE_FULL: "Free some space, or set SEGA_VEC_CACHE to a folder on another disk.",
+}
 
 _T = TypeVar("_T")
 
@@ -101,7 +112,9 @@ class Catalogue:
 
     def uses(self, noise: str) -> bool:
         """Whether a vector was recorded from a noise, given its hash, or may have been: it can't be read."""
-        query = "SELECT EXISTS (SELECT 1 FROM vectors WHERE noise = ?) OR EXISTS (SELECT 1 FROM damaged WHERE path LIKE ?)"
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM vectors WHERE noise = ?) OR EXISTS (SELECT 1 FROM damaged WHERE path LIKE ?)"
+        )
         return bool(self._ask(lambda db: db.execute(query, (noise, f"%{SUFFIX}")).fetchone()[0]))
 
     def words(self) -> list[str]:
@@ -146,28 +159,34 @@ class Catalogue:
         return self._ask(lambda db: [row[0] for row in db.execute(f"{query} {_NEWEST_FIRST}", values)])
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
-        """Answers from the up-to-date catalogue; a broken one is thrown away and built again, once."""
-        for attempt in range(2):
+        """Answers from the up-to-date catalogue; a broken one is thrown away and built again."""
+        path = self.folder / "catalogue.sqlite"
+        for _ in range(ATTEMPTS):
+            met = _inode(path)
             try:
-                with self._connection() as db:
+                with library_errors(f"Listing {self.root}"), self._connection(path) as db:
                     if fresh:
                         refresh(db, self.root)
                     return question(db)
             except sqlite3.Error as error:
-                busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-                if attempt or busy:
-                    raise LibraryError(
-                        f"The catalogue in {self.folder} can't be used: {error}. Delete that folder, or set "
-                        "SEGA_VEC_CACHE to a writable one; it holds nothing but an index."
-                    ) from error
-                self._discard()
-        raise AssertionError("the second attempt returns or raises")
+                fault = error
+                code = getattr(error, "sqlite_errorcode", 0)
+                if code & 0xFF in _NOT_BROKEN and code != sqlite3.SQLITE_READONLY_DBMOVED:
+                    break
+                if _inode(path) == met:  # else another process has discarded it
+                    self._discard()
+        raise LibraryError(
+            f"The catalogue in {self.folder} can't be used: {fault}. {_REMEDIES.get(code & 0xFF, _REMEDY)} It holds "
+            "nothing but an index."
+        ) from fault
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        with library_errors(f"Making the catalogue's folder {self.folder}"):
+    def _connection(self, path: Path) -> Iterator[sqlite3.Connection]:
+        try:
             self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "catalogue.sqlite"
+        except OSError as error:
+            problem = f"The catalogue's folder {self.folder} can't be made: {error.strerror or error}."
+            raise LibraryError(f"{problem} {_REMEDY}") from error
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = OFF")  # a crash of the machine may cost the cache
@@ -176,14 +195,18 @@ class Catalogue:
             yield db
 
     def _discard(self) -> None:
-        """Renamed first, so that nobody sees a catalogue without its journal."""
-        with library_errors(f"Discarding the broken catalogue {self.folder}"):
-            aside = self.folder.with_name(f".{secrets.token_hex(8)}.discarded")
-            try:
-                self.folder.replace(aside)
-            except FileNotFoundError:
-                return
+        """Renamed first, so that nobody sees a catalogue without its journal; what others left of theirs goes too."""
+        with suppress(OSError):  # another was faster, or the folder can't be written, which the next attempt will say
+            self.folder.replace(self.folder.with_name(f".{secrets.token_hex(8)}{_DISCARDED}"))
+        for aside in self.folder.parent.glob(f".*{_DISCARDED}"):
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 def _version(db: sqlite3.Connection) -> int:

@@ -11,15 +11,17 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
-from sega_store.errors import InvalidInputError, LibraryError
+from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
 
 ABANDONED_SECONDS = 3600
 """The age from which a temporary file is a dead writer's. Should it be a live one's, that one fails, and says so."""
 
+_T = TypeVar("_T")
 _ON_ITS_WAY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _REMEDIES = {
     errno.ENOSPC: "The disk is full: free some space, or keep the library elsewhere.",
@@ -66,6 +68,14 @@ def read_regular(path: str | os.PathLike[str], max_bytes: int, limit: int | None
             return file.read(wanted), size
     except OSError as error:
         raise InvalidInputError(f"it can't be read: {error.strerror or error}") from error
+
+
+def steadily(read: Callable[[], _T]) -> _T:
+    """Reads what another process may remove, and add again, just after it was looked for: then it is read again."""
+    try:
+        return read()
+    except VectorFileError:
+        return read()
 
 
 def publish(path: Path, data: bytes) -> bool:

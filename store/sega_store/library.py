@@ -164,12 +164,16 @@ class Library(Mapping[str, "GuidanceVector"]):
 
         sha256 = self._noise_of(ref)
         path = layout.noise_path(self.root, sha256)
-        if not path.exists() and not removal.recover(path):
-            raise UnknownRefError(
-                f"The library doesn't hold the initial noise {sha256[:SHORT]} of {ref!r}: it was added without. "
-                "Add it with library.add(vector, noise)."
-            )
-        noise = read_noise(path)
+
+        def read() -> "InitialNoise":
+            if not path.exists() and not removal.recover(path):
+                raise UnknownRefError(
+                    f"The library doesn't hold the initial noise {sha256[:SHORT]} of {ref!r}: it was added without. "
+                    "Add it with library.add(vector, noise)."
+                )
+            return read_noise(path)
+
+        noise = disk.steadily(read)
         if noise.sha256 != sha256:
             raise VectorFileError(str(path), f"its name isn't its hash, {noise.sha256}")
         return noise
@@ -196,7 +200,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         identity = self.resolve(ref)
         path = layout.annotation_path(self.root, identity)
-        said = read_annotation(path) if path.exists() else Annotation()
+        said = disk.steadily(lambda: read_annotation(path) if path.exists() else Annotation())
         if not isinstance(name, EllipsisType):
             said = replace(said, name=self._check_name(name, identity))
         if not isinstance(tags, EllipsisType):
@@ -245,8 +249,7 @@ class Library(Mapping[str, "GuidanceVector"]):
     def __getitem__(self, ref: str) -> "GuidanceVector":
         from sega_store.file import read_vector
 
-        path = self.path_of(ref)
-        vector = read_vector(path)
+        path, vector = disk.steadily(lambda: (path := self.path_of(ref), read_vector(path)))
         if path != layout.vector_path(self.root, vector.id):
             raise VectorFileError(str(path), f"its name isn't its id, {vector.id}")
         return vector

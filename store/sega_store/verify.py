@@ -151,8 +151,11 @@ def _mend(root: Path, path: Path, problem: str, move_aside: Path | None, source:
     if move_aside is not None:
         with disk.library_errors(f"Moving {path} to {move_aside}"):
             aside = _free_name(move_aside, path.name)
-            shutil.move(path, aside)
-            disk.sync_folder(path.parent)
+            if whole is not None and path.is_file():
+                shutil.copyfile(path, aside)  # so that a killed repair leaves the damaged one or the whole
+            else:
+                shutil.move(path, aside)
+                disk.sync_folder(path.parent)
     if whole is not None:
         disk.replace(path, whole)
         return Damage(path, problem, "repaired", aside)
