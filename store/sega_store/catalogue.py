@@ -189,7 +189,7 @@ class Catalogue:
             raise LibraryError(f"{problem} {_REMEDY}") from error
         with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
             db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = OFF")  # a crash of the machine may cost the cache
+            db.execute("PRAGMA synchronous = NORMAL")  # a loss of power must not leave one that is silently incomplete
             if _version(db) != SCHEMA_VERSION:
                 _create(db)
             yield db

@@ -44,8 +44,9 @@ def refresh(db: sqlite3.Connection, root: Path) -> None:
         _read_annotations(db, root / layout.ANNOTATIONS / digits)
         for path in [path for path in stale if path[-2:] == digits]:
             if path in present:
-                settled = present[path] < now - SETTLED_NS
-                db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (path, present[path] if settled else 0))
+                settled = present[path] if present[path] < now - SETTLED_NS else 0
+                if known.get(path) != settled:  # nothing is written, and nothing synced, for nothing
+                    db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (path, settled))
             else:
                 db.execute("DELETE FROM folders WHERE path = ?", (path,))
         db.execute("COMMIT")
