@@ -70,6 +70,20 @@ def read_regular(path: str | os.PathLike[str], max_bytes: int, limit: int | None
         raise InvalidInputError(f"it can't be read: {error.strerror or error}") from error
 
 
+def exists(path: Path) -> bool:
+    """Whether there is something of that name.
+
+    Raises:
+        LibraryError: It can't be told, for the disk fails or the folder may not be looked into.
+    """
+    with library_errors(f"Looking for {path}"):
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+
 def steadily(read: Callable[[], _T]) -> _T:
     """Reads what another process may remove, and add again, just after it was looked for: then it is read again."""
     try:

@@ -46,8 +46,11 @@ class Library(Mapping[str, "GuidanceVector"]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.root = Path(path).expanduser().absolute()
-        if self.root.exists() and not self.root.is_dir():
-            raise LibraryError(f"A library is a folder, and {self.root} is none. Remove the file or use another path.")
+        with disk.library_errors(f"Opening {self.root}"):
+            if self.root.exists() and not self.root.is_dir():
+                raise LibraryError(
+                    f"A library is a folder, and {self.root} is none. Remove the file or use another path."
+                )
         self._catalogue = Catalogue(self.root)
 
     def add(self, vector: "GuidanceVector", noise: "InitialNoise | None" = None, name: str | None = None) -> str:
@@ -80,7 +83,7 @@ class Library(Mapping[str, "GuidanceVector"]):
             noise_path, noise_file = layout.noise_path(self.root, noise.sha256), write_noise(noise)
             disk.publish(noise_path, noise_file)
         disk.publish(layout.vector_path(self.root, vector.id), write_vector(vector))
-        if noise is not None and not noise_path.exists():  # a removal saw it unused before the vector was there
+        if noise is not None and not disk.exists(noise_path):  # a removal saw it unused before the vector was there
             disk.publish(noise_path, noise_file)
         if name is not None:
             self.annotate(vector.id, name=name)
@@ -166,7 +169,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         path = layout.noise_path(self.root, sha256)
 
         def read() -> "InitialNoise":
-            if not path.exists() and not removal.recover(path):
+            if not removal.recover(path):
                 raise UnknownRefError(
                     f"The library doesn't hold the initial noise {sha256[:SHORT]} of {ref!r}: it was added without. "
                     "Add it with library.add(vector, noise)."
@@ -200,7 +203,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         identity = self.resolve(ref)
         path = layout.annotation_path(self.root, identity)
-        said = disk.steadily(lambda: read_annotation(path) if path.exists() else Annotation())
+        said = disk.steadily(lambda: read_annotation(path) if disk.exists(path) else Annotation())
         if not isinstance(name, EllipsisType):
             said = replace(said, name=self._check_name(name, identity))
         if not isinstance(tags, EllipsisType):
@@ -308,9 +311,11 @@ class Library(Mapping[str, "GuidanceVector"]):
     def _unknown(self, ref: str) -> str:
         close = difflib.get_close_matches(ref, self._catalogue.words(), n=3)
         hint = f" Did you mean {', '.join(map(repr, close))}?" if close else ""
+        damaged = self._catalogue.damaged()
+        unread = f" {len(damaged)} files can't be listed; the first is {damaged[0]}." if damaged else ""
         return (
-            f"Nothing in {self.root} is called {ref!r}.{hint} A REF is a name, a concept, or the first {MIN_PREFIX} "
-            "or more digits of an id."
+            f"Nothing in {self.root} is called {ref!r}.{hint}{unread} A REF is a name, a concept, or the first "
+            f"{MIN_PREFIX} or more digits of an id."
         )
 
     def _ambiguous(self, ref: str, found: list[Entry]) -> str:

@@ -55,7 +55,7 @@ def parcel_of(library: "Library", identity: str) -> Parcel:
     except UnknownRefError:
         noise = None
     path = layout.annotation_path(library.root, identity)
-    said = disk.steadily(lambda: read_annotation(path) if path.exists() else NOTHING_SAID)
+    said = disk.steadily(lambda: read_annotation(path) if disk.exists(path) else NOTHING_SAID)
     return Parcel(vector, noise, said)
 
 

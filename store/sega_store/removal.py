@@ -40,12 +40,12 @@ def is_needed(root: Path, catalogue: "Catalogue", path: Path) -> bool:
     """Whether the library has a vector to which a noise or an annotation belongs, given its path."""
     if path.parents[1].name == layout.NOISE:
         return catalogue.uses(path.name.removesuffix(layout.SUFFIX))
-    return layout.vector_path(root, path.stem).exists()
+    return disk.exists(layout.vector_path(root, path.stem))
 
 
 def let_go(path: Path, needed: Callable[[Path], bool]) -> None:
     """Removes a file that may be needed again at any moment, unless it is needed."""
-    if needed(path) or not path.exists():
+    if needed(path) or not disk.exists(path):
         return
     aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     with suppress(FileNotFoundError):  # another removal was faster
@@ -67,7 +67,7 @@ def asides_in(folder: Path) -> list[Path]:
 
 
 def recover(path: Path) -> bool:
-    """Puts back a file that a removal has set aside.
+    """Puts back a file, if it isn't there and a removal has set it aside.
 
     Returns:
         Whether it is there now.
@@ -76,11 +76,11 @@ def recover(path: Path) -> bool:
         LibraryError: The folder isn't writable, and the like.
     """
     with disk.library_errors(f"Putting back {path}"):
-        if not path.exists() and path.parent.is_dir():
+        if not disk.exists(path) and path.parent.is_dir():
             for aside in asides_in(path.parent):
                 if _original(aside) == path:
                     _put_back(aside)
-        return path.exists()
+        return disk.exists(path)
 
 
 def _original(aside: Path) -> Path:

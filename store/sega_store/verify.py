@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from sega_store import disk, layout, removal
 from sega_store.annotation import parse_annotation
 from sega_store.bundle import MAX_FILE_BYTES
-from sega_store.errors import InvalidInputError, UnknownRefError, VectorFileError
+from sega_store.errors import InvalidInputError, LibraryError, UnknownRefError, VectorFileError
 from sega_store.file import read_noise, read_vector
 from sega_store.header import read_header
 
@@ -141,12 +140,7 @@ def _check(kind: str, name: str, data: bytes) -> None:
 
 def _mend(root: Path, path: Path, problem: str, move_aside: Path | None, source: "Library | None") -> Damage:
     kind = path.parents[1].name
-    whole = None
-    if source is not None and kind != layout.ANNOTATIONS:
-        with suppress(InvalidInputError, VectorFileError):  # missing there, or damaged itself
-            spare = disk.read_regular(source.root / path.relative_to(root), MAX_FILE_BYTES[kind])[0]
-            _check(kind, path.name, spare)
-            whole = spare
+    whole = None if source is None or kind == layout.ANNOTATIONS else _spare(kind, source.root / path.relative_to(root))
     aside = None
     if move_aside is not None:
         with disk.library_errors(f"Moving {path} to {move_aside}"):
@@ -160,6 +154,22 @@ def _mend(root: Path, path: Path, problem: str, move_aside: Path | None, source:
         disk.replace(path, whole)
         return Damage(path, problem, "repaired", aside)
     return Damage(path, problem, "left" if aside is None else "moved aside", aside)
+
+
+def _spare(kind: str, path: Path) -> bytes | None:
+    """The bytes of a file of another library; None if it is missing or damaged."""
+    try:
+        if not disk.exists(path):
+            return None
+        spare = disk.read_regular(path, MAX_FILE_BYTES[kind])[0]
+        _check(kind, path.name, spare)
+    except (InvalidInputError, VectorFileError) as error:
+        if isinstance(error.__cause__, OSError):  # not now, but perhaps tomorrow: nothing is moved for that
+            raise LibraryError(
+                f"{path} might repair a damaged file, but {error}. Make it readable, or go without."
+            ) from error
+        return None
+    return spare
 
 
 def _free_name(folder: Path, name: str) -> Path:

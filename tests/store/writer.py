@@ -1,7 +1,7 @@
 """A writer that adds, removes, annotates and lists until it is killed, and tells in a log what was acknowledged.
 
-Vectors are of three kinds: `SHARED` ones, that all writers add and nobody removes; `CONTENDED` ones, that all writers add
-and remove; and each writer's `own`, that only it adds, removes and annotates.
+Vectors are of three kinds: `SHARED` ones, that all writers add and nobody removes; `CONTENDED` ones, that all writers
+add and remove; and each writer's `own`, that only it adds, removes and annotates.
 """
 
 import json
