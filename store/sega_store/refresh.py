@@ -18,6 +18,7 @@ from sega_store.errors import VectorFileError
 from sega_store.header import VectorHeader, read_header
 
 SETTLED_NS = 2_000_000_000
+UNSETTLED = -1  # the time of no folder; 0 is that of many an unpacked one
 
 _INSERT = """
     INSERT INTO vectors (id, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created)
@@ -46,7 +47,7 @@ def refresh(db: sqlite3.Connection, root: Path) -> None:
         for path in [path for path in stale if path[-2:] == digits]:
             if path in present:
                 whole = not _has_damage(db, root / path)
-                settled = present[path] if whole and present[path] < now - SETTLED_NS else 0
+                settled = present[path] if whole and present[path] < now - SETTLED_NS else UNSETTLED
                 if known.get(path) != settled:  # nothing is written, and nothing synced, for nothing
                     db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (path, settled))
             else:
