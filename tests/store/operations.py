@@ -93,8 +93,8 @@ def names(root: Path) -> set[str]:
 def clean_at_once(library: Library) -> None:
     """Verifies, and removes leftovers of any age."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sega_store.disk.ABANDONED_SECONDS", -1)
-        patch.setattr(leftovers, "UNNEEDED_SECONDS", -1)
+        patch.setattr("sega_store.disk.ABANDONED_SECONDS", 0)
+        patch.setattr(leftovers, "UNNEEDED_SECONDS", 0)
         found = library.verify()
     assert not found.damages, found.damages
 

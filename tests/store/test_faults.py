@@ -170,7 +170,7 @@ def test_a_read_only_library(open_folder: Path, unprivileged: Unprivileged) -> N
         lambda: library.remove("mine"),
     ]
     with unprivileged(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sega_store.disk.ABANDONED_SECONDS", -1)
+        patch.setattr("sega_store.disk.ABANDONED_SECONDS", 0)
         assert library.entry("mine").id == identity
         for attempt in attempts:
             with pytest.raises(LibraryError, match="Give yourself write permission"):
