@@ -92,6 +92,7 @@ class Crowd:
         self._own: dict[str, set[int | None]] = {  # the ratings that each may have, 0 for none; None: it isn't there
             each.id: {None} for writer in self._writers for each in own(writer)
         }
+        self._leftovers: set[str] = set()
         self._stale: dict[str, set[int | None]] = {}  # ratings that a killed removal may have left without their vector
 
     def work(self, seconds: float, until_killed: bool = False, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -119,7 +120,8 @@ class Crowd:
         for failure in self._folder.glob("failure *"):
             self.report.failures.append(failure.read_text())
             failure.unlink()
-        self.report.leftovers += sum(1 for _ in self._library.root.rglob("*.tmp"))
+        self._leftovers |= {path.name for path in self._library.root.rglob("*.tmp")}
+        self.report.leftovers = len(self._leftovers)
         for writer in self._writers:
             self._replay(writer)
         self._compare()
@@ -186,7 +188,7 @@ class Crowd:
         self._own[identity] = now | due if what == "begin" else due
         if what == "begin" and operation == "remove":
             stale |= now - {None}
-        elif operation != "add":
+        elif what == "done" and operation != "add":
             stale.clear()
 
     def _compare(self) -> None:

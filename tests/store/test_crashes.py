@@ -36,7 +36,10 @@ def test_writers_killed_at_random(kills: int) -> None:
     }
 
 
-@pytest.mark.parametrize("name", operations.OPERATIONS)
-def test_a_kill_at_every_change(name: str) -> None:
-    report = crashes("--kills", "0", "--operations", name)
-    assert report["at every change"][name] > 0
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_writers_killed_at_changes(stride: int) -> None:
+    report = crashes("--kills", "0", "--stride", str(stride))
+    kills = report["at changes"]
+    assert kills.keys() == operations.OPERATIONS.keys()
+    assert all(kills.values())
+    assert sum(kills.values()) >= 120 / stride

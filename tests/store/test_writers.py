@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("options", [[], ["--vandal"]], ids=["", "while the catalogue is broken"])
 def test_eight_writers_at_once(options: list[str], seconds: int) -> None:
     command = [sys.executable, "-m", "tests.store.crowd", "--writers", "8", "--seconds", str(seconds), *options]
