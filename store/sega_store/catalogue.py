@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ from sega_store.refresh import refresh
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 60
+BUSY_PAUSE_SECONDS = 0.01
 ATTEMPTS = 5  # several processes that meet a broken catalogue may throw away what another has just begun
 
 _SCHEMA = (
@@ -50,9 +52,8 @@ _NEWEST_FIRST = "ORDER BY created DESC, id"
 _AFTER_ALL_DIGITS = "g"  # sorts after every text that goes on from a prefix with a hexadecimal digit or a dot
 
 _DISCARDED = ".discarded"
-_NOT_BROKEN = {
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM,
-}  # fmt: skip
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_NOT_BROKEN = {*_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 _REMEDY = "Set SEGA_VEC_CACHE to a folder that can be written, or delete this one."
 _REMEDIES = {
     sqlite3.SQLITE_BUSY: "Try again when the other processes have listed the library.",
@@ -161,7 +162,9 @@ class Catalogue:
     def _ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
         """Answers from the up-to-date catalogue; a broken one is thrown away and built again."""
         path = self.folder / "catalogue.sqlite"
-        for _ in range(ATTEMPTS):
+        deadline = time.monotonic() + BUSY_SECONDS
+        attempts = 0
+        while True:
             met = _inode(path)
             try:
                 with library_errors(f"Listing {self.root}"), self._connection(path) as db:
@@ -169,16 +172,17 @@ class Catalogue:
                         refresh(db, self.root)
                     return question(db)
             except sqlite3.Error as error:
-                fault = error
+                attempts += 1
                 code = getattr(error, "sqlite_errorcode", 0)
-                if code & 0xFF in _NOT_BROKEN and code != sqlite3.SQLITE_READONLY_DBMOVED:
-                    break
-                if _inode(path) == met:  # else another process has discarded it
+                if code & 0xFF in _BUSY and time.monotonic() < deadline:
+                    time.sleep(BUSY_PAUSE_SECONDS)  # SQLite itself doesn't wait for every kind of lock
+                elif attempts == ATTEMPTS or (code & 0xFF in _NOT_BROKEN and code != sqlite3.SQLITE_READONLY_DBMOVED):
+                    raise LibraryError(
+                        f"The catalogue in {self.folder} can't be used: {error}. {_REMEDIES.get(code & 0xFF, _REMEDY)} "
+                        "It holds nothing but an index."
+                    ) from error
+                elif _inode(path) == met:  # else another process has discarded it
                     self._discard()
-        raise LibraryError(
-            f"The catalogue in {self.folder} can't be used: {fault}. {_REMEDIES.get(code & 0xFF, _REMEDY)} It holds "
-            "nothing but an index."
-        ) from fault
 
     @contextmanager
     def _connection(self, path: Path) -> Iterator[sqlite3.Connection]:

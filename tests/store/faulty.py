@@ -47,15 +47,14 @@ def striking(at: int, strike: Callable[[], object], looks: bool = False) -> Iter
 
     open_file = io.open
 
-    def open_new(path: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-        if "x" not in mode and not looks:
-            return open_file(path, mode, *args, **kwargs)
-        if is_struck(f"open {mode}"):
+    def open_counted(path: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        writes = mode in ("xb", "wb")
+        if (writes or looks) and is_struck(f"open {mode}"):
             strike()
-        return File(path, mode) if mode == "xb" else open_file(path, mode, *args, **kwargs)
+        return File(path, mode) if writes else open_file(path, mode, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
         for name in CHANGES + (LOOKS if looks else ()):
             patch.setattr(os, name, struck(name, getattr(os, name)))
-        patch.setattr(io, "open", open_new)
+        patch.setattr(io, "open", open_counted)
         yield calls

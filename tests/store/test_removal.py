@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sega_store import GuidanceVector, Library, UnknownRefError, VectorFileError
+from sega_store import GuidanceVector, Library, UnknownRefError, VectorFileError, disk
 from sega_store.layout import annotation_path, noise_path
 from sega_store.removal import asides_in, recover, remove
 
@@ -52,6 +52,22 @@ def test_removals_of_the_same_at_once(library: Library, monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "rename", another_comes_first)
     assert library.remove("glasses") == entry.id
     assert not [path for path in library.root.rglob("*") if path.is_file()]
+
+
+def test_a_noise_removed_while_it_is_added_again_is_there(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.add(vector(), noise())
+    publish = disk.publish
+
+    def remove_after_the_noise(path: Path, data: bytes) -> bool:
+        monkeypatch.undo()
+        new = publish(path, data)
+        Library(library.root).remove("glasses")
+        assert not noise_path(library.root, noise().sha256).exists()
+        return new
+
+    monkeypatch.setattr(disk, "publish", remove_after_the_noise)
+    library.add(vector("smile"), noise())
+    assert library.noise("smile") == noise()
 
 
 def test_an_annotation_stays_if_its_vector_is_added_again_meanwhile(
