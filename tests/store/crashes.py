@@ -71,10 +71,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", help="to work in")
     parser.add_argument("--operations", nargs="*", default=list(operations.OPERATIONS), metavar="OPERATION")
     parser.add_argument("--most", type=int, default=1000, help="kills at so many changes of an operation at the most")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         os.environ["SEGA_VEC_CACHE"] = str(folder / "cache")
         every: Counter[str] = Counter()

@@ -241,8 +241,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--vandal", action="store_true", help="breaks the catalogue again and again")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", help="to work in")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         os.environ["SEGA_VEC_CACHE"] = str(folder / "cache")
         rng = random.Random(arguments.seed)

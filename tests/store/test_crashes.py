@@ -37,8 +37,8 @@ def test_writers_killed_at_random(kills: int) -> None:
 
 
 @pytest.mark.parametrize("most", [12, pytest.param(1000, marks=pytest.mark.slow)])
-def test_writers_killed_at_changes(most: int) -> None:
-    report = crashes("--kills", "0", "--most", str(most))
+def test_writers_killed_at_changes(most: int, quick_folder: Path) -> None:
+    report = crashes("--kills", "0", "--most", str(most), "--folder", str(quick_folder))
     kills = report["at changes"]
     assert kills.keys() == operations.OPERATIONS.keys()
     assert all(kills.values())

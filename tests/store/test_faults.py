@@ -82,14 +82,14 @@ def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", operations.OPERATIONS)
-def test_a_fault_at_a_call(name: str, stride: int, tmp_path: Path) -> None:
+def test_a_fault_at_a_call(name: str, stride: int, quick_folder: Path) -> None:
     def fail() -> NoReturn:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     operation = operations.OPERATIONS[name]
-    before, after, files = operations.references(tmp_path, operation)
+    before, after, files = operations.references(quick_folder, operation)
     for at in count(0, stride):
-        library = operations.copy(tmp_path, str(at))
+        library = operations.copy(quick_folder, str(at))
         error: SegaError | None = None
         with striking(at, fail, looks=True) as calls:
             try:
