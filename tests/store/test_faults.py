@@ -80,7 +80,7 @@ def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield folder
 
 
-@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", operations.OPERATIONS)
 def test_a_fault_at_a_call(name: str, stride: int, quick_folder: Path) -> None:
     def fail() -> NoReturn:
