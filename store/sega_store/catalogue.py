@@ -5,6 +5,7 @@ more or less than they do; deleted, corrupt or of an older version it is built a
 question: that makes a `Library` free to cross threads and processes, and costs 0.1 ms.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -17,7 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from sega_store.disk import library_errors
+from sega_store.disk import ABANDONED_SECONDS, library_errors
 from sega_store.entry import Entry
 from sega_store.errors import LibraryError, VectorFileError
 from sega_store.layout import SUFFIX
@@ -29,6 +30,9 @@ BUSY_PAUSE_SECONDS = 0.01
 ATTEMPTS = 5  # several processes that meet a broken catalogue may throw away what another has just begun
 
 _SCHEMA = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = OFF",
+    "BEGIN",
     "CREATE TABLE folders (path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE vectors (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, concept TEXT, prompt TEXT, model TEXT, seed TEXT,
@@ -44,6 +48,7 @@ _SCHEMA = (
         concept, prompt, name, model, tags, notes, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')""",
     "CREATE TABLE damaged (path TEXT PRIMARY KEY, problem TEXT NOT NULL) WITHOUT ROWID",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
+    "COMMIT",
 )
 _COLUMNS = "id, name, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created, tags, rating, notes"
 MIN_PREFIX = 4
@@ -51,14 +56,10 @@ ID_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},64}}|[0-9a-f]{{64}}\.[0-9a-f]{{
 _NEWEST_FIRST = "ORDER BY created DESC, id"
 _AFTER_ALL_DIGITS = "g"  # sorts after every text that goes on from a prefix with a hexadecimal digit or a dot
 
-_DISCARDED = ".discarded"
+_FILE = "catalogue.sqlite"
+_CURRENT = "current"
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _NOT_BROKEN = {*_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
-_REMEDY = "Set SEGA_VEC_CACHE to a folder that can be written, or delete this one."
-_REMEDIES = {
-    sqlite3.SQLITE_BUSY: "Try again when the other processes have listed the library.",
-    sqlite3.SQLITE_FULL: "Free some space, or set SEGA_VEC_CACHE to a folder on another disk.",
-}
 
 _T = TypeVar("_T")
 
@@ -161,68 +162,84 @@ class Catalogue:
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
         """Answers from the up-to-date catalogue; a broken one is thrown away and built again."""
-        path = self.folder / "catalogue.sqlite"
         deadline = time.monotonic() + BUSY_SECONDS
-        attempts = 0
+        broken = 0
         while True:
-            met = _inode(path)
+            generation = self._current() or self._create()
             try:
-                with library_errors(f"Listing {self.root}"), self._connection(path) as db:
+                with library_errors(f"Listing {self.root}"), _connection(generation / _FILE) as db:
                     if fresh:
                         refresh(db, self.root)
                     return question(db)
             except sqlite3.Error as error:
-                attempts += 1
-                code = getattr(error, "sqlite_errorcode", 0)
-                if code & 0xFF in _BUSY and time.monotonic() < deadline:
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                if code in _BUSY and time.monotonic() < deadline:
                     time.sleep(BUSY_PAUSE_SECONDS)  # SQLite itself doesn't wait for every kind of lock
-                elif attempts == ATTEMPTS or (code & 0xFF in _NOT_BROKEN and code != sqlite3.SQLITE_READONLY_DBMOVED):
-                    raise LibraryError(
-                        f"The catalogue in {self.folder} can't be used: {error}. {_REMEDIES.get(code & 0xFF, _REMEDY)} "
-                        "It holds nothing but an index."
-                    ) from error
-                elif _inode(path) == met:  # else another process has discarded it
-                    self._discard()
+                    continue
+                broken += 1
+                if broken == ATTEMPTS or code in _NOT_BROKEN:
+                    raise self._error(error) from error
+                self._discard(generation)
 
-    @contextmanager
-    def _connection(self, path: Path) -> Iterator[sqlite3.Connection]:
+    def _current(self) -> Path | None:
+        """The folder of the catalogue in use."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            problem = f"The catalogue's folder {self.folder} can't be made: {error.strerror or error}."
-            raise LibraryError(f"{problem} {_REMEDY}") from error
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")  # a loss of power must not leave one that is silently incomplete
-            if _version(db) != SCHEMA_VERSION:
-                _create(db)
-            yield db
+            return self.folder / (self.folder / _CURRENT).readlink()
+        except OSError:
+            return None
 
-    def _discard(self) -> None:
-        """Renamed first, so that nobody sees a catalogue without its journal; what others left of theirs goes too."""
-        with suppress(OSError):  # another was faster, or the folder can't be written, which the next attempt will say
-            self.folder.replace(self.folder.with_name(f".{secrets.token_hex(8)}{_DISCARDED}"))
-        for aside in self.folder.parent.glob(f".*{_DISCARDED}"):
-            shutil.rmtree(aside, ignore_errors=True)
+    def _create(self) -> Path:
+        """Makes an empty catalogue under a name of its own, then has all use it, unless another was faster.
+
+        SQLite finds a catalogue's journal by its path, so a new one never takes the path of an old one, which others
+        may still have open.
+        """
+        generation = self.folder / secrets.token_hex(8)
+        try:
+            generation.mkdir(parents=True)
+            with closing(sqlite3.connect(generation / _FILE, isolation_level=None)) as db:
+                for statement in _SCHEMA:
+                    db.execute(statement)
+            with suppress(FileExistsError):
+                (self.folder / _CURRENT).symlink_to(generation.name)
+        except (OSError, sqlite3.Error) as error:
+            shutil.rmtree(generation, ignore_errors=True)
+            raise self._error(error) from error
+        current = self._current() or generation
+        with suppress(OSError):
+            for other in {*self.folder.iterdir()} - {current, self.folder / _CURRENT}:
+                # this one, if another was faster, and those of processes that were killed
+                if other == generation or other.stat().st_ctime < time.time() - ABANDONED_SECONDS:
+                    shutil.rmtree(other, ignore_errors=True)
+        return current
+
+    def _discard(self, generation: Path) -> None:
+        if self._current() == generation:
+            with suppress(OSError):  # another was faster, or it can't be, as the next attempt will say
+                (self.folder / _CURRENT).unlink()
+        shutil.rmtree(generation, ignore_errors=True)
+
+    def _error(self, error: OSError | sqlite3.Error) -> LibraryError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _BUSY:
+            remedy = "Try again when the other processes have listed the library."
+        elif code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC:
+            remedy = "Free some space, or set SEGA_VEC_CACHE to a folder on another disk."
+        else:
+            remedy = "Set SEGA_VEC_CACHE to a folder that can be written, or delete this one."
+        return LibraryError(
+            f"The catalogue in {self.folder} can't be used: {error}. {remedy} It holds nothing but an index."
+        )
 
 
-def _inode(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return None
-
-
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _create(db: sqlite3.Connection) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    if _version(db) != SCHEMA_VERSION:  # nobody was faster
-        for statement in _SCHEMA:
-            db.execute(statement)
-    db.execute("COMMIT")
+@contextmanager
+def _connection(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", BUSY_SECONDS, isolation_level=None, uri=True)) as db:
+        db.execute("PRAGMA synchronous = NORMAL")  # a loss of power must not leave one that is silently incomplete
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"it is of version {version}, not {SCHEMA_VERSION}")
+        yield db
 
 
 def _match(query: str) -> str:

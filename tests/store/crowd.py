@@ -219,7 +219,7 @@ class Crowd:
 
 def vandalise(catalogues: Path, rng: random.Random) -> None:
     """Deletes, cuts or overwrites a catalogue that is in use."""
-    for path in [*catalogues.glob("*/catalogue.sqlite"), *catalogues.glob("*/catalogue.sqlite-wal")]:
+    for path in [*catalogues.rglob("catalogue.sqlite"), *catalogues.rglob("catalogue.sqlite-wal")]:
         time.sleep(rng.uniform(0, 0.1))
         way = rng.randrange(3)
         try:

@@ -3,10 +3,11 @@
 import errno
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import NoReturn
@@ -217,12 +218,26 @@ def test_a_vector_that_can_not_be_read_for_a_moment_comes_back(library: Library)
     assert list(library) == [identity]
 
 
-def test_what_others_left_of_a_broken_catalogue_goes_too(library: Library, cache: Path) -> None:
+def test_catalogues_of_killed_processes_go(library: Library, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     identity = library.add(vector())
     assert list(library) == [identity]
     (catalogue,) = cache.rglob("catalogue.sqlite")
-    left = catalogue.parent.with_name(".0123456789abcdef.discarded")
+    left = catalogue.parent.with_name("0123456789abcdef")
     shutil.copytree(catalogue.parent, left)
+    monkeypatch.setattr("sega_store.catalogue.ABANDONED_SECONDS", 0)
     catalogue.write_bytes(b"garbage" * 2000)
     assert list(library) == [identity]
     assert not left.exists()
+    assert not catalogue.parent.exists()
+    assert len(list(cache.rglob("catalogue.sqlite"))) == 1
+
+
+def test_a_catalogue_of_another_version_is_built_again(library: Library, cache: Path) -> None:
+    identity = library.add(vector())
+    assert list(library) == [identity]
+    (catalogue,) = cache.rglob("catalogue.sqlite")
+    with closing(sqlite3.connect(catalogue)) as db:
+        db.execute("DELETE FROM vectors")
+        db.execute("PRAGMA user_version = 0")
+        db.commit()
+    assert list(library) == [identity]
