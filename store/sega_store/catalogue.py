@@ -165,13 +165,14 @@ class Catalogue:
         deadline = time.monotonic() + BUSY_SECONDS
         broken = 0
         while True:
-            generation = self._current() or self._create()
+            generation = self._current()
             try:
+                generation = generation or self._create()
                 with library_errors(f"Listing {self.root}"), _connection(generation / _FILE) as db:
                     if fresh:
                         refresh(db, self.root)
                     return question(db)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
                 if code in _BUSY and time.monotonic() < deadline:
                     time.sleep(BUSY_PAUSE_SECONDS)  # SQLite itself doesn't wait for every kind of lock
@@ -179,7 +180,8 @@ class Catalogue:
                 broken += 1
                 if broken == ATTEMPTS or code in _NOT_BROKEN:
                     raise self._error(error) from error
-                self._discard(generation)
+                if generation is not None:
+                    self._discard(generation)
 
     def _current(self) -> Path | None:
         """The folder of the catalogue in use."""
@@ -202,9 +204,9 @@ class Catalogue:
                     db.execute(statement)
             with suppress(FileExistsError):
                 (self.folder / _CURRENT).symlink_to(generation.name)
-        except (OSError, sqlite3.Error) as error:
+        except (sqlite3.Error, OSError):
             shutil.rmtree(generation, ignore_errors=True)
-            raise self._error(error) from error
+            raise
         current = self._current() or generation
         with suppress(OSError):
             for other in {*self.folder.iterdir()} - {current, self.folder / _CURRENT}:

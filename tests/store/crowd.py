@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -221,12 +222,14 @@ def vandalise(catalogues: Path, rng: random.Random) -> None:
     """Deletes, cuts or overwrites a catalogue that is in use."""
     for path in [*catalogues.rglob("catalogue.sqlite"), *catalogues.rglob("catalogue.sqlite-wal")]:
         time.sleep(rng.uniform(0, 0.1))
-        way = rng.randrange(3)
+        way = rng.randrange(4)
         try:
             if way == 0:
                 path.unlink()
             elif way == 1:
                 os.truncate(path, path.stat().st_size // 2)
+            elif way == 2:
+                shutil.rmtree(catalogues, ignore_errors=True)
             else:
                 with path.open("r+b") as file:
                     file.write(b"garbage" * 2000)
