@@ -66,6 +66,17 @@ def test_a_writer_removes_half_written_files_of_its_folder(left: Library, monkey
     assert left.path_of("glasses").read_bytes() == data
 
 
+def test_what_can_not_be_removed_hinders_nobody(left: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = left.path_of("glasses").parent
+    (folder / ".fedcba9876543210.tmp").mkdir()
+    (folder / f".anything{HALF}").mkdir()
+    age(monkeypatch, temporary=True, unneeded=True)
+    left.path_of("glasses").unlink()
+    left.add(vector())
+    assert not left.verify().damages
+    assert len(left) == 1
+
+
 def test_no_noise_goes_while_a_vector_can_not_be_read(left: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     path = layout.vector_path(left.root, vector("smile", facts=provenance(noise(5))).id)
     path.parent.mkdir(exist_ok=True)
