@@ -63,7 +63,8 @@ def settle(aside: Path, needed: Callable[[Path], bool]) -> None:
 
 def asides_in(folder: Path) -> list[Path]:
     """What removals that are under way, or were killed, have set aside in a folder."""
-    return [path for path in disk.temporaries_in(folder) if _ASIDE.fullmatch(path.name)]
+    paths = (path for path in disk.temporaries_in(folder) if _ASIDE.fullmatch(path.name))
+    return [path for path in paths if layout.kind_of("/".join(_original(path).parts[-3:]))]
 
 
 def recover(path: Path) -> bool:

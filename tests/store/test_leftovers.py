@@ -69,7 +69,7 @@ def test_a_writer_removes_half_written_files_of_its_folder(left: Library, monkey
 def test_what_can_not_be_removed_hinders_nobody(left: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = left.path_of("glasses").parent
     (folder / ".fedcba9876543210.tmp").mkdir()
-    (folder / f".anything{HALF}").mkdir()
+    layout.noise_path(left.root, noise().sha256).with_name(f".{noise().sha256}.zarr.zip{HALF}").mkdir()
     age(monkeypatch, temporary=True, unneeded=True)
     left.path_of("glasses").unlink()
     left.add(vector())
@@ -89,7 +89,7 @@ def test_no_noise_goes_while_a_vector_can_not_be_read(left: Library, monkeypatch
 
 def test_what_only_looks_like_a_leftover_stays(left: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = layout.noise_path(left.root, noise().sha256).parent
-    strangers = [folder / ".abc.tmp", folder / ".editor.swp", folder / "notes.tmp"]
+    strangers = [folder / name for name in (".abc.tmp", ".editor.swp", "notes.tmp", f".notes.txt{HALF}")]
     for stranger in strangers:
         stranger.write_bytes(b"")
     (folder / f"{folder.name}{'0' * 62}.zarr.zip").mkdir()
