@@ -17,6 +17,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -219,11 +220,11 @@ class Crowd:
 
 
 def vandalise(catalogues: Path, rng: random.Random) -> None:
-    """Deletes, cuts or overwrites a catalogue that is in use."""
-    for path in [*catalogues.rglob("catalogue.sqlite"), *catalogues.rglob("catalogue.sqlite-wal")]:
-        time.sleep(rng.uniform(0, 0.1))
-        way = rng.randrange(4)
-        try:
+    """Deletes, cuts or overwrites a catalogue that is in use; one that has just gone is left alone."""
+    with suppress(FileNotFoundError):
+        for path in [*catalogues.rglob("catalogue.sqlite"), *catalogues.rglob("catalogue.sqlite-wal")]:
+            time.sleep(rng.uniform(0, 0.1))
+            way = rng.randrange(4)
             if way == 0:
                 path.unlink()
             elif way == 1:
@@ -233,8 +234,6 @@ def vandalise(catalogues: Path, rng: random.Random) -> None:
             else:
                 with path.open("r+b") as file:
                     file.write(b"garbage" * 2000)
-        except FileNotFoundError:
-            continue
 
 
 def main() -> None:
