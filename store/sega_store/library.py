@@ -6,7 +6,6 @@ first four or more digits of an id. Several processes may use a library at once.
 
 import difflib
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
-from sega_store import disk, layout, rules
+from sega_store import disk, layout, removal, rules
 from sega_store.annotation import Annotation, read_annotation
 from sega_store.catalogue import ID_PREFIX, MIN_PREFIX, Catalogue
 from sega_store.entry import Entry
@@ -47,8 +46,11 @@ class Library(Mapping[str, "GuidanceVector"]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.root = Path(path).expanduser().absolute()
-        if self.root.exists() and not self.root.is_dir():
-            raise LibraryError(f"A library is a folder, and {self.root} is none. Remove the file or use another path.")
+        with disk.library_errors(f"Opening {self.root}"):
+            if self.root.exists() and not self.root.is_dir():
+                raise LibraryError(
+                    f"A library is a folder, and {self.root} is none. Remove the file or use another path."
+                )
         self._catalogue = Catalogue(self.root)
 
     def add(self, vector: "GuidanceVector", noise: "InitialNoise | None" = None, name: str | None = None) -> str:
@@ -81,7 +83,7 @@ class Library(Mapping[str, "GuidanceVector"]):
             noise_path, noise_file = layout.noise_path(self.root, noise.sha256), write_noise(noise)
             disk.publish(noise_path, noise_file)
         disk.publish(layout.vector_path(self.root, vector.id), write_vector(vector))
-        if noise is not None and not noise_path.exists():  # a removal saw it unused before the vector was there
+        if noise is not None and not disk.exists(noise_path):  # a removal saw it unused before the vector was there
             disk.publish(noise_path, noise_file)
         if name is not None:
             self.annotate(vector.id, name=name)
@@ -92,14 +94,14 @@ class Library(Mapping[str, "GuidanceVector"]):
 
         Returns:
             The id that it had.
+
+        Raises:
+            UnknownRefError: There is no such vector.
+            LibraryError: The folder isn't writable, and the like; the vector may be gone, or whole with all it has.
         """
         entry = self._lookup(ref)
         with disk.library_errors(f"Removing {ref!r}"):
-            for path in (layout.annotation_path(self.root, entry.id), layout.vector_path(self.root, entry.id)):
-                path.unlink(missing_ok=True)
-                if path.parent.is_dir():
-                    disk.sync_folder(path.parent)
-            self._remove_noise_unless_used(entry.noise)
+            removal.remove(self.root, self._catalogue, entry.id, entry.noise)
         return entry.id
 
     def resolve(self, ref: str) -> str:
@@ -165,12 +167,16 @@ class Library(Mapping[str, "GuidanceVector"]):
 
         sha256 = self._noise_of(ref)
         path = layout.noise_path(self.root, sha256)
-        if not path.exists():
-            raise UnknownRefError(
-                f"The library doesn't hold the initial noise {sha256[:SHORT]} of {ref!r}: it was added without. "
-                "Add it with library.add(vector, noise)."
-            )
-        noise = read_noise(path)
+
+        def read() -> "InitialNoise":
+            if not removal.recover(path):
+                raise UnknownRefError(
+                    f"The library doesn't hold the initial noise {sha256[:SHORT]} of {ref!r}: it was added without. "
+                    "Add it with library.add(vector, noise)."
+                )
+            return read_noise(path)
+
+        noise = disk.steadily(read)
         if noise.sha256 != sha256:
             raise VectorFileError(str(path), f"its name isn't its hash, {noise.sha256}")
         return noise
@@ -197,7 +203,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         identity = self.resolve(ref)
         path = layout.annotation_path(self.root, identity)
-        said = read_annotation(path) if path.exists() else Annotation()
+        said = disk.steadily(lambda: read_annotation(path) if disk.exists(path) else Annotation())
         if not isinstance(name, EllipsisType):
             said = replace(said, name=self._check_name(name, identity))
         if not isinstance(tags, EllipsisType):
@@ -216,7 +222,9 @@ class Library(Mapping[str, "GuidanceVector"]):
         source: "Library | None" = None,
         step: Callable[[], object] = lambda: None,
     ) -> "Verification":
-        """Checks every byte of vectors, noises and annotations; nothing is changed unless it is asked for.
+        """Checks every byte of vectors, noises and annotations; damaged files stay as they are unless it is asked for.
+
+        What killed processes left is removed on the way, if the whole library is verified.
 
         Args:
             refs: Whose files; none for all files of the library.
@@ -228,8 +236,12 @@ class Library(Mapping[str, "GuidanceVector"]):
             UnknownRefError: A REF names nothing.
             LibraryError: A file can't be moved or replaced.
         """
+        from sega_store.leftovers import clean
         from sega_store.verify import verify
 
+        refs = list(refs)
+        if not refs:
+            clean(self.root, self._catalogue)
         aside = None if move_aside is None else Path(move_aside).expanduser().absolute()
         return verify(self, refs, aside, source, step)
 
@@ -240,8 +252,7 @@ class Library(Mapping[str, "GuidanceVector"]):
     def __getitem__(self, ref: str) -> "GuidanceVector":
         from sega_store.file import read_vector
 
-        path = self.path_of(ref)
-        vector = read_vector(path)
+        path, vector = disk.steadily(lambda: (path := self.path_of(ref), read_vector(path)))
         if path != layout.vector_path(self.root, vector.id):
             raise VectorFileError(str(path), f"its name isn't its id, {vector.id}")
         return vector
@@ -297,29 +308,14 @@ class Library(Mapping[str, "GuidanceVector"]):
             raise AmbiguousRefError(f"{ref!r} begins the hashes of {len(noises)} noises.", sorted(noises))
         return noises.pop()
 
-    def _remove_noise_unless_used(self, sha256: str) -> None:
-        """Takes a noise aside, looks again who needs it, and only then lets it go.
-
-        A writer publishes noise, then vector, then looks whether the noise is still there. So whichever of the two
-        looks last sees what the other did, and puts the noise back.
-        """
-        path = layout.noise_path(self.root, sha256)
-        if self._catalogue.uses(sha256) or not path.exists():
-            return
-        aside = path.with_name(f".{secrets.token_hex(8)}.tmp")
-        path.rename(aside)
-        if self._catalogue.uses(sha256) and not path.exists():
-            aside.rename(path)
-        else:
-            aside.unlink()
-        disk.sync_folder(path.parent)
-
     def _unknown(self, ref: str) -> str:
         close = difflib.get_close_matches(ref, self._catalogue.words(), n=3)
         hint = f" Did you mean {', '.join(map(repr, close))}?" if close else ""
+        damaged = self._catalogue.damaged()
+        unread = f" {len(damaged)} files can't be listed; the first is {damaged[0]}." if damaged else ""
         return (
-            f"Nothing in {self.root} is called {ref!r}.{hint} A REF is a name, a concept, or the first {MIN_PREFIX} "
-            "or more digits of an id."
+            f"Nothing in {self.root} is called {ref!r}.{hint}{unread} A REF is a name, a concept, or the first "
+            f"{MIN_PREFIX} or more digits of an id."
         )
 
     def _ambiguous(self, ref: str, found: list[Entry]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sega_store import layout
+from sega_store import disk, layout
 from sega_store.annotation import Annotation, parse_annotation, read_annotation
 from sega_store.errors import InvalidInputError, UnknownRefError, VectorFileError
 from sega_store.file import read_noise, read_vector, write_noise, write_vector
@@ -55,7 +55,8 @@ def parcel_of(library: "Library", identity: str) -> Parcel:
     except UnknownRefError:
         noise = None
     path = layout.annotation_path(library.root, identity)
-    return Parcel(vector, noise, read_annotation(path) if path.exists() else NOTHING_SAID)
+    said = disk.steadily(lambda: read_annotation(path) if disk.exists(path) else NOTHING_SAID)
+    return Parcel(vector, noise, said)
 
 
 def parcels_in(where: Path, files: Mapping[str, bytes]) -> Iterator[Parcel]:

@@ -9,15 +9,14 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sega_store import disk, layout
+from sega_store import disk, layout, removal
 from sega_store.annotation import parse_annotation
 from sega_store.bundle import MAX_FILE_BYTES
-from sega_store.errors import InvalidInputError, UnknownRefError, VectorFileError
+from sega_store.errors import InvalidInputError, LibraryError, UnknownRefError, VectorFileError
 from sega_store.file import read_noise, read_vector
 from sega_store.header import read_header
 
@@ -76,7 +75,7 @@ def verify(
     wanted = list(refs)
     files, damages = 0, []
     for path in _files_of(library, wanted) if wanted else layout.files(library.root):
-        problem = _problem(path)
+        problem = _problem(path) and _problem(path)  # looked at twice: it may just have been removed and added again
         if problem is None:
             files += 1
         elif os.path.lexists(path):  # else it was removed just now
@@ -95,6 +94,7 @@ def _files_of(library: "Library", refs: Iterable[str]) -> list[Path]:
         found[path] = None
         try:
             noise = layout.noise_path(root, read_header(path)[0].provenance.noise.sha256)
+            removal.recover(noise)
         except VectorFileError:  # nobody knows its noise then
             noise = root
         for other in (noise, layout.annotation_path(root, identity)):
@@ -140,22 +140,36 @@ def _check(kind: str, name: str, data: bytes) -> None:
 
 def _mend(root: Path, path: Path, problem: str, move_aside: Path | None, source: "Library | None") -> Damage:
     kind = path.parents[1].name
-    whole = None
-    if source is not None and kind != layout.ANNOTATIONS:
-        with suppress(InvalidInputError, VectorFileError):  # missing there, or damaged itself
-            spare = disk.read_regular(source.root / path.relative_to(root), MAX_FILE_BYTES[kind])[0]
-            _check(kind, path.name, spare)
-            whole = spare
+    whole = None if source is None or kind == layout.ANNOTATIONS else _spare(kind, source.root / path.relative_to(root))
     aside = None
     if move_aside is not None:
         with disk.library_errors(f"Moving {path} to {move_aside}"):
             aside = _free_name(move_aside, path.name)
-            shutil.move(path, aside)
-            disk.sync_folder(path.parent)
+            if whole is not None and path.is_file():
+                shutil.copyfile(path, aside)  # so that a killed repair leaves the damaged one or the whole
+            else:
+                shutil.move(path, aside)
+                disk.sync_folder(path.parent)
     if whole is not None:
         disk.replace(path, whole)
         return Damage(path, problem, "repaired", aside)
     return Damage(path, problem, "left" if aside is None else "moved aside", aside)
+
+
+def _spare(kind: str, path: Path) -> bytes | None:
+    """The bytes of a file of another library; None if it is missing or damaged."""
+    try:
+        if not disk.exists(path):
+            return None
+        spare = disk.read_regular(path, MAX_FILE_BYTES[kind])[0]
+        _check(kind, path.name, spare)
+    except (InvalidInputError, VectorFileError) as error:
+        if isinstance(error.__cause__, OSError):  # not now, but perhaps tomorrow: nothing is moved for that
+            raise LibraryError(
+                f"{path} might repair a damaged file, but {error}. Make it readable, or go without."
+            ) from error
+        return None
+    return spare
 
 
 def _free_name(folder: Path, name: str) -> Path:
