@@ -1,6 +1,6 @@
 """The catalogue: an index of a library's files in SQLite, one per machine, in the user's cache folder.
 
-It is a cache and nothing more. Every question first brings it up to date with the folders on disk, so it never knows
+It is a cache and nothing more. Every question first brings it up to date with the library's files, so it never knows
 more or less than they do; deleted, corrupt or of an older version it is built again by itself. Connections live for one
 question: that makes a `Library` free to cross threads and processes, and costs 0.1 ms.
 """
@@ -19,7 +19,6 @@ from typing import TypeVar
 from sega_store.disk import library_errors
 from sega_store.entry import Entry
 from sega_store.errors import LibraryError, VectorFileError
-from sega_store.refresh import refresh
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 60
@@ -61,23 +60,26 @@ def cache_folder() -> Path:
 
 
 class Catalogue:
-    """Questions about the files in a library's folder.
+    """Questions about the files of a library.
+
+    Args:
+        place: Where the library is; each place has a catalogue.
+        refresh: Brings the catalogue up to date with the library.
 
     Attributes:
-        root: The library's folder, without symbolic links.
-        folder: Where its catalogue is.
+        folder: Where the catalogue is.
 
     Every method raises `LibraryError` if the catalogue can't be read or built.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
-        key = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+    def __init__(self, place: str, refresh: Callable[[sqlite3.Connection], None]) -> None:
+        self._refresh = refresh
+        key = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
         self.folder = cache_folder() / "catalogues" / key
 
     def count(self) -> int:
         """The number of vectors."""
-        return int(self._ask(lambda db: db.execute("SELECT count(*) FROM vectors").fetchone()[0]))
+        return int(self.ask(lambda db: db.execute("SELECT count(*) FROM vectors").fetchone()[0]))
 
     def ids(self) -> list[str]:
         """All ids, newest first."""
@@ -92,7 +94,7 @@ class Catalogue:
         def ask(db: sqlite3.Connection) -> list[Entry]:
             return next((found for where, values in ways if (found := _select(db, where, values))), [])
 
-        return self._ask(ask)
+        return self.ask(ask)
 
     def named(self, name: str) -> list[str]:
         """The ids of the vectors with a name."""
@@ -105,7 +107,7 @@ class Catalogue:
     def words(self) -> list[str]:
         """All names and concepts, each once."""
         query = "SELECT name FROM vectors WHERE name IS NOT NULL UNION SELECT concept FROM vectors"
-        return self._ask(lambda db: [row[0] for row in db.execute(query)])
+        return self.ask(lambda db: [row[0] for row in db.execute(query)])
 
     def neighbours(self, identity: str) -> list[str]:
         """The ids before and after one in the order of ids, as far as they are; as of the last question."""
@@ -116,7 +118,7 @@ class Catalogue:
             found = [db.execute(query, (identity,)).fetchone()[0] for query in (before, after)]
             return [neighbour for neighbour in found if neighbour is not None]
 
-        return self._ask(ask, fresh=False)
+        return self.ask(ask, fresh=False)
 
     def search(
         self, query: str, concept: str | None, model: str | None, noise: str | None, limit: int | None
@@ -133,23 +135,23 @@ class Catalogue:
         if noise is not None:
             where.append("noise >= ? AND noise < ?")
             values += [noise.lower(), noise.lower() + _AFTER_ALL_DIGITS]
-        return self._ask(lambda db: _select(db, " AND ".join(where), values, limit))
+        return self.ask(lambda db: _select(db, " AND ".join(where), values, limit))
 
     def damaged(self) -> list[VectorFileError]:
         """What was found wrong with files while listing them."""
         query = "SELECT path, problem FROM damaged ORDER BY path"
-        return self._ask(lambda db: [VectorFileError(path, problem) for path, problem in db.execute(query)])
+        return self.ask(lambda db: [VectorFileError(path, problem) for path, problem in db.execute(query)])
 
-    def _ids(self, query: str, *values: str) -> list[str]:
-        return self._ask(lambda db: [row[0] for row in db.execute(f"{query} {_NEWEST_FIRST}", values)])
+    def ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
+        """Answers from the catalogue: the up-to-date one, or with `fresh` False as of the last question.
 
-    def _ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
-        """Answers from the up-to-date catalogue; a broken one is thrown away and built again, once."""
+        A broken one is thrown away and built again, once.
+        """
         for attempt in range(2):
             try:
                 with self._connection() as db:
                     if fresh:
-                        refresh(db, self.root)
+                        self._refresh(db)
                     return question(db)
             except sqlite3.Error as error:
                 busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -160,6 +162,9 @@ class Catalogue:
                     ) from error
                 self._discard()
         raise AssertionError("the second attempt returns or raises")
+
+    def _ids(self, query: str, *values: str) -> list[str]:
+        return self.ask(lambda db: [row[0] for row in db.execute(f"{query} {_NEWEST_FIRST}", values)])
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

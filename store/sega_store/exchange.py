@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Protocol
 
 from sega_store import bundle, folder, hierarchy, layout, tensors
+from sega_store.annotation import NOTHING_SAID
 from sega_store.disk import library_errors, sync_folder
 from sega_store.errors import InvalidInputError, VectorFileError
 from sega_store.library import Library
-from sega_store.parcel import NOTHING_SAID, Parcel, parcel_of
+from sega_store.parcel import Parcel, parcel_of
 
 
 class Format(Protocol):

@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from types import EllipsisType
@@ -26,6 +27,7 @@ from sega_store.errors import (
     UnknownRefError,
     VectorFileError,
 )
+from sega_store.refresh import refresh
 
 if TYPE_CHECKING:  # what reads and writes arrays is imported where it is done: a listing does without numpy
     from sega_store.noise import InitialNoise
@@ -49,7 +51,8 @@ class Library(Mapping[str, "GuidanceVector"]):
         self.root = Path(path).expanduser().absolute()
         if self.root.exists() and not self.root.is_dir():
             raise LibraryError(f"A library is a folder, and {self.root} is none. Remove the file or use another path.")
-        self._catalogue = Catalogue(self.root)
+        place = self.root.resolve()
+        self._catalogue = Catalogue(str(place), partial(refresh, root=place))
 
     def add(self, vector: "GuidanceVector", noise: "InitialNoise | None" = None, name: str | None = None) -> str:
         """Keeps a vector, and the noise that it was recorded from; when this returns, they are on disk.

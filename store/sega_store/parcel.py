@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sega_store import layout
-from sega_store.annotation import Annotation, parse_annotation, read_annotation
+from sega_store.annotation import NOTHING_SAID, Annotation, parse_annotation, read_annotation
 from sega_store.errors import InvalidInputError, UnknownRefError, VectorFileError
 from sega_store.file import read_noise, read_vector, write_noise, write_vector
 from sega_store.noise import InitialNoise
@@ -15,7 +15,6 @@ from sega_store.vector import GuidanceVector
 if TYPE_CHECKING:
     from sega_store.library import Library
 
-NOTHING_SAID = Annotation()
 _HERE = Path()
 _T = TypeVar("_T")
 
