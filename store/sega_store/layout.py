@@ -19,6 +19,7 @@ _FOLDER = re.compile(r"[0-9a-f]{2}")
 _ID = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAMES = {VECTORS: (SUFFIX, _ID), NOISE: (SUFFIX, _SHA256), ANNOTATIONS: (".json", _ID)}
+KINDS = tuple(_NAMES)
 
 
 def vector_key(identity: str) -> str:
@@ -92,9 +93,14 @@ def ids_in(folder: Path) -> list[str]:
 
 def files(root: Path) -> Iterator[Path]:
     """All files of a library: vectors, noises and annotations, each in the order of their names."""
-    for kind, (suffix, pattern) in _NAMES.items():
+    for kind in KINDS:
         for folder in sorted(entry.path for entry in folders(root, kind)):
-            yield from sorted(Path(entry) for entry in _named(Path(folder), suffix, pattern).values())
+            yield from sorted(Path(folder) / name for name in names_in(Path(folder), kind))
+
+
+def names_in(folder: Path, kind: str) -> list[str]:
+    """The names of a fan-out folder's files."""
+    return [entry.name for entry in _named(folder, *_NAMES[kind]).values()]
 
 
 def _named(folder: Path, suffix: str, pattern: re.Pattern[str]) -> dict[str, os.DirEntry[str]]:
