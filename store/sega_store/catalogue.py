@@ -92,9 +92,17 @@ class Catalogue:
             ways.append(("id >= ? AND id < ?", [ref.lower(), ref.lower() + _AFTER_ALL_DIGITS]))
 
         def ask(db: sqlite3.Connection) -> list[Entry]:
-            return next((found for where, values in ways if (found := _select(db, where, values))), [])
+            return next((found for where, values in ways if (found := select(db, where, values))), [])
 
         return self.ask(ask)
+
+    def entries(self, ids: Sequence[str]) -> dict[str, Entry]:
+        """The rows of some ids, as far as they are listed."""
+        return {entry.id: entry for entry in self.ask(lambda db: _select_among(db, "id", ids))}
+
+    def owners(self, names: Sequence[str]) -> dict[str, str]:
+        """The ids of the vectors that have some names, as far as there are any."""
+        return {str(entry.name): entry.id for entry in self.ask(lambda db: _select_among(db, "name", names))}
 
     def named(self, name: str) -> list[str]:
         """The ids of the vectors with a name."""
@@ -135,7 +143,7 @@ class Catalogue:
         if noise is not None:
             where.append("noise >= ? AND noise < ?")
             values += [noise.lower(), noise.lower() + _AFTER_ALL_DIGITS]
-        return self.ask(lambda db: _select(db, " AND ".join(where), values, limit))
+        return self.ask(lambda db: select(db, " AND ".join(where), values, limit))
 
     def damaged(self) -> list[VectorFileError]:
         """What was found wrong with files while listing them."""
@@ -160,8 +168,18 @@ class Catalogue:
                         f"The catalogue in {self.folder} can't be used: {error}. Delete that folder, or set "
                         "SEGA_VEC_CACHE to a writable one; it holds nothing but an index."
                     ) from error
-                self._discard()
+                self.discard()
         raise AssertionError("the second attempt returns or raises")
+
+    def discard(self) -> None:
+        """Throws the catalogue away; renamed first, so that nobody sees a catalogue without its journal."""
+        with library_errors(f"Discarding the broken catalogue {self.folder}"):
+            aside = self.folder.with_name(f".{secrets.token_hex(8)}.discarded")
+            try:
+                self.folder.replace(aside)
+            except FileNotFoundError:
+                return
+            shutil.rmtree(aside, ignore_errors=True)
 
     def _ids(self, query: str, *values: str) -> list[str]:
         return self.ask(lambda db: [row[0] for row in db.execute(f"{query} {_NEWEST_FIRST}", values)])
@@ -177,16 +195,6 @@ class Catalogue:
             if _version(db) != SCHEMA_VERSION:
                 _create(db)
             yield db
-
-    def _discard(self) -> None:
-        """Renamed first, so that nobody sees a catalogue without its journal."""
-        with library_errors(f"Discarding the broken catalogue {self.folder}"):
-            aside = self.folder.with_name(f".{secrets.token_hex(8)}.discarded")
-            try:
-                self.folder.replace(aside)
-            except FileNotFoundError:
-                return
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _version(db: sqlite3.Connection) -> int:
@@ -207,10 +215,18 @@ def _match(query: str) -> str:
     return " AND ".join(f'"{word}"*' for word in words) if words else '""'
 
 
-def _select(db: sqlite3.Connection, where: str, values: Sequence[str], limit: int | None = None) -> list[Entry]:
+def select(
+    db: sqlite3.Connection, where: str = "1", values: Sequence[str] = (), limit: int | None = None
+) -> list[Entry]:
+    """The rows that a condition holds for, newest first."""
     db.row_factory = sqlite3.Row
     sql = f"SELECT {_COLUMNS} FROM vectors WHERE {where} {_NEWEST_FIRST} LIMIT ?"
     return [_entry(row) for row in db.execute(sql, (*values, -1 if limit is None else limit))]
+
+
+def _select_among(db: sqlite3.Connection, column: str, values: Sequence[str]) -> list[Entry]:
+    parts = [values[start : start + 500] for start in range(0, len(values), 500)]
+    return [entry for part in parts for entry in select(db, f"{column} IN ({', '.join('?' * len(part))})", part)]
 
 
 def _entry(row: sqlite3.Row) -> Entry:

@@ -6,7 +6,7 @@ first four or more digits of an id. Several processes may use a library at once.
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -115,8 +115,7 @@ class Library(Mapping[str, "GuidanceVector"]):
             The id that it had.
         """
         entry = self._lookup(ref)
-        self.storage.delete(layout.annotation_key(entry.id))
-        self.storage.delete(layout.vector_key(entry.id))
+        self.storage.delete(layout.annotation_key(entry.id), layout.vector_key(entry.id))
         self.announce({entry.id: None})
         self._remove_noise_unless_used(entry.noise)
         return entry.id
@@ -133,6 +132,14 @@ class Library(Mapping[str, "GuidanceVector"]):
     def entry(self, ref: str) -> Entry:
         """The row of the one vector that a REF names; as `resolve`."""
         return self._lookup(ref)
+
+    def entries(self, ids: Sequence[str]) -> dict[str, Entry]:
+        """The rows of some ids, as far as the library lists them."""
+        return self._catalogue.entries(ids)
+
+    def owners(self, names: Sequence[str]) -> dict[str, str]:
+        """The ids of the vectors that have some names, by name."""
+        return self._catalogue.owners(names)
 
     def short(self, identity: str) -> str:
         """The shortest beginning of an id that no other vector of the library shares, of at least 8 digits."""
@@ -230,6 +237,8 @@ class Library(Mapping[str, "GuidanceVector"]):
             said = replace(said, notes=notes)
         self.storage.replace(key, said.to_bytes())
         self.announce({identity: replace(entry, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)})
+        if not self.storage.exists(layout.vector_key(identity)):  # removed meanwhile
+            self.announce({identity: None})
         return self._lookup(identity)
 
     def verify(
@@ -255,6 +264,10 @@ class Library(Mapping[str, "GuidanceVector"]):
 
         aside = None if move_aside is None else Path(move_aside).expanduser().absolute()
         return verify(self, refs, aside, source, step)
+
+    def rebuild(self, step: Callable[[], object] = lambda: None) -> None:
+        """Builds the catalogue again from the files themselves; `step` is called after every vector."""
+        self.storage.rebuild(self._catalogue, step)
 
     def announce(self, changes: Changes) -> None:
         """Lets every reader of the library know what became of vectors; for those who write its files."""

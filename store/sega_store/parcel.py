@@ -78,9 +78,12 @@ def load_vector(storage: Storage, identity: str) -> GuidanceVector:
 def load_noise(storage: Storage, sha256: str) -> InitialNoise | None:
     """A library's noise, if it is there; errors as of `load_vector`."""
     key = layout.noise_key(sha256)
-    if not storage.exists(key):
+    try:
+        return storage.load(key, MAX_FILE_BYTES[layout.NOISE], partial(check_noise, sha256))
+    except VectorFileError:
+        if storage.exists(key):
+            raise
         return None
-    return storage.load(key, MAX_FILE_BYTES[layout.NOISE], partial(check_noise, sha256))
 
 
 def load_annotation(storage: Storage, identity: str) -> Annotation:

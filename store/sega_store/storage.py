@@ -23,9 +23,7 @@ from sega_store.refresh import refresh
 if TYPE_CHECKING:
     from sega_store.catalogue import Catalogue
 
-Changes = Mapping[
-    str, Entry | EllipsisType | None
-]  # what became of ids: a row, nothing, or `...`: it was there already
+Changes = Mapping[str, Entry | EllipsisType | None]  # what became of ids: a row, None: removed, ...: held already
 
 _T = TypeVar("_T")
 
@@ -62,8 +60,8 @@ class Storage(Protocol):
     def replace(self, key: str, data: bytes) -> None:
         """Writes a file that may be there already: a reader sees the old bytes or the new ones."""
 
-    def delete(self, key: str) -> None:
-        """Removes a file, if it is there."""
+    def delete(self, *keys: str) -> None:
+        """Removes files, as far as they are there."""
 
     def delete_unless(self, key: str, needed: Callable[[], bool]) -> None:
         """Takes a file away, and puts it back if it turns out to be needed after all."""
@@ -79,6 +77,9 @@ class Storage(Protocol):
 
     def announce(self, catalogue: "Catalogue", changes: Changes) -> None:
         """Lets all catalogues know what became of vectors, where they can't see it by themselves."""
+
+    def rebuild(self, catalogue: "Catalogue", step: Callable[[], object]) -> None:
+        """Builds the catalogue again from the files; `step` is called after every vector, where that takes long."""
 
 
 def storage_at(place: str | os.PathLike[str]) -> Storage:
@@ -147,13 +148,13 @@ class Folder:
         """By a rename; see `sega_store.disk`."""
         disk.replace(self.root / key, data)
 
-    def delete(self, key: str) -> None:
-        """Unlinks the file and syncs its folder."""
-        path = self.root / key
-        with disk.library_errors(f"Removing {path}"):
-            path.unlink(missing_ok=True)
-            if path.parent.is_dir():
-                disk.sync_folder(path.parent)
+    def delete(self, *keys: str) -> None:
+        """Unlinks the files and syncs their folders."""
+        for path in map(self.root.joinpath, keys):
+            with disk.library_errors(f"Removing {path}"):
+                path.unlink(missing_ok=True)
+                if path.parent.is_dir():
+                    disk.sync_folder(path.parent)
 
     def delete_unless(self, key: str, needed: Callable[[], bool]) -> None:
         """Renames the file aside, asks, and then lets it go or renames it back."""
@@ -190,6 +191,11 @@ class Folder:
 
     def announce(self, catalogue: "Catalogue", changes: Changes) -> None:
         """Nothing: every catalogue sees the folders themselves."""
+
+    def rebuild(self, catalogue: "Catalogue", step: Callable[[], object]) -> None:
+        """Throws the local catalogue away, and lists all folders."""
+        catalogue.discard()
+        catalogue.count()
 
 
 def parsed(storage: Storage, key: str, read: Callable[[], _T]) -> _T:
