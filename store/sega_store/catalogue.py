@@ -219,9 +219,10 @@ def select(
     db: sqlite3.Connection, where: str = "1", values: Sequence[str] = (), limit: int | None = None
 ) -> list[Entry]:
     """The rows that a condition holds for, newest first."""
-    db.row_factory = sqlite3.Row
+    cursor = db.cursor()
+    cursor.row_factory = sqlite3.Row
     sql = f"SELECT {_COLUMNS} FROM vectors WHERE {where} {_NEWEST_FIRST} LIMIT ?"
-    return [_entry(row) for row in db.execute(sql, (*values, -1 if limit is None else limit))]
+    return [_entry(row) for row in cursor.execute(sql, (*values, -1 if limit is None else limit))]
 
 
 def _select_among(db: sqlite3.Connection, column: str, values: Sequence[str]) -> list[Entry]:

@@ -164,7 +164,7 @@ class Journal:
         db.execute("BEGIN IMMEDIATE")
         for state in states:
             _apply(db, state)
-        db.execute("INSERT INTO segments VALUES (?, ?)", (key, len(data)))
+        db.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (key, len(data)))  # somebody may have fetched it
         db.execute("COMMIT")
 
     def _compact(self, db: sqlite3.Connection) -> None:

@@ -28,6 +28,7 @@ class Proxy:
 
     Attributes:
         url: Its own address.
+        bucket: A new bucket of the server.
         requests: The method and path of every request, with `?list` for a listing and `*` for a conditional one.
         failures: So many of the next requests are answered by 503.
         forgetful: Whether `If-None-Match` is dropped on the way.
@@ -36,6 +37,7 @@ class Proxy:
 
     def __init__(self, target: str) -> None:
         self.target = target.removeprefix("http://")
+        self.bucket = make_bucket(target)
         self.requests: list[str] = []
         self.failures = 0
         self.forgetful = False
@@ -44,6 +46,8 @@ class Proxy:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = 1 << 16
 
             def answer(self) -> None:
                 proxy.answer(self)
@@ -106,9 +110,9 @@ class Proxy:
             handler.wfile.write(data)
 
 
-def make_bucket(server: str) -> str:
+def make_bucket(server: str, name: str | None = None) -> str:
     """The name of a new bucket on a server that checks no credentials."""
-    name = f"bucket-{secrets.token_hex(6)}"
+    name = name or f"bucket-{secrets.token_hex(6)}"
     with urllib.request.urlopen(urllib.request.Request(f"{server}/{name}", method="PUT"), timeout=30):
         return name
 
