@@ -235,7 +235,7 @@ class Journal:
             try:
                 entry = old if old is not None and not everything else self._header(identity)
                 entry = _with(entry, self._annotation(identity) if tag else NOTHING_SAID)
-                if entry != old or known[identity] != tag:
+                if entry != old or not everything:
                     found.rows[identity] = (entry, tag)
             except VectorFileError as error:
                 found.damages[error.file] = error.problem

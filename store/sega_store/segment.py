@@ -86,6 +86,8 @@ def read_segment(data: bytes) -> list[State]:
     Raises:
         InvalidInputError: It isn't a segment of this version, or a row breaks a rule.
     """
+    if not data:  # SQLite takes it for an empty database, Python for a lack of memory
+        raise InvalidInputError("it is empty")
     if len(data) > MAX_SEGMENT_BYTES:
         raise InvalidInputError(f"it has {len(data)} bytes, more than the limit of {MAX_SEGMENT_BYTES}")
     budget = iter(range(100 + len(data) // 100))  # a row takes a hundred bytes and fewer than fifty steps
@@ -105,7 +107,7 @@ def read_segment(data: bytes) -> list[State]:
                 raise InvalidInputError("it is damaged")
             rows = db.execute(f"SELECT {', '.join(_COLUMNS)} FROM states ORDER BY id")
             states = [_state(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeError) as error:
         raise InvalidInputError(f"it can't be read as SQLite: {error}") from None
     if any(one.id >= other.id for one, other in pairwise(states)):
         raise InvalidInputError("it is damaged: it names a vector twice")

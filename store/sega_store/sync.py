@@ -155,7 +155,8 @@ class _Batch:
         return said
 
     def _announce(self) -> None:
-        self._target.announce(self._changes)
+        if self._changes:
+            self._target.announce(self._changes)
         for sha256, data in self._noises.items():
             key = layout.noise_key(sha256)
             if data is not None and not self._target.storage.exists(key):  # a removal saw it unused before it was used

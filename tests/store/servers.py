@@ -31,6 +31,7 @@ class Proxy:
         bucket: A new bucket of the server.
         requests: The method and path of every request, with `?list` for a listing and `*` for a conditional one.
         failures: So many of the next requests are answered by 503.
+        refusing: Whether every request is answered by 403.
         forgetful: Whether `If-None-Match` is dropped on the way.
         delay: Seconds that every request waits, as on a long line.
     """
@@ -40,6 +41,7 @@ class Proxy:
         self.bucket = make_bucket(target)
         self.requests: list[str] = []
         self.failures = 0
+        self.refusing = False
         self.forgetful = False
         self.delay = 0.0
         proxy = self
@@ -88,8 +90,8 @@ class Proxy:
             fails = self.failures > 0
             self.failures -= fails
         time.sleep(self.delay)
-        if fails:
-            handler.send_response(503)
+        if fails or self.refusing:
+            handler.send_response(503 if fails else 403)
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return
