@@ -98,6 +98,8 @@ class Journal:
         states = [State(identity, _version(db, identity) + 1, now, entry) for identity, entry in sorted(due.items())]
         for part in _parts(states):
             self._write(db, part)
+        if not _known(db):  # an empty one says that the library is listed by segments, not by objects
+            self._write(db, [])
         self._compact(db)
 
     def rebuild(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:

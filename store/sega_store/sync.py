@@ -64,6 +64,7 @@ def copy_vectors(
         if damaged := source.damaged():  # a listing passes over such files, and a copy of all must not
             raise damaged[0]
         ids = list(source)
+    target.announce({})  # that it is listed by a catalogue, not by its files
     done = Imported()
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, len(ids), BATCH):
