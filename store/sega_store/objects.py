@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from sega_store.catalogue import Catalogue
 
-RETRIES: "RetryConfig" = {  # a server that is down is given up after about 10 s, a busy one after a minute
-    "max_retries": 7,
-    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=10), "base": 2},
+RETRIES: "RetryConfig" = {  # the breaks are drawn by lot, and come to 5 to 20 s together
+    "max_retries": 9,
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 3},
     "retry_timeout": timedelta(minutes=1),
 }
 _ENDPOINTS = (  # what obstore reads, and what makes the same URL another place

@@ -148,7 +148,7 @@ def seaweedfs(folder: Path) -> Iterator[str]:
         process = subprocess.Popen(
             [
                 executable, "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}",
-                "-master.volumeSizeLimitMB=64", "-volume.max=20", *(f"-{key}={value}" for key, value in flags.items()),
+                "-master.volumeSizeLimitMB=64", "-volume.max=500", *(f"-{key}={value}" for key, value in flags.items()),
             ],
             stdout=log,
             stderr=log,
@@ -166,7 +166,7 @@ def seaweedfs(folder: Path) -> Iterator[str]:
                 time.sleep(0.1)
             yield address
         finally:
-            process.terminate()
+            process.kill()  # asked to end, it waits for half a minute first
             process.wait(30)
 
 
