@@ -36,7 +36,7 @@ def operations(library: Library, proxy: Proxy) -> None:
         "ask for a recipe": lambda: library.by_recipe(v.recipe),
         "tag": lambda: library.annotate(v.id, tags=["x"]),
         "verify (4 files)": library.verify,
-        "remove": lambda: library.remove(v.id),
+        "remove, with its noise": lambda: library.remove(v.id),
     }
     print("| | requests | which |\n|---|---|---|")
     for name, step in steps.items():
@@ -46,13 +46,11 @@ def operations(library: Library, proxy: Proxy) -> None:
     proxy.requests.clear()
     for number in range(160):
         library.add(vector(f"more {number}"))
-    print(f"| 160 adds without noise, for each, merging included | {len(proxy.requests) / 160:.2f} | |")
+    print(f"| 160 adds without noise, for each, merging of segments included | {len(proxy.requests) / 160:.2f} | |")
     proxy.requests.clear()
     os.environ["SEGA_VEC_CACHE"] += "-fresh"
     count = len(Library(library.where))
-    print(
-        f"| list {count} from a machine that knows nothing of them | {len(proxy.requests)} | {listed(proxy.requests)} |"
-    )
+    print(f"| list {count} for the first time | {len(proxy.requests)} | {listed(proxy.requests)} |")
 
 
 def pushes(folder: Path, proxy: Proxy) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from jaxtyping import install_import_hook
 
-from tests.store.servers import CREDENTIALS, Proxy, moto
+from tests.store.servers import Proxy, moto, proxied
 
 install_import_hook(["sega_vectors.guidance"], "beartype.beartype")
 
@@ -20,8 +20,5 @@ def moto_server() -> Iterator[str]:
 @pytest.fixture
 def s3(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """A proxy before moto's server, and the environment that leads to it."""
-    proxy = Proxy(moto_server)
-    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": proxy.url}.items():
-        monkeypatch.setenv(name, value)
-    yield proxy
-    proxy.close()
+    with proxied(moto_server, monkeypatch) as proxy:
+        yield proxy

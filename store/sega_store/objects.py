@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from sega_store.catalogue import Catalogue
 
-RETRIES: "RetryConfig" = {  # the breaks are drawn by lot, and come to 5 to 20 s together
+RETRIES: "RetryConfig" = {  # the breaks are drawn by lot: 3 to 25 s together in 20 trials
     "max_retries": 9,
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 3},
     "retry_timeout": timedelta(minutes=1),
@@ -130,7 +130,6 @@ class Objects:
         if copy is not None:
             with suppress(InvalidInputError, VectorFileError):
                 return parse(copy)
-            self._cache.discard(key)
 
         def fetch() -> _T:
             data = self.read(key, max_bytes)

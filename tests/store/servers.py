@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -110,6 +112,16 @@ class Proxy:
             handler.send_header("Content-Length", known or str(len(data)))
             handler.end_headers()
             handler.wfile.write(data)
+
+
+@contextlib.contextmanager
+def proxied(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy before a server, and the environment that leads there."""
+    proxy = Proxy(server)
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": proxy.url}.items():
+        monkeypatch.setenv(name, value)
+    yield proxy
+    proxy.close()
 
 
 def make_bucket(server: str, name: str | None = None) -> str:

@@ -255,3 +255,17 @@ def test_an_object_store_has_no_paths(remote: Library) -> None:
         remote.path_of(V.id)
     with pytest.raises(UnknownRefError, match="s3://"):
         remote["nothing"]
+
+
+def test_a_writer_whose_noise_was_removed_meanwhile_adds_it_again(remote: Library) -> None:
+    initial = noise(seed=1)
+    publish = remote.storage.publish
+
+    def remover_comes_between(key: str, data: bytes) -> bool:
+        if key.startswith("vectors/"):
+            remote.storage.delete(noise_key(initial.sha256))
+        return publish(key, data)
+
+    remote.storage.publish = remover_comes_between  # type: ignore[method-assign]
+    remote.add(V, initial)
+    assert remote.noise(V.id) == initial

@@ -13,7 +13,7 @@ from sega_store import Library, copy_vectors, write_vector
 from sega_store.layout import noise_key, vector_key
 
 from .samples import PREVIEW, noise, provenance, vector
-from .servers import CREDENTIALS, Proxy, seaweedfs
+from .servers import Proxy, proxied, seaweedfs
 from .test_sync import contents, kill_and_resume, some
 
 pytestmark = pytest.mark.slow
@@ -30,11 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def proxy(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """A proxy before it, and the environment that leads there."""
-    proxy = Proxy(server)
-    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": proxy.url}.items():
-        monkeypatch.setenv(name, value)
-    yield proxy
-    proxy.close()
+    with proxied(server, monkeypatch) as proxy:
+        yield proxy
 
 
 @pytest.fixture
