@@ -33,7 +33,7 @@ def operations(library: Library, proxy: Proxy) -> None:
         "open by REF": lambda: library[v.id],
         "open again": lambda: library[v.id],
         "its noise": lambda: library.noise(v.id),
-        "ask for a recipe": lambda: library.by_recipe(v.recipe),
+        "ask for a recipe that is held": lambda: library.by_recipe(v.recipe),
         "tag": lambda: library.annotate(v.id, tags=["x"]),
         "verify (4 files)": library.verify,
         "remove, with its noise": lambda: library.remove(v.id),

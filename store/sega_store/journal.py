@@ -316,7 +316,9 @@ def _list(db: sqlite3.Connection, identity: str, entry: Entry | None, tag: str =
     drop_row(db, identity)
     if entry is not None:
         put_row(db, entry)
-        annotate_row(db, identity, Annotation(entry.name, entry.tags, entry.rating, entry.notes), tag)
+        said = Annotation(entry.name, entry.tags, entry.rating, entry.notes)
+        if tag or said != NOTHING_SAID:
+            annotate_row(db, identity, said, tag)
 
 
 def _with(entry: Entry, said: Annotation) -> Entry:

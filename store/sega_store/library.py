@@ -171,7 +171,10 @@ class Library(Mapping[str, "GuidanceVector"]):
     def by_recipe(self, recipe: str) -> list[str]:
         """The ids of what was recorded with a recipe: none, one, or variants of hardware that isn't deterministic."""
         prefix = f"{layout.VECTORS}/{recipe[:2]}/{rules.sha256('recipe', recipe)}."
-        return [layout.stem_of(key) for key in self.storage.keys(prefix)]
+        ids = [layout.stem_of(key) for key in self.storage.keys(prefix)]
+        if ids:  # a writer may have been killed before it announced one
+            self.announce(dict.fromkeys(ids, ...))
+        return ids
 
     def path_of(self, ref: str) -> Path:
         """The file of a vector; a `LibraryError` if the library is in an object store."""

@@ -52,16 +52,16 @@ _FAULTS = (  # what a message holds, and what to do
         "There is no such bucket: make it, or correct the URL.",
     ),
     (
-        ("403", "401", "CredentialsError", "credential", "Unauthenticated", "AccessDenied"),
+        ("status code: 403", "status code: 401", "redential", "Unauthenticated", "AccessDenied"),
         "The credentials are missing or refused: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what "
         "docs/library.md names for other stores.",
     ),
     (
-        ("error sending request", "dns error", "tcp connect", "timed out", "169.254.169.254"),
+        ("error sending request", "dns error", "tcp connect", "timed out"),
         "The server can't be reached: check the network, and the endpoint (AWS_ENDPOINT_URL; plain HTTP also needs "
         "AWS_ALLOW_HTTP=true).",
     ),
-    (("503", "SlowDown", "500"), "The server is overloaded: run the same command again later; it goes on."),
+    (("status code: 5",), "The server is overloaded: run the same command again later; it goes on."),
 )
 
 _T = TypeVar("_T")

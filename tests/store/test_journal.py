@@ -236,13 +236,17 @@ def test_rebuilding_what_is_right_writes_nothing(remote: Library, s3: Proxy) -> 
     assert s3.count("PUT") == 0
 
 
-def test_a_writer_that_was_killed_before_its_segment(remote: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_writer_that_was_killed_before_its_segment(remote: Library, asked: bool) -> None:
     one, other = some(2)
     remote.add(one)
     remote.storage.publish(vector_key(other.id), write_vector(other))
     remote.storage.replace(annotation_key(other.id), Annotation(name="mine").to_bytes())
     assert list(remote) == [one.id]
-    remote.add(other)
+    if asked:  # as a sweep does that goes on
+        assert remote.by_recipe(other.recipe) == [other.id]
+    else:
+        remote.add(other)
     assert remote["mine"] == other
 
 

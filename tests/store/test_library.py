@@ -316,7 +316,8 @@ def test_changes_by_others_are_seen(library: Library, cache: Path) -> None:
     assert library.resolve("first") == identity
     other.annotate(identity, name="second")
     assert library.resolve("second") == identity
-    time.sleep(2.1)
+    if isinstance(library.storage, Folder):
+        time.sleep(2.1)
     assert list(library) == list(other) == [identity]
     other.remove(identity)
     assert list(library) == []

@@ -54,6 +54,8 @@ def test_each_operation_takes_few_requests(remote: Library, s3: Proxy) -> None:
     assert remote.noise(identity) == initial
     assert kinds(s3) == ["LIST", "GET noise"]
     assert remote.by_recipe(V.recipe) == [identity]
+    assert kinds(s3) == ["LIST", "LIST"]
+    assert remote.by_recipe("0" * 64) == []
     assert kinds(s3) == ["LIST"]
     other = Library(f"s3://{s3.bucket}/library")
     assert len(other) == 1

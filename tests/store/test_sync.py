@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,7 +149,7 @@ def test_a_library_is_not_copied_to_itself(source: Library) -> None:
 def test_copies_run_at_once(source: Library, s3: Proxy) -> None:
     Library(f"s3://{s3.bucket}/probe").add(vector())
     seconds = {}
-    s3.delay = 0.05
+    s3.delay = 0.02
     for jobs in (1, 8):
         start = time.monotonic()
         copy_vectors(source, Library(f"s3://{s3.bucket}/jobs{jobs}"), jobs=jobs)
@@ -232,3 +233,20 @@ def test_two_pushes_at_once(source: Library, s3: Proxy) -> None:
         thread.join()
     assert contents(Library(url)) == contents(source)
     assert Library(url).search() == source.search()
+
+
+def test_what_was_copied_before_an_interruption_is_listed(
+    source: Library, s3: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote, wait = Library(f"s3://{s3.bucket}/library"), sync.wait
+
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        wait(*arguments)
+        patch.undo()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sync, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            copy_vectors(source, remote)
+    assert len(remote) == 10
