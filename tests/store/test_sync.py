@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent import futures
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -238,15 +239,15 @@ def test_two_pushes_at_once(source: Library, s3: Proxy) -> None:
 def test_what_was_copied_before_an_interruption_is_listed(
     source: Library, s3: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remote, wait = Library(f"s3://{s3.bucket}/library"), sync.wait
+    remote = Library(f"s3://{s3.bucket}/library")
 
     def interrupted(*arguments: Any, **options: Any) -> None:
-        wait(*arguments)
+        futures.wait(*arguments)
         patch.undo()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(sync, "wait", interrupted)
+        patch.setattr("sega_store.sync.wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             copy_vectors(source, remote)
     assert len(remote) == 10
