@@ -19,7 +19,8 @@ Examples:
 
 \b
 One line for each damaged file. Exit status: 0 if there is none, or all of it was repaired or moved aside; 3 if any is
-left. The library of --from may be an exported folder; only what is whole there and has the same hash is taken.
+left. The library of --from may be an exported folder; only what is whole there and has the same hash is taken. Without
+REFs, what killed processes left in the library is removed, too, when it is old enough.
 --rebuild mends the catalogue of a library in an object store, if segments of it were damaged or lost."""
 
 

@@ -5,25 +5,33 @@ more or less than they do; deleted, corrupt or of an older version it is built a
 question: that makes a `Library` free to cross threads and processes, and costs 0.1 ms.
 """
 
+import errno
 import hashlib
 import os
 import re
 import secrets
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from sega_store.disk import library_errors
+from sega_store.disk import ABANDONED_SECONDS, library_errors
 from sega_store.entry import Entry
 from sega_store.errors import LibraryError, VectorFileError
+from sega_store.layout import SUFFIX
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 60
+BUSY_PAUSE_SECONDS = 0.01
+ATTEMPTS = 5  # several processes that meet a broken catalogue may throw away what another has just begun
 
 _SCHEMA = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = OFF",
+    "BEGIN",
     "CREATE TABLE folders (path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE vectors (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, concept TEXT, prompt TEXT, model TEXT, seed TEXT,
@@ -39,12 +47,18 @@ _SCHEMA = (
         concept, prompt, name, model, tags, notes, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')""",
     "CREATE TABLE damaged (path TEXT PRIMARY KEY, problem TEXT NOT NULL) WITHOUT ROWID",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
+    "COMMIT",
 )
 _COLUMNS = "id, name, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created, tags, rating, notes"
 MIN_PREFIX = 4
 ID_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},64}}|[0-9a-f]{{64}}\.[0-9a-f]{{0,64}}")
 _NEWEST_FIRST = "ORDER BY created DESC, id"
 _AFTER_ALL_DIGITS = "g"  # sorts after every text that goes on from a prefix with a hexadecimal digit or a dot
+
+_FILE = "catalogue.sqlite"
+_CURRENT = "current"
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_NOT_BROKEN = {*_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
 _T = TypeVar("_T")
 
@@ -73,7 +87,7 @@ class Catalogue:
     """
 
     def __init__(self, place: str, refresh: Callable[[sqlite3.Connection], None]) -> None:
-        self._refresh = refresh
+        self._place, self._refresh = place, refresh
         key = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
         self.folder = cache_folder() / "catalogues" / key
 
@@ -109,8 +123,11 @@ class Catalogue:
         return self._ids("SELECT id FROM vectors WHERE name = ?", name)
 
     def uses(self, noise: str) -> bool:
-        """Whether a vector was recorded from a noise, given its hash."""
-        return bool(self._ids("SELECT id FROM vectors WHERE noise = ?", noise))
+        """Whether a vector was recorded from a noise, given its hash, or may have been: it can't be read."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM vectors WHERE noise = ?) OR EXISTS (SELECT 1 FROM damaged WHERE path LIKE ?)"
+        )
+        return bool(self.ask(lambda db: db.execute(query, (noise, f"%{SUFFIX}")).fetchone()[0]))
 
     def words(self) -> list[str]:
         """All names and concepts, each once."""
@@ -153,60 +170,96 @@ class Catalogue:
     def ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
         """Answers from the catalogue: the up-to-date one, or with `fresh` False as of the last question.
 
-        A broken one is thrown away and built again, once.
+        A broken one is thrown away and built again.
         """
-        for attempt in range(2):
+        deadline = time.monotonic() + BUSY_SECONDS
+        broken = 0
+        while True:
+            generation = self._current()
             try:
-                with self._connection() as db:
+                generation = generation or self._create()
+                with library_errors(f"Listing {self._place}"), _connection(generation / _FILE) as db:
                     if fresh:
                         self._refresh(db)
                     return question(db)
-            except sqlite3.Error as error:
-                busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-                if attempt or busy:
-                    raise LibraryError(
-                        f"The catalogue in {self.folder} can't be used: {error}. Delete that folder, or set "
-                        "SEGA_VEC_CACHE to a writable one; it holds nothing but an index."
-                    ) from error
-                self.discard()
-        raise AssertionError("the second attempt returns or raises")
+            except (sqlite3.Error, OSError) as error:
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                if code in _BUSY and time.monotonic() < deadline:
+                    time.sleep(BUSY_PAUSE_SECONDS)  # SQLite itself doesn't wait for every kind of lock
+                    continue
+                broken += 1
+                if broken == ATTEMPTS or code in _NOT_BROKEN:
+                    raise self._error(error) from error
+                if generation is not None:
+                    self._discard(generation)
 
     def discard(self) -> None:
-        """Throws the catalogue away; renamed first, so that nobody sees a catalogue without its journal."""
-        with library_errors(f"Discarding the broken catalogue {self.folder}"):
-            aside = self.folder.with_name(f".{secrets.token_hex(8)}.discarded")
-            try:
-                self.folder.replace(aside)
-            except FileNotFoundError:
-                return
-            shutil.rmtree(aside, ignore_errors=True)
+        """Throws the catalogue away; the next question builds it again."""
+        if (generation := self._current()) is not None:
+            self._discard(generation)
 
     def _ids(self, query: str, *values: str) -> list[str]:
         return self.ask(lambda db: [row[0] for row in db.execute(f"{query} {_NEWEST_FIRST}", values)])
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        with library_errors(f"Making the catalogue's folder {self.folder}"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "catalogue.sqlite"
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = OFF")  # a crash of the machine may cost the cache
-            if _version(db) != SCHEMA_VERSION:
-                _create(db)
-            yield db
+    def _current(self) -> Path | None:
+        """The folder of the catalogue in use."""
+        try:
+            return self.folder / (self.folder / _CURRENT).readlink()
+        except OSError:
+            return None
+
+    def _create(self) -> Path:
+        """Makes an empty catalogue under a name of its own, then has all use it, unless another was faster.
+
+        SQLite finds a catalogue's journal by its path, so a new one never takes the path of an old one, which others
+        may still have open.
+        """
+        generation = self.folder / secrets.token_hex(8)
+        try:
+            generation.mkdir(parents=True)
+            with closing(sqlite3.connect(generation / _FILE, isolation_level=None)) as db:
+                for statement in _SCHEMA:
+                    db.execute(statement)
+            with suppress(FileExistsError):
+                (self.folder / _CURRENT).symlink_to(generation.name)
+        except (sqlite3.Error, OSError):
+            shutil.rmtree(generation, ignore_errors=True)
+            raise
+        current = self._current() or generation
+        with suppress(OSError):
+            for other in {*self.folder.iterdir()} - {current, self.folder / _CURRENT}:
+                # this one, if another was faster, and those of processes that were killed
+                if other == generation or other.stat().st_ctime < time.time() - ABANDONED_SECONDS:
+                    shutil.rmtree(other, ignore_errors=True)
+        return current
+
+    def _discard(self, generation: Path) -> None:
+        if self._current() == generation:
+            with suppress(OSError):  # another was faster, or it can't be, as the next attempt will say
+                (self.folder / _CURRENT).unlink()
+        shutil.rmtree(generation, ignore_errors=True)
+
+    def _error(self, error: OSError | sqlite3.Error) -> LibraryError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _BUSY:
+            remedy = "Try again when the other processes have listed the library."
+        elif code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC:
+            remedy = "Free some space, or set SEGA_VEC_CACHE to a folder on another disk."
+        else:
+            remedy = "Set SEGA_VEC_CACHE to a folder that can be written, or delete this one."
+        return LibraryError(
+            f"The catalogue in {self.folder} can't be used: {error}. {remedy} It holds nothing but an index."
+        )
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _create(db: sqlite3.Connection) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    if _version(db) != SCHEMA_VERSION:  # nobody was faster
-        for statement in _SCHEMA:
-            db.execute(statement)
-    db.execute("COMMIT")
+@contextmanager
+def _connection(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", BUSY_SECONDS, isolation_level=None, uri=True)) as db:
+        db.execute("PRAGMA synchronous = NORMAL")  # a loss of power must not leave one that is silently incomplete
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"it is of version {version}, not {SCHEMA_VERSION}")
+        yield db
 
 
 def _match(query: str) -> str:

@@ -173,13 +173,14 @@ def _format_for(path: Path) -> str:
 
 def _format_of(path: Path) -> str:
     """The format of an export, by what is there."""
-    if path.is_file():
-        return "safetensors" if path.suffix == tensors.SUFFIX else "zip"
-    if not path.is_dir():
-        raise VectorFileError(str(path), "there is no file or folder")
-    if (path / "zarr.json").exists():
-        return "zarr"
-    return "safetensors" if next(path.glob(f"*{tensors.SUFFIX}"), None) else "folder"
+    with library_errors(f"Reading {path}"):
+        if path.is_file():
+            return "safetensors" if path.suffix == tensors.SUFFIX else "zip"
+        if not path.is_dir():
+            raise VectorFileError(str(path), "there is no file or folder")
+        if (path / "zarr.json").exists():
+            return "zarr"
+        return "safetensors" if next(path.glob(f"*{tensors.SUFFIX}"), None) else "folder"
 
 
 def _discard(path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
-from sega_store import layout, rules
+from sega_store import disk, layout, rules
 from sega_store.annotation import MAX_ANNOTATION_BYTES, NOTHING_SAID, Annotation, parse_annotation
 from sega_store.catalogue import ID_PREFIX, MIN_PREFIX, Catalogue
 from sega_store.entry import Entry
@@ -113,11 +113,13 @@ class Library(Mapping[str, "GuidanceVector"]):
 
         Returns:
             The id that it had.
+
+        Raises:
+            UnknownRefError: There is no such vector.
+            LibraryError: The folder isn't writable, and the like; the vector may be gone, or whole with all it has.
         """
         entry = self._lookup(ref)
-        self.storage.delete(layout.annotation_key(entry.id), layout.vector_key(entry.id))
-        self.announce({entry.id: None})
-        self._remove_noise_unless_used(entry.noise)
+        self.storage.remove(self._catalogue, entry)
         return entry.id
 
     def resolve(self, ref: str) -> str:
@@ -227,9 +229,13 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         entry = self._lookup(ref)
         identity, key = entry.id, layout.annotation_key(entry.id)
-        said = NOTHING_SAID
-        if self.storage.exists(key):
-            said = self.storage.load(key, MAX_ANNOTATION_BYTES, parse_annotation)
+        said = disk.steadily(
+            lambda: (
+                self.storage.load(key, MAX_ANNOTATION_BYTES, parse_annotation)
+                if self.storage.exists(key)
+                else NOTHING_SAID
+            )
+        )
         if not isinstance(name, EllipsisType):
             said = replace(said, name=self._check_name(name, identity))
         if not isinstance(tags, EllipsisType):
@@ -251,7 +257,9 @@ class Library(Mapping[str, "GuidanceVector"]):
         source: "Library | None" = None,
         step: Callable[[], object] = lambda: None,
     ) -> "Verification":
-        """Checks every byte of vectors, noises and annotations; nothing is changed unless it is asked for.
+        """Checks every byte of vectors, noises and annotations; damaged files stay as they are unless it is asked for.
+
+        What killed processes left is removed on the way, if the whole library is verified.
 
         Args:
             refs: Whose files; none for all files of the library.
@@ -265,6 +273,9 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         from sega_store.verify import verify
 
+        refs = list(refs)
+        if not refs:
+            self.storage.clean(self._catalogue)
         aside = None if move_aside is None else Path(move_aside).expanduser().absolute()
         return verify(self, refs, aside, source, step)
 
@@ -283,7 +294,7 @@ class Library(Mapping[str, "GuidanceVector"]):
     def __getitem__(self, ref: str) -> "GuidanceVector":
         from sega_store.parcel import load_vector
 
-        return load_vector(self.storage, self.resolve(ref))
+        return disk.steadily(lambda: load_vector(self.storage, self.resolve(ref)))
 
     def __contains__(self, ref: object) -> bool:
         try:
@@ -336,22 +347,14 @@ class Library(Mapping[str, "GuidanceVector"]):
             raise AmbiguousRefError(f"{ref!r} begins the hashes of {len(noises)} noises.", sorted(noises))
         return noises.pop()
 
-    def _remove_noise_unless_used(self, sha256: str) -> None:
-        """Takes a noise away, looks again who needs it, and only then lets it go.
-
-        A writer publishes noise, then vector, then looks whether the noise is still there. So whichever of the two
-        looks last sees what the other did, and puts the noise back.
-        """
-        key = layout.noise_key(sha256)
-        if not self._catalogue.uses(sha256) and self.storage.exists(key):
-            self.storage.delete_unless(key, lambda: self._catalogue.uses(sha256))
-
     def _unknown(self, ref: str) -> str:
         close = difflib.get_close_matches(ref, self._catalogue.words(), n=3)
         hint = f" Did you mean {', '.join(map(repr, close))}?" if close else ""
+        damaged = self._catalogue.damaged()
+        unread = f" {len(damaged)} files can't be listed; the first is {damaged[0]}." if damaged else ""
         return (
-            f"Nothing in {self.where} is called {ref!r}.{hint} A REF is a name, a concept, or the first {MIN_PREFIX} "
-            "or more digits of an id."
+            f"Nothing in {self.where} is called {ref!r}.{hint}{unread} A REF is a name, a concept, or the first "
+            f"{MIN_PREFIX} or more digits of an id."
         )
 
     def _ambiguous(self, ref: str, found: list[Entry]) -> str:

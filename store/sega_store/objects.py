@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sega_store import disk, layout
 from sega_store.cache import Cache
 from sega_store.catalogue import cache_folder
+from sega_store.entry import Entry
 from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
 from sega_store.journal import Journal
 from sega_store.storage import Changes, free_name, parsed
@@ -166,21 +167,33 @@ class Objects:
         for key in keys:
             self._cache.discard(key)
 
-    def delete_unless(self, key: str, needed: Callable[[], bool]) -> None:
-        """Keeps the bytes while it asks."""
-        with suppress(InvalidInputError):  # somebody else removes it
-            data = self.read(key, 1 << 62)
-            self.delete(key)
-            if needed():
-                self.publish(key, data)
+    def remove(self, catalogue: "Catalogue", entry: Entry) -> None:
+        """Takes the noise away, looks again who needs it, and only then lets it go.
 
-    def take_out(self, key: str, folder: Path) -> Path:
-        """Downloads the object, then deletes it."""
+        A writer publishes noise, then vector, then its segment, then looks whether the noise is still there. So
+        whichever of the two looks last sees what the other did, and puts the noise back.
+        """
+        self.delete(layout.annotation_key(entry.id), layout.vector_key(entry.id))
+        self.announce(catalogue, {entry.id: None})
+        noise = layout.noise_key(entry.noise)
+        if not catalogue.uses(entry.noise) and self.exists(noise):
+            with suppress(InvalidInputError):  # somebody else removes it
+                data = self.read(noise, 1 << 62)
+                self.delete(noise)
+                if catalogue.uses(entry.noise):
+                    self.publish(noise, data)
+
+    def clean(self, catalogue: "Catalogue") -> None:
+        """Nothing: an object is there whole or not at all."""
+
+    def take_out(self, key: str, folder: Path, keep: bool) -> Path:
+        """Downloads the object, then deletes it unless it is to stay."""
         data = self.read(key, 1 << 62)
         with disk.library_errors(f"Moving {self.locate(key)} to {folder}"):
             aside = free_name(folder, key.rpartition("/")[2])
         disk.publish(aside, data)
-        self.delete(key)
+        if not keep:
+            self.delete(key)
         return aside
 
     def keys(self, prefix: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sega_store import layout
 from sega_store.annotation import MAX_ANNOTATION_BYTES, NOTHING_SAID, Annotation, parse_annotation
+from sega_store.disk import steadily
 from sega_store.errors import InvalidInputError, VectorFileError
 from sega_store.file import MAX_BYTES, read_noise, read_vector, write_noise, write_vector
 from sega_store.noise import InitialNoise
@@ -95,9 +96,9 @@ def load_annotation(storage: Storage, identity: str) -> Annotation:
 def parcel_of(library: "Library", identity: str) -> Parcel:
     """The parcel of a library's vector; errors as of `load_vector`."""
     storage = library.storage
-    vector = load_vector(storage, identity)
-    noise = load_noise(storage, vector.provenance.noise.sha256)
-    return Parcel(vector, noise, load_annotation(storage, identity))
+    vector = steadily(lambda: load_vector(storage, identity))
+    noise = steadily(lambda: load_noise(storage, vector.provenance.noise.sha256))
+    return Parcel(vector, noise, steadily(lambda: load_annotation(storage, identity)))
 
 
 def parcels_in(where: Path, files: Mapping[str, bytes]) -> Iterator[Parcel]:

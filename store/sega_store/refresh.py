@@ -2,8 +2,9 @@
 
 A folder's modification time changes with every name that appears in it or goes, vectors are immutable and annotations
 are replaced; so only folders whose time has changed are read again. One that changed in the last two seconds counts as
-changed, for file systems count time in steps. What shares two first digits is one transaction: a reader sees all of it
-or nothing, and other writers get their turn.
+changed, for file systems count time in steps; so does one with damage, which may be a disk that couldn't be read for a
+moment. What shares two first digits is one transaction: a reader sees all of it or nothing, and other writers get their
+turn.
 """
 
 import os
@@ -18,6 +19,7 @@ from sega_store.errors import VectorFileError
 from sega_store.header import VectorHeader, read_header
 
 SETTLED_NS = 2_000_000_000
+UNSETTLED = -1  # the time of no folder; 0 is that of many an unpacked one
 
 _INSERT = """
     INSERT INTO vectors (id, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created)
@@ -45,8 +47,10 @@ def refresh(db: sqlite3.Connection, root: Path) -> None:
         _read_annotations(db, root / layout.ANNOTATIONS / digits)
         for path in [path for path in stale if path[-2:] == digits]:
             if path in present:
-                settled = present[path] < now - SETTLED_NS
-                db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (path, present[path] if settled else 0))
+                whole = not _has_damage(db, root / path)
+                settled = present[path] if whole and present[path] < now - SETTLED_NS else UNSETTLED
+                if known.get(path) != settled:  # nothing is written, and nothing synced, for nothing
+                    db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (path, settled))
             else:
                 db.execute("DELETE FROM folders WHERE path = ?", (path,))
         db.execute("COMMIT")
@@ -136,6 +140,11 @@ def _range(prefix: str) -> tuple[str, str]:
 def _forget_damage(db: sqlite3.Connection, folder: Path) -> None:
     start = f"{folder}{os.sep}"
     db.execute("DELETE FROM damaged WHERE substr(path, 1, ?) = ?", (len(start), start))
+
+
+def _has_damage(db: sqlite3.Connection, folder: Path) -> bool:
+    start = f"{folder}{os.sep}"
+    return bool(db.execute("SELECT 1 FROM damaged WHERE substr(path, 1, ?) = ?", (len(start), start)).fetchone())
 
 
 def _note_damage(db: sqlite3.Connection, error: VectorFileError) -> None:

@@ -15,7 +15,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from sega_store import disk, layout
+from sega_store import disk, layout, removal
 from sega_store.entry import Entry
 from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
 from sega_store.refresh import refresh
@@ -60,14 +60,14 @@ class Storage(Protocol):
     def replace(self, key: str, data: bytes) -> None:
         """Writes a file that may be there already: a reader sees the old bytes or the new ones."""
 
-    def delete(self, *keys: str) -> None:
-        """Removes files, as far as they are there."""
+    def remove(self, catalogue: "Catalogue", entry: Entry) -> None:
+        """Removes a vector, what is said of it, and its noise if no other vector needs it."""
 
-    def delete_unless(self, key: str, needed: Callable[[], bool]) -> None:
-        """Takes a file away, and puts it back if it turns out to be needed after all."""
+    def clean(self, catalogue: "Catalogue") -> None:
+        """Removes what killed processes left, if it is old enough."""
 
-    def take_out(self, key: str, folder: Path) -> Path:
-        """Moves a file to a folder on disk, over nothing that is there; where it is now."""
+    def take_out(self, key: str, folder: Path, keep: bool) -> Path:
+        """Moves a file to a folder on disk, over nothing that is there, or copies it to `keep` it; where it is now."""
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys of a library's files that begin with a kind and a slash, and perhaps more; in their order."""
@@ -107,8 +107,9 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        if root.exists() and not root.is_dir():
-            raise LibraryError(f"A library is a folder, and {root} is none. Remove the file or use another path.")
+        with disk.library_errors(f"Opening {root}"):
+            if root.exists() and not root.is_dir():
+                raise LibraryError(f"A library is a folder, and {root} is none. Remove the file or use another path.")
 
     @property
     def where(self) -> str:
@@ -133,12 +134,16 @@ class Folder:
         return disk.read_regular(self.root / key, sys.maxsize, limit)
 
     def load(self, key: str, max_bytes: int, parse: Callable[[bytes], _T]) -> _T:
-        """Reads and parses."""
+        """Reads and parses; a noise that a killed removal has set aside is put back first."""
+        self.exists(key)
         return parsed(self, key, lambda: parse(self.read(key, max_bytes)))
 
     def exists(self, key: str) -> bool:
-        """Whether there is anything of that name."""
-        return os.path.lexists(self.root / key)
+        """Whether there is anything of that name; a noise that a killed removal has set aside is put back first."""
+        path = self.root / key
+        if os.path.lexists(path):
+            return True
+        return removal.recover(path) if key.startswith(f"{layout.NOISE}/") else disk.exists(path)
 
     def publish(self, key: str, data: bytes) -> bool:
         """By a hard link; see `sega_store.disk`."""
@@ -148,33 +153,27 @@ class Folder:
         """By a rename; see `sega_store.disk`."""
         disk.replace(self.root / key, data)
 
-    def delete(self, *keys: str) -> None:
-        """Unlinks the files and syncs their folders."""
-        for path in map(self.root.joinpath, keys):
-            with disk.library_errors(f"Removing {path}"):
-                path.unlink(missing_ok=True)
-                if path.parent.is_dir():
-                    disk.sync_folder(path.parent)
+    def remove(self, catalogue: "Catalogue", entry: Entry) -> None:
+        """See `sega_store.removal`."""
+        with disk.library_errors(f"Removing {entry.id}"):
+            removal.remove(self.root, catalogue, entry.id, entry.noise)
 
-    def delete_unless(self, key: str, needed: Callable[[], bool]) -> None:
-        """Renames the file aside, asks, and then lets it go or renames it back."""
-        path = self.root / key
-        aside = path.with_name(f".{secrets.token_hex(8)}.tmp")
-        with disk.library_errors(f"Removing {path}"):
-            path.rename(aside)
-            if needed() and not path.exists():
-                aside.rename(path)
-            else:
-                aside.unlink()
-            disk.sync_folder(path.parent)
+    def clean(self, catalogue: "Catalogue") -> None:
+        """See `sega_store.leftovers`."""
+        from sega_store.leftovers import clean
 
-    def take_out(self, key: str, folder: Path) -> Path:
+        clean(self.root, catalogue)
+
+    def take_out(self, key: str, folder: Path, keep: bool) -> Path:
         """Moves whatever is there, be it a regular file or not."""
         path = self.root / key
         with disk.library_errors(f"Moving {path} to {folder}"):
             aside = free_name(folder, path.name)
-            shutil.move(path, aside)
-            disk.sync_folder(path.parent)
+            if keep and path.is_file():
+                shutil.copyfile(path, aside)
+            else:
+                shutil.move(path, aside)
+                disk.sync_folder(path.parent)
         return aside
 
     def keys(self, prefix: str) -> Iterator[str]:

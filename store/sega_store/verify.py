@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from sega_store import layout
 from sega_store.annotation import parse_annotation
 from sega_store.catalogue import ID_PREFIX
-from sega_store.errors import InvalidInputError, UnknownRefError, VectorFileError
+from sega_store.errors import InvalidInputError, LibraryError, UnknownRefError, VectorFileError
 from sega_store.header import header_by
 from sega_store.parcel import MAX_FILE_BYTES, check_noise, check_vector
 
@@ -76,7 +76,7 @@ def verify(
     storage = library.storage
     files, damages = 0, []
     for key in _files_of(library, wanted) if wanted else _all_files(storage):
-        problem = _problem(storage, key)
+        problem = _problem(storage, key) and _problem(storage, key)  # it may just have been removed and added again
         if problem is None:
             files += 1
         elif storage.exists(key):  # else it was removed just now
@@ -144,13 +144,24 @@ def _whole(storage: "Storage", key: str) -> bytes:
 
 
 def _mend(storage: "Storage", key: str, problem: str, move_aside: Path | None, source: "Library | None") -> Damage:
-    whole = None
-    if source is not None and key.partition("/")[0] != layout.ANNOTATIONS:
-        with suppress(InvalidInputError, VectorFileError):  # missing there, or damaged itself
-            whole = _whole(source.storage, key)
+    annotation = key.startswith(f"{layout.ANNOTATIONS}/")
+    whole = None if source is None or annotation else _spare(source.storage, key)
     path = storage.locate(key)
-    aside = None if move_aside is None else storage.take_out(key, move_aside)
+    # a copy is taken if the file is replaced, so that a killed repair leaves the damaged one or the whole
+    aside = None if move_aside is None else storage.take_out(key, move_aside, keep=whole is not None)
     if whole is not None:
         storage.replace(key, whole)
         return Damage(path, problem, "repaired", aside)
     return Damage(path, problem, "left" if aside is None else "moved aside", aside)
+
+
+def _spare(storage: "Storage", key: str) -> bytes | None:
+    """The bytes of a file of another library; None if it is missing or damaged."""
+    try:
+        return _whole(storage, key) if storage.exists(key) else None
+    except (InvalidInputError, VectorFileError) as error:
+        if isinstance(error.__cause__, OSError):  # not now, but perhaps tomorrow: nothing is moved for that
+            raise LibraryError(
+                f"{storage.locate(key)} might repair a damaged file, but {error}. Make it readable, or go without."
+            ) from error
+        return None

@@ -1,5 +1,7 @@
 """What the store's tests share: an empty library with its own cache."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("SEGA_VEC_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def quick_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder in memory, where there is such a thing: for what waits for a disk a thousand times."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as name:
+        monkeypatch.setenv("SEGA_VEC_CACHE", f"{name}/cache")
+        yield Path(name)
 
 
 @pytest.fixture

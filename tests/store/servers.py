@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from sega_store import Library
+from sega_store.objects import Objects
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -122,6 +125,12 @@ def proxied(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
         monkeypatch.setenv(name, value)
     yield proxy
     proxy.close()
+
+
+def objects_of(library: Library) -> Objects:
+    """The objects of a library that is in an object store."""
+    assert isinstance(library.storage, Objects)
+    return library.storage
 
 
 def make_bucket(server: str, name: str | None = None) -> str:

@@ -13,7 +13,7 @@ from sega_store.layout import annotation_key, noise_key, vector_key
 from sega_store.segment import read_segment, write_segment
 
 from .samples import noise, vector
-from .servers import Proxy
+from .servers import Proxy, objects_of
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def some(count: int, start: int = 0) -> list[GuidanceVector]:
 
 
 def segments(library: Library) -> list[str]:
-    found = library.storage.list("catalogue/")  # type: ignore[attr-defined]
+    found = objects_of(library).list("catalogue/")
     return sorted(meta["path"].rpartition("/")[2] for meta in found)
 
 
@@ -96,17 +96,17 @@ def test_a_killed_merger_does_no_harm(
     monkeypatch.setattr(journal, "FAN", 4)
     for one in some(3):
         remote.add(one)
-    delete = remote.storage.delete
+    delete = objects_of(remote).delete
 
     def killed(*keys: str) -> None:
         raise KeyboardInterrupt
 
-    remote.storage.delete = killed  # type: ignore[method-assign]
+    objects_of(remote).delete = killed  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         remote.add(some(4)[3])
     assert len(segments(remote)) == 5
     assert set(elsewhere(remote)) == {one.id for one in some(4)}
-    remote.storage.delete = delete  # type: ignore[method-assign]
+    objects_of(remote).delete = delete  # type: ignore[method-assign]
     remote.add(vector("next"))
     assert set(remote) == set(elsewhere(remote)) == {one.id for one in [*some(4), vector("next")]}
     assert len(segments(remote)) < 5
@@ -155,13 +155,13 @@ def test_a_lost_catalogue(remote: Library, elsewhere: Callable[[Library], Librar
         remote.add(one, noise())
     remote.annotate("concept 01", name="mine", tags=["a"])
     before = remote.search()
-    remote.storage.delete(*(f"catalogue/{name}" for name in segments(remote)))
+    objects_of(remote).delete(*(f"catalogue/{name}" for name in segments(remote)))
     stranger = elsewhere(remote)
     assert stranger.search() == remote.search() == before
     stranger.storage.replace(annotation_key(before[0].id), Annotation(notes="changed").to_bytes())
     assert [entry.notes for entry in stranger.search("changed")] == ["changed"]
     assert [entry.notes for entry in remote.search("changed")] == ["changed"]
-    stranger.storage.delete(vector_key(before[1].id))
+    objects_of(stranger).delete(vector_key(before[1].id))
     assert len(stranger) == len(remote) == 2
     assert segments(remote) == []
     stranger.add(vector("new"))
@@ -255,7 +255,7 @@ def test_a_bucket_that_was_made_anew_forgets(remote: Library, elsewhere: Callabl
         remote.add(one)
     here = elsewhere(remote)
     assert len(here) == 2
-    remote.storage.delete(*(meta["path"] for meta in remote.storage.list("")))  # type: ignore[attr-defined]
+    objects_of(remote).delete(*(meta["path"] for meta in objects_of(remote).list("")))
     assert len(here) == 0
     other = elsewhere(remote)
     other.add(vector("new"))

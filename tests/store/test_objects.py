@@ -11,7 +11,7 @@ from sega_store import InvalidInputError, Library, LibraryError, UnknownRefError
 from sega_store.layout import annotation_key, noise_key, vector_key
 
 from .samples import noise, provenance, vector
-from .servers import Proxy
+from .servers import Proxy, objects_of
 
 V = vector(facts=provenance(noise(seed=1)))
 
@@ -20,7 +20,7 @@ V = vector(facts=provenance(noise(seed=1)))
 def remote(s3: Proxy) -> Library:
     """An empty library in moto's server that is known to honour conditional PUT."""
     library = Library(f"s3://{s3.bucket}/library")
-    library.storage.delete("nothing")
+    objects_of(library).delete("nothing")
     library.remove(library.add(vector("first")))
     s3.requests.clear()
     return library
@@ -87,7 +87,7 @@ def test_a_server_that_ignores_conditions_is_refused(s3: Proxy) -> None:
     for write in (lambda: library.add(V), lambda: library.storage.replace(annotation_key(V.id), b"")):
         with pytest.raises(LibraryError, match="ignores conditional PUT"):
             write()
-    assert list(library.storage.list("")) == []  # type: ignore[attr-defined]
+    assert list(objects_of(library).list("")) == []
     s3.forgetful = False
     library.add(V)
     assert kinds(s3).count("PUT probe") == 6
@@ -194,7 +194,7 @@ def test_a_damaged_object_is_named_by_its_url(remote: Library) -> None:
     remote.storage.replace(vector_key(V.id), b"")
     with pytest.raises(VectorFileError):
         remote[V.id]
-    remote.storage.delete(vector_key(V.id))
+    objects_of(remote).delete(vector_key(V.id))
     with pytest.raises(VectorFileError, match="no such object"):
         remote[V.id]
 
@@ -239,14 +239,14 @@ def test_verify_finds_damage_and_mends_it(remote: Library, tmp_path: Path) -> No
 def test_a_noise_is_put_back_if_a_writer_needed_it_meanwhile(remote: Library, s3: Proxy) -> None:
     initial, other = noise(seed=1), vector("smile", facts=provenance(noise(seed=1)))
     remote.add(V, initial)
-    delete = remote.storage.delete
+    delete = objects_of(remote).delete
 
     def writer_comes_first(*keys: str) -> None:
         if keys == (noise_key(initial.sha256),):
             Library(remote.where).add(other, initial)
         delete(*keys)
 
-    remote.storage.delete = writer_comes_first  # type: ignore[method-assign]
+    objects_of(remote).delete = writer_comes_first  # type: ignore[method-assign]
     remote.remove(V.id)
     assert Library(remote.where).noise("smile") == initial
 
@@ -265,7 +265,7 @@ def test_a_writer_whose_noise_was_removed_meanwhile_adds_it_again(remote: Librar
 
     def remover_comes_between(key: str, data: bytes) -> bool:
         if key.startswith("vectors/"):
-            remote.storage.delete(noise_key(initial.sha256))
+            objects_of(remote).delete(noise_key(initial.sha256))
         return publish(key, data)
 
     remote.storage.publish = remover_comes_between  # type: ignore[method-assign]

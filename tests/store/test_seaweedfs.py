@@ -13,7 +13,7 @@ from sega_store import Library, copy_vectors, write_vector
 from sega_store.layout import noise_key, vector_key
 
 from .samples import PREVIEW, noise, provenance, vector
-from .servers import Proxy, proxied, seaweedfs
+from .servers import Proxy, objects_of, proxied, seaweedfs
 from .test_sync import contents, kill_and_resume, some
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def test_a_library_works(remote: Library, proxy: Proxy) -> None:
     assert remote.verify().damages == ()
     for one in some(20):
         remote.add(one)
-    remote.storage.delete(*[meta["path"] for meta in remote.storage.list("catalogue/")])  # type: ignore[attr-defined]
+    objects_of(remote).delete(*[meta["path"] for meta in objects_of(remote).list("catalogue/")])
     assert len(remote) == 21
     remote.rebuild()
     assert len(remote) == 21
