@@ -31,6 +31,7 @@ test: $(INSTALLED)  ## ruff, mypy --strict and the tests
 	$(PYTEST)
 
 test-slow: $(INSTALLED)  ## the tests that take minutes: crashes, fuzzing, servers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,slow]'
 	$(PYTEST) -m slow
 
 bench: $(INSTALLED)  ## measure speed and size; the table goes to benchmarks/RESULTS.md

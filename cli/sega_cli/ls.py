@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sega_cli.options import Text, library_option, reporting
+from sega_cli.options import Place, Text, library_option, reporting
 from sega_cli.report import Report
 from sega_cli.terminal import clean, size
 
@@ -41,7 +40,7 @@ def command(
     model: str | None,
     noise: str | None,
     limit: int | None,
-    library: Path,
+    library: Place,
     report: Report,
 ) -> None:
     """List the vectors of the library.

@@ -48,6 +48,9 @@ class Annotation(Record):
         return canonical_json({"format": ANNOTATION_FORMAT, **self.to_json()}) + b"\n"
 
 
+NOTHING_SAID = Annotation()
+
+
 def read_annotation(path: Path) -> Annotation:
     """Reads the file, which isn't trusted.
 

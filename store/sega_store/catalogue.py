@@ -1,6 +1,6 @@
 """The catalogue: an index of a library's files in SQLite, one per machine, in the user's cache folder.
 
-It is a cache and nothing more. Every question first brings it up to date with the folders on disk, so it never knows
+It is a cache and nothing more. Every question first brings it up to date with the library's files, so it never knows
 more or less than they do; deleted, corrupt or of an older version it is built again by itself. Connections live for one
 question: that makes a `Library` free to cross threads and processes, and costs 0.1 ms.
 """
@@ -22,7 +22,6 @@ from sega_store.disk import ABANDONED_SECONDS, library_errors
 from sega_store.entry import Entry
 from sega_store.errors import LibraryError, VectorFileError
 from sega_store.layout import SUFFIX
-from sega_store.refresh import refresh
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 60
@@ -75,23 +74,26 @@ def cache_folder() -> Path:
 
 
 class Catalogue:
-    """Questions about the files in a library's folder.
+    """Questions about the files of a library.
+
+    Args:
+        place: Where the library is; each place has a catalogue.
+        refresh: Brings the catalogue up to date with the library.
 
     Attributes:
-        root: The library's folder, without symbolic links.
-        folder: Where its catalogue is.
+        folder: Where the catalogue is.
 
     Every method raises `LibraryError` if the catalogue can't be read or built.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
-        key = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+    def __init__(self, place: str, refresh: Callable[[sqlite3.Connection], None]) -> None:
+        self._place, self._refresh = place, refresh
+        key = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
         self.folder = cache_folder() / "catalogues" / key
 
     def count(self) -> int:
         """The number of vectors."""
-        return int(self._ask(lambda db: db.execute("SELECT count(*) FROM vectors").fetchone()[0]))
+        return int(self.ask(lambda db: db.execute("SELECT count(*) FROM vectors").fetchone()[0]))
 
     def ids(self) -> list[str]:
         """All ids, newest first."""
@@ -104,9 +106,17 @@ class Catalogue:
             ways.append(("id >= ? AND id < ?", [ref.lower(), ref.lower() + _AFTER_ALL_DIGITS]))
 
         def ask(db: sqlite3.Connection) -> list[Entry]:
-            return next((found for where, values in ways if (found := _select(db, where, values))), [])
+            return next((found for where, values in ways if (found := select(db, where, values))), [])
 
-        return self._ask(ask)
+        return self.ask(ask)
+
+    def entries(self, ids: Sequence[str]) -> dict[str, Entry]:
+        """The rows of some ids, as far as they are listed."""
+        return {entry.id: entry for entry in self.ask(lambda db: _select_among(db, "id", ids))}
+
+    def owners(self, names: Sequence[str]) -> dict[str, str]:
+        """The ids of the vectors that have some names, as far as there are any."""
+        return {str(entry.name): entry.id for entry in self.ask(lambda db: _select_among(db, "name", names))}
 
     def named(self, name: str) -> list[str]:
         """The ids of the vectors with a name."""
@@ -117,12 +127,12 @@ class Catalogue:
         query = (
             "SELECT EXISTS (SELECT 1 FROM vectors WHERE noise = ?) OR EXISTS (SELECT 1 FROM damaged WHERE path LIKE ?)"
         )
-        return bool(self._ask(lambda db: db.execute(query, (noise, f"%{SUFFIX}")).fetchone()[0]))
+        return bool(self.ask(lambda db: db.execute(query, (noise, f"%{SUFFIX}")).fetchone()[0]))
 
     def words(self) -> list[str]:
         """All names and concepts, each once."""
         query = "SELECT name FROM vectors WHERE name IS NOT NULL UNION SELECT concept FROM vectors"
-        return self._ask(lambda db: [row[0] for row in db.execute(query)])
+        return self.ask(lambda db: [row[0] for row in db.execute(query)])
 
     def neighbours(self, identity: str) -> list[str]:
         """The ids before and after one in the order of ids, as far as they are; as of the last question."""
@@ -133,7 +143,7 @@ class Catalogue:
             found = [db.execute(query, (identity,)).fetchone()[0] for query in (before, after)]
             return [neighbour for neighbour in found if neighbour is not None]
 
-        return self._ask(ask, fresh=False)
+        return self.ask(ask, fresh=False)
 
     def search(
         self, query: str, concept: str | None, model: str | None, noise: str | None, limit: int | None
@@ -150,27 +160,27 @@ class Catalogue:
         if noise is not None:
             where.append("noise >= ? AND noise < ?")
             values += [noise.lower(), noise.lower() + _AFTER_ALL_DIGITS]
-        return self._ask(lambda db: _select(db, " AND ".join(where), values, limit))
+        return self.ask(lambda db: select(db, " AND ".join(where), values, limit))
 
     def damaged(self) -> list[VectorFileError]:
         """What was found wrong with files while listing them."""
         query = "SELECT path, problem FROM damaged ORDER BY path"
-        return self._ask(lambda db: [VectorFileError(path, problem) for path, problem in db.execute(query)])
+        return self.ask(lambda db: [VectorFileError(path, problem) for path, problem in db.execute(query)])
 
-    def _ids(self, query: str, *values: str) -> list[str]:
-        return self._ask(lambda db: [row[0] for row in db.execute(f"{query} {_NEWEST_FIRST}", values)])
+    def ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
+        """Answers from the catalogue: the up-to-date one, or with `fresh` False as of the last question.
 
-    def _ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
-        """Answers from the up-to-date catalogue; a broken one is thrown away and built again."""
+        A broken one is thrown away and built again.
+        """
         deadline = time.monotonic() + BUSY_SECONDS
         broken = 0
         while True:
             generation = self._current()
             try:
                 generation = generation or self._create()
-                with library_errors(f"Listing {self.root}"), _connection(generation / _FILE) as db:
+                with library_errors(f"Listing {self._place}"), _connection(generation / _FILE) as db:
                     if fresh:
-                        refresh(db, self.root)
+                        self._refresh(db)
                     return question(db)
             except (sqlite3.Error, OSError) as error:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -182,6 +192,14 @@ class Catalogue:
                     raise self._error(error) from error
                 if generation is not None:
                     self._discard(generation)
+
+    def discard(self) -> None:
+        """Throws the catalogue away; the next question builds it again."""
+        if (generation := self._current()) is not None:
+            self._discard(generation)
+
+    def _ids(self, query: str, *values: str) -> list[str]:
+        return self.ask(lambda db: [row[0] for row in db.execute(f"{query} {_NEWEST_FIRST}", values)])
 
     def _current(self) -> Path | None:
         """The folder of the catalogue in use."""
@@ -250,10 +268,19 @@ def _match(query: str) -> str:
     return " AND ".join(f'"{word}"*' for word in words) if words else '""'
 
 
-def _select(db: sqlite3.Connection, where: str, values: Sequence[str], limit: int | None = None) -> list[Entry]:
-    db.row_factory = sqlite3.Row
+def select(
+    db: sqlite3.Connection, where: str = "1", values: Sequence[str] = (), limit: int | None = None
+) -> list[Entry]:
+    """The rows that a condition holds for, newest first."""
+    cursor = db.cursor()
+    cursor.row_factory = sqlite3.Row
     sql = f"SELECT {_COLUMNS} FROM vectors WHERE {where} {_NEWEST_FIRST} LIMIT ?"
-    return [_entry(row) for row in db.execute(sql, (*values, -1 if limit is None else limit))]
+    return [_entry(row) for row in cursor.execute(sql, (*values, -1 if limit is None else limit))]
+
+
+def _select_among(db: sqlite3.Connection, column: str, values: Sequence[str]) -> list[Entry]:
+    parts = [values[start : start + 500] for start in range(0, len(values), 500)]
+    return [entry for part in parts for entry in select(db, f"{column} IN ({', '.join('?' * len(part))})", part)]
 
 
 def _entry(row: sqlite3.Row) -> Entry:

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from sega_store import disk, layout
-from sega_store.bundle import MAX_FILE_BYTES
-from sega_store.parcel import Parcel, parcels_in
+from sega_store.parcel import MAX_FILE_BYTES, Parcel, parcels_in
 
 
 def write(path: Path, parcels: Iterable[Parcel]) -> None:

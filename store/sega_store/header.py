@@ -7,6 +7,7 @@ first entry of the file, so one small read is enough for a catalogue.
 import math
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -153,19 +154,29 @@ def read_header(path: str | os.PathLike[str]) -> tuple[VectorHeader, int]:
     Raises:
         VectorFileError: The file can't be read, or its beginning is damaged.
     """
+    return header_by(os.fspath(path), lambda limit: read_regular(path, sys.maxsize, limit))
+
+
+def header_by(name: str, read: Callable[[int], tuple[bytes, int]]) -> tuple[VectorHeader, int]:
+    """As `read_header`, for a file that isn't on a disk.
+
+    Args:
+        name: For messages.
+        read: Gives so many bytes of the file's beginning, and its size; raises `InvalidInputError`.
+    """
     try:
-        data, size = read_regular(path, sys.maxsize, FIRST_READ_BYTES)
+        data, size = read(FIRST_READ_BYTES)
         end = first_entry_end(data)
         if end > MAX_JSON_BYTES + FIRST_READ_BYTES:
             raise InvalidInputError(f"its first entry is longer than the limit of {MAX_JSON_BYTES} bytes")
         if end > len(data):
-            data, size = read_regular(path, sys.maxsize, end)
-        name, root = first_entry(data)
-        if name != ROOT_KEY:
-            raise InvalidInputError(f"its first entry is {name!r}, expected {ROOT_KEY!r}")
+            data, size = read(end)
+        key, root = first_entry(data)
+        if key != ROOT_KEY:
+            raise InvalidInputError(f"its first entry is {key!r}, expected {ROOT_KEY!r}")
         return parse_root(root, VectorHeader), size
     except InvalidInputError as error:
-        raise VectorFileError(os.fspath(path), str(error)) from None
+        raise VectorFileError(name, str(error)) from None
 
 
 def _check(kind: str, expected: str, shape: tuple[int, ...], min_rank: int, dtype: str) -> None:

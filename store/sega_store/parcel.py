@@ -2,20 +2,28 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sega_store import disk, layout
-from sega_store.annotation import Annotation, parse_annotation, read_annotation
-from sega_store.errors import InvalidInputError, UnknownRefError, VectorFileError
-from sega_store.file import read_noise, read_vector, write_noise, write_vector
+from sega_store import layout
+from sega_store.annotation import MAX_ANNOTATION_BYTES, NOTHING_SAID, Annotation, parse_annotation
+from sega_store.disk import steadily
+from sega_store.errors import InvalidInputError, VectorFileError
+from sega_store.file import MAX_BYTES, read_noise, read_vector, write_noise, write_vector
 from sega_store.noise import InitialNoise
+from sega_store.record import MAX_JSON_BYTES
+from sega_store.storage import Storage
 from sega_store.vector import GuidanceVector
 
 if TYPE_CHECKING:
     from sega_store.library import Library
 
-NOTHING_SAID = Annotation()
+MAX_FILE_BYTES = {
+    layout.VECTORS: MAX_BYTES + 2 * MAX_JSON_BYTES,
+    layout.NOISE: MAX_BYTES + 2 * MAX_JSON_BYTES,
+    layout.ANNOTATIONS: MAX_ANNOTATION_BYTES,
+}
 _HERE = Path()
 _T = TypeVar("_T")
 
@@ -43,20 +51,54 @@ class Parcel:
             yield layout.annotation_path(_HERE, self.vector.id).as_posix(), self.annotation.to_bytes()
 
 
-def parcel_of(library: "Library", identity: str) -> Parcel:
-    """The parcel of a library's vector.
+def check_vector(identity: str, data: bytes) -> GuidanceVector:
+    """The vector in a file, which has to be the one that the file is named after."""
+    vector = read_vector(data)
+    if vector.id != identity:
+        raise InvalidInputError(f"its name isn't its hash, {vector.id}")
+    return vector
+
+
+def check_noise(sha256: str, data: bytes) -> InitialNoise:
+    """The noise in a file, which has to be the one that the file is named after."""
+    noise = read_noise(data)
+    if noise.sha256 != sha256:
+        raise InvalidInputError(f"its name isn't its hash, {noise.sha256}")
+    return noise
+
+
+def load_vector(storage: Storage, identity: str) -> GuidanceVector:
+    """A library's vector.
 
     Raises:
-        VectorFileError: A file of it is damaged.
+        VectorFileError: Its file is damaged.
     """
-    vector = library[identity]
+    return storage.load(layout.vector_key(identity), MAX_FILE_BYTES[layout.VECTORS], partial(check_vector, identity))
+
+
+def load_noise(storage: Storage, sha256: str) -> InitialNoise | None:
+    """A library's noise, if it is there; errors as of `load_vector`."""
+    key = layout.noise_key(sha256)
     try:
-        noise = library.noise(identity)
-    except UnknownRefError:
-        noise = None
-    path = layout.annotation_path(library.root, identity)
-    said = disk.steadily(lambda: read_annotation(path) if disk.exists(path) else NOTHING_SAID)
-    return Parcel(vector, noise, said)
+        return storage.load(key, MAX_FILE_BYTES[layout.NOISE], partial(check_noise, sha256))
+    except VectorFileError:
+        if storage.exists(key):
+            raise
+        return None
+
+
+def load_annotation(storage: Storage, identity: str) -> Annotation:
+    """What is said of a library's vector; errors as of `load_vector`."""
+    key = layout.annotation_key(identity)
+    return storage.load(key, MAX_ANNOTATION_BYTES, parse_annotation) if storage.exists(key) else NOTHING_SAID
+
+
+def parcel_of(library: "Library", identity: str) -> Parcel:
+    """The parcel of a library's vector; errors as of `load_vector`."""
+    storage = library.storage
+    vector = steadily(lambda: load_vector(storage, identity))
+    noise = steadily(lambda: load_noise(storage, vector.provenance.noise.sha256))
+    return Parcel(vector, noise, steadily(lambda: load_annotation(storage, identity)))
 
 
 def parcels_in(where: Path, files: Mapping[str, bytes]) -> Iterator[Parcel]:

@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from sega_store import layout
-from sega_store.annotation import Annotation, read_annotation
+from sega_store.annotation import NOTHING_SAID, Annotation, read_annotation
+from sega_store.entry import Entry
 from sega_store.errors import VectorFileError
 from sega_store.header import VectorHeader, read_header
 
@@ -60,15 +61,13 @@ def _read_vectors(db: sqlite3.Connection, folder: Path) -> None:
     listed = {row[0] for row in db.execute("SELECT id FROM vectors WHERE id >= ? AND id < ?", _range(folder.name))}
     _forget_damage(db, folder)
     for identity in listed - files.keys():
-        db.execute(_UNINDEX, (identity,))
-        db.execute("DELETE FROM vectors WHERE id = ?", (identity,))
+        drop_row(db, identity)
     for identity in files.keys() - listed:
         try:
             header, size = read_header(files[identity])
             if header.id != identity:
                 raise VectorFileError(files[identity].path, f"its name isn't its id, {header.id}")
-            db.execute(_INSERT, _row(header, size))
-            db.execute(_INDEX, (identity,))
+            put_row(db, entry_of(header, size))
         except VectorFileError as error:
             _note_damage(db, error)
 
@@ -82,17 +81,14 @@ def _read_annotations(db: sqlite3.Connection, folder: Path) -> None:
         state = states.get(identity, "")
         if state == annotated:
             continue
-        annotation = Annotation()
+        annotation = NOTHING_SAID
         try:
             if state:
                 annotation = read_annotation(Path(files[identity]))
         except VectorFileError as error:
             _note_damage(db, error)
             state = "damaged"
-        said = (annotation.name, "\n".join(annotation.tags), annotation.rating, annotation.notes)
-        db.execute(_UNINDEX, (identity,))
-        db.execute(_ANNOTATE, (*said, state, identity))
-        db.execute(_INDEX, (identity,))
+        annotate_row(db, identity, annotation, state)
 
 
 def _state(file: os.DirEntry[str]) -> str:
@@ -103,14 +99,38 @@ def _state(file: os.DirEntry[str]) -> str:
         return ""
 
 
-def _row(header: VectorHeader, size: int) -> tuple[str | int | None, ...]:
+def entry_of(header: VectorHeader, size: int, said: Annotation = NOTHING_SAID) -> Entry:
+    """The row of a vector: what its header says of it, the size of its file, and what people say."""
     facts = header.provenance
-    seed = None if facts.noise.seed is None else str(facts.noise.seed)  # it may need more than SQLite's 64 bits
-    shape = " ".join(map(str, header.shape))
-    return (
-        header.id, header.concept.text, facts.run.prompt, facts.model.id, seed, facts.noise.sha256, shape,
-        header.dtype, header.nnz, size, facts.created,
+    return Entry(
+        header.id, said.name, header.concept.text, facts.run.prompt, facts.model.id, facts.noise.seed,
+        facts.noise.sha256, header.shape[0], header.shape, header.dtype, header.nnz, size, facts.created,
+        said.tags, said.rating, said.notes,
     )  # fmt: skip
+
+
+def put_row(db: sqlite3.Connection, entry: Entry) -> None:
+    """Lists a vector that isn't listed, without what people say of it."""
+    seed = None if entry.seed is None else str(entry.seed)  # it may need more than SQLite's 64 bits
+    row = (
+        entry.id, entry.concept, entry.prompt, entry.model, seed, entry.noise, " ".join(map(str, entry.shape)),
+        entry.dtype, entry.nnz, entry.bytes, entry.created,
+    )  # fmt: skip
+    db.execute(_INSERT, row)
+    db.execute(_INDEX, (entry.id,))
+
+
+def annotate_row(db: sqlite3.Connection, identity: str, said: Annotation, state: str) -> None:
+    """Lists what people say of a vector that is listed; `state` changes with the annotation's file."""
+    db.execute(_UNINDEX, (identity,))
+    db.execute(_ANNOTATE, (said.name, "\n".join(said.tags), said.rating, said.notes, state, identity))
+    db.execute(_INDEX, (identity,))
+
+
+def drop_row(db: sqlite3.Connection, identity: str) -> None:
+    """Lists a vector no more."""
+    db.execute(_UNINDEX, (identity,))
+    db.execute("DELETE FROM vectors WHERE id = ?", (identity,))
 
 
 def _range(prefix: str) -> tuple[str, str]:

@@ -27,6 +27,8 @@ def quick_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Library:
-    """An empty library, whose folder isn't there yet."""
+def library(request: pytest.FixtureRequest, tmp_path: Path) -> Library:
+    """An empty library, whose folder isn't there yet; with the parameter `s3`, one in an object store."""
+    if getattr(request, "param", "folder") == "s3":
+        return Library(f"s3://{request.getfixturevalue('s3').bucket}/library")
     return Library(tmp_path / "library")

@@ -100,19 +100,23 @@ def test_a_noise_stays_while_a_vector_can_not_be_read(library: Library) -> None:
     assert library.noise("glasses") == noise(1), "nobody could tell which noise the damaged vector needs"
 
 
-def test_a_vector_removed_while_it_is_read_is_unknown(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["vectors", "noise", "annotations"])
+def test_a_vector_removed_while_it_is_read_is_unknown(
+    library: Library, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     identity = library.add(vector(), noise(), name="mine")
 
-    def remove_first(path: Path, *args: object) -> object:
-        monkeypatch.undo()
-        Library(library.root).remove(identity)
-        raise VectorFileError(str(path), "it can't be read: No such file or directory")
+    read = library.storage.read
 
-    for reader in ("sega_store.file.read_vector", "sega_store.file.read_noise", "sega_store.library.read_annotation"):
-        library.add(vector(), noise(), name="mine")
-        monkeypatch.setattr(reader, remove_first)
-        with pytest.raises(UnknownRefError):
-            (library.annotate(identity, rating=1), library[identity], library.noise(identity))
+    def remove_first(key: str, max_bytes: int) -> bytes:
+        if key.startswith(kind):
+            monkeypatch.undo()
+            Library(library.root).remove(identity)
+        return read(key, max_bytes)
+
+    monkeypatch.setattr(library.storage, "read", remove_first)
+    with pytest.raises(UnknownRefError):
+        (library.annotate(identity, rating=1), library[identity], library.noise(identity))
 
 
 def test_a_damaged_vector_is_no_unknown_one(library: Library) -> None:
