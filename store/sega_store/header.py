@@ -147,6 +147,26 @@ def parse_root(data: bytes, kind: type[_R]) -> _R:
     return header
 
 
+def read_root(path: str | os.PathLike[str]) -> tuple[bytes, int]:
+    """The root `zarr.json` of a file, by one small read, and the size of the file.
+
+    Raises:
+        InvalidInputError: The file can't be read, or its beginning is damaged.
+    """
+    data, size = read_regular(path, sys.maxsize, FIRST_READ_BYTES)
+    if (end := _root_end(data)) > len(data):
+        data, size = read_regular(path, sys.maxsize, end)
+    return root_of(data), size
+
+
+def root_of(data: bytes) -> bytes:
+    """The root `zarr.json` in the bytes of a file, or of its beginning; as `read_root`."""
+    name, root = first_entry(data[: _root_end(data)])
+    if name != ROOT_KEY:
+        raise InvalidInputError(f"its first entry is {name!r}, expected {ROOT_KEY!r}")
+    return root
+
+
 def read_header(path: str | os.PathLike[str]) -> tuple[VectorHeader, int]:
     """The header of a vector's file, by one small read, and the size of the file. No array is read or checked.
 
@@ -154,18 +174,17 @@ def read_header(path: str | os.PathLike[str]) -> tuple[VectorHeader, int]:
         VectorFileError: The file can't be read, or its beginning is damaged.
     """
     try:
-        data, size = read_regular(path, sys.maxsize, FIRST_READ_BYTES)
-        end = first_entry_end(data)
-        if end > MAX_JSON_BYTES + FIRST_READ_BYTES:
-            raise InvalidInputError(f"its first entry is longer than the limit of {MAX_JSON_BYTES} bytes")
-        if end > len(data):
-            data, size = read_regular(path, sys.maxsize, end)
-        name, root = first_entry(data)
-        if name != ROOT_KEY:
-            raise InvalidInputError(f"its first entry is {name!r}, expected {ROOT_KEY!r}")
+        root, size = read_root(path)
         return parse_root(root, VectorHeader), size
     except InvalidInputError as error:
         raise VectorFileError(os.fspath(path), str(error)) from None
+
+
+def _root_end(data: bytes) -> int:
+    end = first_entry_end(data[:FIRST_READ_BYTES])
+    if end > MAX_JSON_BYTES + FIRST_READ_BYTES:
+        raise InvalidInputError(f"its first entry is longer than the limit of {MAX_JSON_BYTES} bytes")
+    return end
 
 
 def _check(kind: str, expected: str, shape: tuple[int, ...], min_rank: int, dtype: str) -> None:

@@ -58,12 +58,12 @@ def parcel_of(library: "Library", identity: str) -> Parcel:
     return Parcel(vector, noise, read_annotation(path) if path.exists() else NOTHING_SAID)
 
 
-def parcels_in(where: Path, files: Mapping[str, bytes]) -> Iterator[Parcel]:
+def parcels_in(where: Path, files: Mapping[str, bytes] | Mapping[str, Path]) -> Iterator[Parcel]:
     """The parcels among files that are laid out as in a library, and that nobody trusts.
 
     Args:
         where: What holds the files, for messages.
-        files: Their bytes, by their names in a library.
+        files: Their bytes or paths, by their names in a library.
 
     Raises:
         VectorFileError: A file is damaged, hostile, or isn't what its name says.
@@ -80,11 +80,13 @@ def parcels_in(where: Path, files: Mapping[str, bytes]) -> Iterator[Parcel]:
             noise = _read(where, noise_name, files, read_noise)
             _check_name(where, noise_name, layout.noise_path(_HERE, noise.sha256))
         said = layout.annotation_path(_HERE, vector.id).as_posix()
-        annotation = _read(where, said, files, parse_annotation) if said in files else NOTHING_SAID
+        annotation = _read(where, said, files, _annotation) if said in files else NOTHING_SAID
         yield Parcel(vector, noise, annotation)
 
 
-def _read(where: Path, name: str, files: Mapping[str, bytes], read: Callable[[bytes], _T]) -> _T:
+def _read(
+    where: Path, name: str, files: Mapping[str, bytes] | Mapping[str, Path], read: Callable[[bytes | Path], _T]
+) -> _T:
     """Reads a file; what is wrong with it is said under its name."""
     try:
         return read(files[name])
@@ -92,6 +94,10 @@ def _read(where: Path, name: str, files: Mapping[str, bytes], read: Callable[[by
         raise VectorFileError(f"{where}/{name}", error.problem) from None
     except InvalidInputError as error:
         raise VectorFileError(f"{where}/{name}", str(error)) from None
+
+
+def _annotation(source: bytes | Path) -> Annotation:
+    return parse_annotation(source) if isinstance(source, bytes) else read_annotation(source)
 
 
 def _check_name(where: Path, name: str, due: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sega_store import disk, layout
-from sega_store.annotation import parse_annotation
+from sega_store.annotation import read_annotation
 from sega_store.bundle import MAX_FILE_BYTES
 from sega_store.errors import InvalidInputError, UnknownRefError, VectorFileError
 from sega_store.file import read_noise, read_vector
@@ -119,8 +119,10 @@ def _problem(path: Path) -> str | None:
     """What is wrong with a file of a library."""
     kind = path.parents[1].name
     try:
-        data = disk.read_regular(path, MAX_FILE_BYTES[kind])[0]
-        _check(kind, path.name, data)
+        if kind == layout.ANNOTATIONS:
+            read_annotation(path)
+        else:
+            _check(kind, path.name, path)
     except VectorFileError as error:
         return error.problem
     except InvalidInputError as error:
@@ -128,12 +130,9 @@ def _problem(path: Path) -> str | None:
     return None
 
 
-def _check(kind: str, name: str, data: bytes) -> None:
-    """Checks the bytes of a file against its name."""
-    if kind == layout.ANNOTATIONS:
-        parse_annotation(data)
-        return
-    due = read_vector(data).id if kind == layout.VECTORS else read_noise(data).sha256
+def _check(kind: str, name: str, source: bytes | Path) -> None:
+    """Checks a vector's or noise's file against its name."""
+    due = read_vector(source).id if kind == layout.VECTORS else read_noise(source).sha256
     if name != f"{due}{layout.SUFFIX}":
         raise InvalidInputError(f"its name isn't its hash, {due}")
 
