@@ -143,6 +143,8 @@ class ArrayFormat:
 
     def _decompressed(self, chunk: bytes) -> bytes:
         """The chunk's bytes; nothing is allocated before its header is found to promise exactly the expected size."""
+        if self.nbytes > _MAX_BLOSC_BYTES:
+            raise InvalidInputError(f"{self.chunk_key} would have {self.nbytes} bytes, Blosc holds {_MAX_BLOSC_BYTES}")
         if len(chunk) < _BLOSC_HEADER.size:
             raise InvalidInputError(f"{self.chunk_key} is too short for a Blosc chunk")
         version, _, flags, typesize, nbytes, _, cbytes = _BLOSC_HEADER.unpack(chunk[: _BLOSC_HEADER.size])
