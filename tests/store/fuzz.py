@@ -227,8 +227,8 @@ def mutate_array(rng: Rng, contents: Contents) -> Contents:
 
 
 def decompressed(chunk: bytes) -> bytes:
-    """What is in a chunk, if it isn't too much."""
-    if int.from_bytes(chunk[4:8], "little") > RESIGNABLE:
+    """What is in a chunk, if it isn't too much; with another length than it says, numcodecs crashes."""
+    if int.from_bytes(chunk[4:8], "little") > RESIGNABLE or int.from_bytes(chunk[12:16], "little") != len(chunk) - 4:
         raise ValueError("a bomb")
     return bytes(blosc.decompress(chunk[:-4]))
 
