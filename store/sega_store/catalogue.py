@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -21,30 +21,32 @@ from sega_store.entry import Entry
 from sega_store.errors import LibraryError, VectorFileError
 from sega_store.refresh import refresh
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 60
 
 _SCHEMA = (
     "CREATE TABLE folders (path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE vectors (
-        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, concept TEXT, prompt TEXT, model TEXT, seed TEXT,
+        number INTEGER PRIMARY KEY,  -- grows with the time of the recording, see refresh
+        id TEXT NOT NULL UNIQUE, concept TEXT, prompt TEXT, model TEXT, seed TEXT,
         noise TEXT, shape TEXT, dtype TEXT, nnz INTEGER, bytes INTEGER, created TEXT,
         name TEXT, tags TEXT NOT NULL DEFAULT '', rating INTEGER, notes TEXT NOT NULL DEFAULT '',
         annotated TEXT NOT NULL DEFAULT '')""",
-    "CREATE INDEX by_created ON vectors (created DESC, id)",
-    "CREATE INDEX by_concept ON vectors (concept, created DESC, id)",
-    "CREATE INDEX by_model ON vectors (model, concept, created DESC, id)",
+    "CREATE INDEX by_concept ON vectors (concept)",  # an index ends with the number, so its rows are in order too
+    "CREATE INDEX by_model ON vectors (model)",
+    "CREATE INDEX by_model_and_concept ON vectors (model, concept)",
     "CREATE INDEX by_noise ON vectors (noise)",
     "CREATE INDEX by_name ON vectors (name) WHERE name IS NOT NULL",
     """CREATE VIRTUAL TABLE texts USING fts5 (
-        concept, prompt, name, model, tags, notes, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')""",
+        concept, prompt, name, model, tags, notes, tokenize = "unicode61 remove_diacritics 2",
+        prefix = '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16')""",
     "CREATE TABLE damaged (path TEXT PRIMARY KEY, problem TEXT NOT NULL) WITHOUT ROWID",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 _COLUMNS = "id, name, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created, tags, rating, notes"
 MIN_PREFIX = 4
 ID_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},64}}|[0-9a-f]{{64}}\.[0-9a-f]{{0,64}}")
-_NEWEST_FIRST = "ORDER BY created DESC, id"
+_MATCHING = "(SELECT rowid AS hit FROM texts WHERE texts MATCH ?) CROSS JOIN vectors ON number = hit"
 _AFTER_ALL_DIGITS = "g"  # sorts after every text that goes on from a prefix with a hexadecimal digit or a dot
 
 _T = TypeVar("_T")
@@ -123,17 +125,24 @@ class Catalogue:
     ) -> list[Entry]:
         """Rows, newest first; see `Library.search`."""
         where, values = ["1"], list[str]()
-        if query.strip():
-            where.append("number IN (SELECT rowid FROM texts WHERE texts MATCH ?)")
-            values.append(_match(query))
-        for column, value in (("concept", concept), ("model", model)):
-            if value is not None:
-                where.append(f"{column} = ?")
-                values.append(value)
-        if noise is not None:
+        texts = {column: text for column, text in (("concept", concept), ("model", model)) if text is not None}
+        for column, text in texts.items():
+            where.append(f"{column} = ?")
+            values.append(text)
+        if noise is not None and len(noise) == 64:
+            where.append("noise = ?")
+            values.append(noise.lower())
+        elif noise is not None:
             where.append("noise >= ? AND noise < ?")
             values += [noise.lower(), noise.lower() + _AFTER_ALL_DIGITS]
-        return self._ask(lambda db: _select(db, " AND ".join(where), values, limit))
+        if not query.strip():
+            return self._ask(lambda db: _select(db, " AND ".join(where), values, limit))
+        values.insert(0, _match(query, texts))
+        return self._ask(lambda db: _select(db, " AND ".join(where), values, limit, _MATCHING, "hit"))
+
+    def refresh(self, step: Callable[[], object]) -> None:
+        """Brings it up to date, as every question does first; calls `step` after each vector that is new to it."""
+        self._ask(lambda db: refresh(db, self.root, step), fresh=False)
 
     def damaged(self) -> list[VectorFileError]:
         """What was found wrong with files while listing them."""
@@ -141,7 +150,7 @@ class Catalogue:
         return self._ask(lambda db: [VectorFileError(path, problem) for path, problem in db.execute(query)])
 
     def _ids(self, query: str, *values: str) -> list[str]:
-        return self._ask(lambda db: [row[0] for row in db.execute(f"{query} {_NEWEST_FIRST}", values)])
+        return self._ask(lambda db: [row[0] for row in db.execute(f"{query} ORDER BY number DESC", values)])
 
     def _ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
         """Answers from the up-to-date catalogue; a broken one is thrown away and built again, once."""
@@ -196,15 +205,31 @@ def _create(db: sqlite3.Connection) -> None:
     db.execute("COMMIT")
 
 
-def _match(query: str) -> str:
-    """A user's text as an FTS5 expression: rows with a word that starts with each of its words."""
-    words = re.findall(r"[^\W_]+", query)
-    return " AND ".join(f'"{word}"*' for word in words) if words else '""'
+def _match(query: str, texts: Mapping[str, str]) -> str:
+    """A user's text as an FTS5 expression: rows with a word that starts with each of its words.
+
+    And with the words of the columns that are asked for, so that few rows are left to be compared with them.
+    """
+    words = [f'"{word}"*' for word in _words(query)] or ['""']
+    words += [f'{column} : "{word}"' for column, text in texts.items() for word in _words(text)]
+    return " AND ".join(words)
 
 
-def _select(db: sqlite3.Connection, where: str, values: Sequence[str], limit: int | None = None) -> list[Entry]:
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text)
+
+
+def _select(
+    db: sqlite3.Connection,
+    where: str,
+    values: Sequence[str],
+    limit: int | None = None,
+    source: str = "vectors",
+    number: str = "number",
+) -> list[Entry]:
+    """Rows of a source, newest first, by its own column of numbers: so SQLite sorts nothing and stops at the limit."""
     db.row_factory = sqlite3.Row
-    sql = f"SELECT {_COLUMNS} FROM vectors WHERE {where} {_NEWEST_FIRST} LIMIT ?"
+    sql = f"SELECT {_COLUMNS} FROM {source} WHERE {where} ORDER BY {number} DESC LIMIT ?"
     return [_entry(row) for row in db.execute(sql, (*values, -1 if limit is None else limit))]
 
 

@@ -142,6 +142,14 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         return self._catalogue.search(query, concept, model, noise, limit)
 
+    def refresh(self, step: Callable[[], object] = lambda: None) -> None:
+        """Lists what has changed since the last time, as every question does by itself; to show how the first goes on.
+
+        Args:
+            step: Called after each vector that is new to the catalogue.
+        """
+        self._catalogue.refresh(step)
+
     def by_recipe(self, recipe: str) -> list[str]:
         """The ids of what was recorded with a recipe: none, one, or variants of hardware that isn't deterministic."""
         folder = layout.vector_path(self.root, rules.sha256("recipe", recipe)).parent

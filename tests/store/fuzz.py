@@ -67,7 +67,7 @@ UNREADABLE = (
     OverflowError,
 )
 STEPS = ("timesteps", "sigmas")
-RESIGNABLE = 1 << 24  # bytes; the hashes of a larger array aren't set right
+RESIGNABLE = 1 << 22  # bytes; the hashes of a larger array aren't set right
 NUMBERS = (0, 1, 2, -1.5, 3e4, float("nan"), float("inf"), 1e-40)
 VECTORS = [vector(), vector(dtype="float16").with_preview(PREVIEW), vector(dtype="bfloat16", shape=(2, 1, 3, 2, 5))]
 NOISES = [noise(), noise(dtype="bfloat16")]
@@ -241,7 +241,7 @@ def repacked(array: Array) -> bytes:
 
 def large(rng: Rng, contents: Contents) -> Contents:
     """Nothing, in a large shape, up to more than a reader allows."""
-    shape = (1, 1, rng.choice((1 << 20, 1 << 22, RESIGNABLE, 1 << 26, 1 << 28)))
+    shape = (1, 1, rng.choice((1 << 18, 1 << 20, RESIGNABLE, 1 << 26, 1 << 28)))
     root = json.loads(contents["zarr.json"])
     root["attributes"]["sega_vectors"].update(shape=shape, nnz=0, dtype="float32", preview=None, kind="vector")
     made = {"zarr.json": as_json(Rng(0), root)}
