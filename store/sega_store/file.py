@@ -18,7 +18,7 @@ from sega_store.header import ROOT_KEY, NoiseHeader, VectorHeader, parse_root, r
 from sega_store.noise import InitialNoise
 from sega_store.preview import Preview
 from sega_store.record import MAX_JSON_BYTES, Record
-from sega_store.vector import GuidanceVector
+from sega_store.vector import GuidanceVector, steps_last
 
 Source: TypeAlias = bytes | str | os.PathLike[str]
 MAX_BYTES = 1 << 31
@@ -57,8 +57,8 @@ def read_vector(source: Source, max_bytes: int = MAX_BYTES) -> GuidanceVector:
     """
     try:
         header, (support, values, timesteps, sigmas, *pictures) = _read(source, VectorHeader, _vector_arrays, max_bytes)
-        if np.count_nonzero(support) != header.nnz:
-            raise InvalidInputError(f"its support has {np.count_nonzero(support)} entries, expected {header.nnz}")
+        if (count := np.count_nonzero(steps_last(support))) != header.nnz:
+            raise InvalidInputError(f"its support has {count} entries, expected {header.nnz}")
         preview = None
         if header.preview is not None:
             data = pictures[0].tobytes()

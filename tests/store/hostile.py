@@ -186,7 +186,7 @@ def with_zeros(contents: Contents) -> Contents:
 
 def with_support(contents: Contents, change: Callable[[Array], object]) -> Contents:
     """Another support."""
-    support = np.ascontiguousarray(np.moveaxis(VECTOR.support, 0, -1)).view(np.uint8)
+    support = np.moveaxis(VECTOR.support, 0, -1).copy().view(np.uint8)
     change(support)
     return with_array(contents, "support/c/0/0/0/0", support)
 
