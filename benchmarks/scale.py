@@ -4,13 +4,14 @@ The vectors are real files, small ones (4 x 2 x 8 x 8), each with its own prompt
 syncs of `Library.add`, which alone would take hours on a slow disk. All is in the page cache.
 """
 
+import hashlib
+import json
 import math
 import os
 import shutil
 import statistics
 import tempfile
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -151,21 +152,21 @@ def opening(folder: Path) -> list[Row]:
 
 
 def checks(path: Path) -> None:
-    """Reads a file and calls what its checks can't do without: both CRCs, Blosc, the arrays' rules, the hash."""
-    import hashlib
-
+    """Reads a file and does what its checks can't do without: CRCs, Blosc, the arrays' rules, the hash, the JSON."""
     data = path.read_bytes()
     blosc.use_threads = False
-    arrays = []
-    for name, content in unpack(data).items():  # compares the CRC-32 of every entry
-        if "/c/" in name:
-            google_crc32c.value(bytes(content[:-4]))
-            arrays.append(blosc.decompress(bytes(content[:-4])))
-        else:
-            zlib.crc32(content)
-    support, values = np.frombuffer(arrays[0], np.uint8), np.frombuffer(arrays[1], np.float16)
-    if support.max() > 1 or np.count_nonzero(support) != values.size or not np.isfinite(values).all():
-        raise RuntimeError("the file is damaged")
-    digest = hashlib.sha256(np.packbits(support).tobytes())
-    for array in arrays[1:]:
+    contents = {name: bytes(content) for name, content in unpack(data).items()}  # compares each entry's CRC-32
+    root = json.loads(contents["zarr.json"])
+    recipe_and_root = [json.dumps(root, sort_keys=True, separators=(",", ":"), ensure_ascii=False) for _ in range(2)]
+    hashlib.sha256(recipe_and_root[0].encode())
+    chunks = [chunk for name, chunk in contents.items() if "/c/" in name]
+    matches = [int(google_crc32c.value(chunk[:-4])) == int.from_bytes(chunk[-4:], "little") for chunk in chunks]
+    support, held, *steps = (blosc.decompress(chunk[:-4]) for chunk in chunks)
+    flags, values = np.frombuffer(support, np.uint8), np.frombuffer(held, np.float16).astype(np.float32)
+    nnz = np.count_nonzero(flags)
+    whole = all(matches) and flags.max() <= 1 and nnz == values.size and np.isfinite(values).all() and values.all()
+    digest = hashlib.sha256(np.packbits(flags).tobytes())
+    for array in (held, *steps):
         digest.update(array)
+    if not whole or recipe_and_root[1].encode() != contents["zarr.json"]:
+        raise RuntimeError("the file is damaged")
