@@ -7,6 +7,7 @@ or nothing, and other writers get their turn.
 """
 
 import os
+import random
 import sqlite3
 import time
 from collections.abc import Callable
@@ -106,12 +107,13 @@ def _state(file: os.DirEntry[str]) -> str:
 def _number(db: sqlite3.Connection, identity: str, created: str) -> int:
     """A free number for a row, larger for a newer vector: so the newest are found in any index without sorting.
 
-    There are 16 for a microsecond; where a recording's are taken, it gets one of the next, in a window that doubles.
+    There are 16 for a microsecond; where a recording's is taken, it gets another in a window that doubles.
     """
     moment = (datetime.fromisoformat(created).replace(tzinfo=None) - datetime.min) // _MICROSECOND
-    place, window = int(identity[:8] + identity[-8:], 16), 16
+    chance = random.Random(identity)
+    window = 16
     while True:
-        number = moment * 16 + place % window
+        number = moment * 16 + chance.randrange(window)
         if db.execute("SELECT 1 FROM vectors WHERE number = ?", (number,)).fetchone() is None:
             return number
         window *= 2
