@@ -32,15 +32,17 @@ from tests.store.samples import noise, provenance, vector
 
 ROUNDS = 41
 SMALLEST = 1_000
-MODELS, CONCEPTS, WORDS = 20, 500, 2_000
+MODELS, CONCEPTS, WORDS = 5, 20, 2_000  # so that the smallest library has 10 of each model and concept
 START = datetime(2026, 1, 1, tzinfo=UTC)
 QUESTIONS: dict[str, Callable[[Library, str], object]] = {
     "newest 50": lambda library, _: library.search(limit=50),
     "full text, a word of all": lambda library, _: library.search("portrait", limit=50),
     "full text, two words of few": lambda library, _: library.search("word77 word78", limit=50),
     "full text, two words that exclude each other": lambda library, _: library.search("even odd", limit=50),
-    "of a model and a concept": lambda library, _: library.search(model="model 3", concept="concept 3", limit=50),
-    "of a concept, full text": lambda library, _: library.search("portrait", concept="concept 3", limit=50),
+    "newest 10 of a model and a concept": lambda library, _: library.search(
+        model="model 3", concept="concept 3", limit=10
+    ),
+    "newest 10 of a concept, full text": lambda library, _: library.search("portrait", concept="concept 3", limit=10),
     "look-up by id": lambda library, identity: library.resolve(identity),
     "look-up by 12 digits of an id": lambda library, identity: library.resolve(identity[:12]),
 }
@@ -86,7 +88,7 @@ def numbered(base: GuidanceVector, number: int) -> GuidanceVector:
     facts = base.provenance
     facts = replace(
         facts,
-        model=replace(facts.model, id=f"model {number % MODELS}"),
+        model=replace(facts.model, id=f"model {number // CONCEPTS % MODELS}"),
         run=replace(facts.run, prompt=f"a portrait of {words}, number {number}"),
         created=(START + timedelta(seconds=number)).isoformat(),
     )
@@ -108,7 +110,7 @@ def questions(library: Library) -> dict[str, float]:
 def upkeep(library: Library, count: int) -> list[Row]:
     """Refreshing when nothing or one vector is new, and building the catalogue again."""
     idle = statistics.median(side_by_side({"refresh": library.refresh}, ROUNDS)["refresh"])
-    added = statistics.median(add_one(library, count + extra) for extra in range(7))
+    added = statistics.median(add_one(library, count + extra) for extra in range(3))
     shutil.rmtree(os.environ["SEGA_VEC_CACHE"])
     start, steps = time.perf_counter(), list[None]()
     library.refresh(lambda: steps.append(None))
@@ -128,6 +130,9 @@ def add_one(library: Library, number: int) -> float:
     """Seconds that the first question takes after a vector was added; the vector is removed again."""
     v = numbered(vector(shape=(4, 2, 8, 8), dtype="float16", seed=1), number)
     path = vector_path(library.root, v.id)
+    library.refresh()
+    time.sleep(SETTLED_NS / 1e9)
+    library.refresh()
     path.write_bytes(write_vector(v))
     start = time.perf_counter()
     newest = library.search(limit=50)
