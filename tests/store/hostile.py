@@ -478,16 +478,31 @@ def rewritten(path: Path) -> None:
     array[0, 0, 0, 0] = 7
 
 
+def dense(chunk: bytes, size: int) -> Change:
+    """Another dense array, of so many float32, right in all but its hash."""
+
+    def change(path: Path) -> None:
+        shape = [1, 1, size]
+        facts(shape=shape, nnz=0)(path)
+        grid = {"name": "regular", "configuration": {"chunk_shape": shape}}
+        metadata("dense", shape=shape, chunk_grid=grid, dimension_names=["step", "channel", "space_0"])(path)
+        file = path / VECTORS / VECTOR.id / "dense/c/0/0/0"
+        shutil.rmtree(file.parent / "0")
+        file.write_bytes(chunk)
+
+    return change
+
+
 def dense_bomb(path: Path) -> None:
-    """1 GiB of zeros in a chunk of 130 kB, right in all but the hash."""
-    shape = (1, 1, 1 << 28)
-    facts(shape=list(shape), nnz=0)(path)
-    chunk_grid = {"name": "regular", "configuration": {"chunk_shape": list(shape)}}
-    metadata("dense", shape=list(shape), chunk_grid=chunk_grid, dimension_names=["step", "channel", "space_0"])(path)
-    zeros = with_array({}, "dense", np.zeros(shape, np.float32))["dense"]
-    chunk = path / VECTORS / VECTOR.id / "dense/c/0/0/0"
-    shutil.rmtree(chunk.parent / "0")
-    chunk.write_bytes(zeros)
+    """1 GiB of zeros in a chunk of 130 kB."""
+    dense(with_array({}, "dense", np.zeros(1 << 28, np.float32))["dense"], 1 << 28)(path)
+
+
+def beyond_blosc(path: Path) -> None:
+    """A chunk that promises 2 GiB, for which numcodecs raises a `SystemError`, and is long enough for them."""
+    size = 1 << 21
+    header = struct.pack("<4B3I", 2, 1, 4 << 5, 4, 1 << 31, 1 << 18, 16 + size)
+    dense(rechecked(header + bytes(size)), 1 << 29)(path)
 
 
 def linked(name: str, target: str) -> Change:
@@ -507,6 +522,7 @@ HOSTILE_HIERARCHIES: dict[str, Change] = {
     "a long chunk": at("dense/c/0/0/0/0", bytes(1 << 20)),
     "a missing preview": at("preview/c/0", None),
     "a bomb": dense_bomb,
+    "more than Blosc holds": beyond_blosc,
     "a link to a file": linked("dense/c/0/0/0/0", "/etc/passwd"),
     "a link to a device": linked("dense/c/0/0/0/0", "/dev/zero"),
     "a link for metadata": linked("dense/zarr.json", "/dev/zero"),
