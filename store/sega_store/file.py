@@ -4,6 +4,7 @@
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias, TypeVar, cast
 
@@ -14,7 +15,7 @@ from sega_store.container import pack, unpack
 from sega_store.disk import read_regular
 from sega_store.dtypes import HELD_AS, Array
 from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.header import ROOT_KEY, NoiseHeader, VectorHeader, parse_root, read_root, root_json, root_of
+from sega_store.header import FIRST_READ_BYTES, ROOT_KEY, NoiseHeader, VectorHeader, parse_root, root_json, root_of
 from sega_store.noise import InitialNoise
 from sega_store.preview import Preview
 from sega_store.record import MAX_JSON_BYTES, Record
@@ -22,6 +23,7 @@ from sega_store.vector import GuidanceVector, steps_last
 
 Source: TypeAlias = bytes | str | os.PathLike[str]
 MAX_BYTES = 1 << 31
+_HEAD_BYTES = MAX_JSON_BYTES + FIRST_READ_BYTES  # holds any root, and most vectors whole
 
 _H = TypeVar("_H", VectorHeader, NoiseHeader)
 
@@ -117,7 +119,8 @@ def _write(header: Record, formats: Sequence[ArrayFormat], arrays: Sequence[Arra
 def _read(
     source: Source, kind: type[_H], arrays_of: Callable[[_H], list[ArrayFormat]], max_bytes: int
 ) -> tuple[_H, list[Array]]:
-    root, size = (root_of(source), len(source)) if isinstance(source, bytes) else read_root(source)
+    head, size = (source, len(source)) if isinstance(source, bytes) else read_regular(source, sys.maxsize, _HEAD_BYTES)
+    root = root_of(head)
     header = parse_root(root, kind)
     formats: list[ArrayFormat] = arrays_of(header)
     needed = sum(one.nbytes for one in formats)
@@ -126,7 +129,7 @@ def _read(
     if size > needed + 2 * MAX_JSON_BYTES:
         raise InvalidInputError(f"it has {size} bytes, more than its arrays of {needed} bytes can fill")
     check_expansion(needed, size)
-    data = source if isinstance(source, bytes) else read_regular(source, size)[0]
+    data = head if isinstance(source, bytes) or len(head) == size else read_regular(source, size)[0]
     contents = unpack(data)
     if contents.get(ROOT_KEY) != root:
         raise InvalidInputError("it has changed while it was read")

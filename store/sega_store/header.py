@@ -147,20 +147,12 @@ def parse_root(data: bytes, kind: type[_R]) -> _R:
     return header
 
 
-def read_root(path: str | os.PathLike[str]) -> tuple[bytes, int]:
-    """The root `zarr.json` of a file, by one small read, and the size of the file.
+def root_of(data: bytes) -> bytes:
+    """The root `zarr.json` in the bytes of a file, or of its beginning.
 
     Raises:
-        InvalidInputError: The file can't be read, or its beginning is damaged.
+        InvalidInputError: The first entry is too long, damaged, or another.
     """
-    data, size = read_regular(path, sys.maxsize, FIRST_READ_BYTES)
-    if (end := _root_end(data)) > len(data):
-        data, size = read_regular(path, sys.maxsize, end)
-    return root_of(data), size
-
-
-def root_of(data: bytes) -> bytes:
-    """The root `zarr.json` in the bytes of a file, or of its beginning; as `read_root`."""
     name, root = first_entry(data[: _root_end(data)])
     if name != ROOT_KEY:
         raise InvalidInputError(f"its first entry is {name!r}, expected {ROOT_KEY!r}")
@@ -174,8 +166,10 @@ def read_header(path: str | os.PathLike[str]) -> tuple[VectorHeader, int]:
         VectorFileError: The file can't be read, or its beginning is damaged.
     """
     try:
-        root, size = read_root(path)
-        return parse_root(root, VectorHeader), size
+        data, size = read_regular(path, sys.maxsize, FIRST_READ_BYTES)
+        if (end := _root_end(data)) > len(data):
+            data, size = read_regular(path, sys.maxsize, end)
+        return parse_root(root_of(data), VectorHeader), size
     except InvalidInputError as error:
         raise VectorFileError(os.fspath(path), str(error)) from None
 
