@@ -50,6 +50,11 @@ def command(
     from sega_store import Library
 
     store = Library(library)
+    if report.bars:
+        from tqdm import tqdm
+
+        with tqdm(desc="listing", unit="vector", delay=1) as bar:  # the first listing of a large library
+            store.refresh(bar.update)
     entries = store.search(query, concept=concept, model=model, noise=noise, limit=limit)
     if report.plain and report.terminal:
         _print_table([(store.short(entry.id), *_cells(entry, size(entry.bytes))) for entry in entries])

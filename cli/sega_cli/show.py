@@ -35,8 +35,7 @@ def command(ctx: click.Context, ref: str, library: Place, report: Report) -> Non
 
     store = Library(library)
     vector, path = store[ref], store.location_of(ref)
-    alike = store.search(concept=vector.concept.text, noise=vector.provenance.noise.sha256)
-    entry = next(entry for entry in alike if entry.id == vector.id)
+    entry = store.entry(vector.id)
     if report.plain:
         colour = ctx.color is not False and report.terminal
         for line in _drawing(vector, colour=colour):

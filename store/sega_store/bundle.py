@@ -13,12 +13,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sega_store import layout
+from sega_store.annotation import MAX_ANNOTATION_BYTES
 from sega_store.container import LOCAL, LOCAL_MAGIC, MAX_ENTRY_BYTES, ZipEntry, directory
 from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.parcel import MAX_FILE_BYTES, Parcel, parcels_in
+from sega_store.file import MAX_BYTES
+from sega_store.parcel import Parcel, parcels_in
+from sega_store.record import MAX_JSON_BYTES
 
 MAX_BUNDLE_ENTRIES = (1 << 16) - 2  # the end record's fields have 16 bits, and all ones means Zip64
 MAX_NAME_BYTES = 256
+MAX_FILE_BYTES = {
+    layout.VECTORS: MAX_BYTES + 2 * MAX_JSON_BYTES,
+    layout.NOISE: MAX_BYTES + 2 * MAX_JSON_BYTES,
+    layout.ANNOTATIONS: MAX_ANNOTATION_BYTES,
+}
 _BLOCK = 1 << 20
 _ROOM = MAX_BUNDLE_ENTRIES * 512  # more than the directory of so many entries takes
 

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +23,7 @@ from sega_store.entry import Entry
 from sega_store.errors import LibraryError, VectorFileError
 from sega_store.layout import SUFFIX
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 60
 BUSY_PAUSE_SECONDS = 0.01
 ATTEMPTS = 5  # several processes that meet a broken catalogue may throw away what another has just begun
@@ -34,17 +34,19 @@ _SCHEMA = (
     "BEGIN",
     "CREATE TABLE folders (path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE vectors (
-        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, concept TEXT, prompt TEXT, model TEXT, seed TEXT,
+        number INTEGER PRIMARY KEY,  -- grows with the time of the recording, see refresh
+        id TEXT NOT NULL UNIQUE, concept TEXT, prompt TEXT, model TEXT, seed TEXT,
         noise TEXT, shape TEXT, dtype TEXT, nnz INTEGER, bytes INTEGER, created TEXT,
         name TEXT, tags TEXT NOT NULL DEFAULT '', rating INTEGER, notes TEXT NOT NULL DEFAULT '',
         annotated TEXT NOT NULL DEFAULT '')""",
-    "CREATE INDEX by_created ON vectors (created DESC, id)",
-    "CREATE INDEX by_concept ON vectors (concept, created DESC, id)",
-    "CREATE INDEX by_model ON vectors (model, concept, created DESC, id)",
+    "CREATE INDEX by_concept ON vectors (concept)",  # an index ends with the number, so its rows are in order too
+    "CREATE INDEX by_model ON vectors (model)",
+    "CREATE INDEX by_model_and_concept ON vectors (model, concept)",
     "CREATE INDEX by_noise ON vectors (noise)",
     "CREATE INDEX by_name ON vectors (name) WHERE name IS NOT NULL",
     """CREATE VIRTUAL TABLE texts USING fts5 (
-        concept, prompt, name, model, tags, notes, tokenize = "unicode61 remove_diacritics 2", prefix = '2 3')""",
+        concept, prompt, name, model, tags, notes, tokenize = "unicode61 remove_diacritics 2",
+        prefix = '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16')""",
     "CREATE TABLE damaged (path TEXT PRIMARY KEY, problem TEXT NOT NULL) WITHOUT ROWID",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
     "COMMIT",
@@ -52,13 +54,15 @@ _SCHEMA = (
 _COLUMNS = "id, name, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created, tags, rating, notes"
 MIN_PREFIX = 4
 ID_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},64}}|[0-9a-f]{{64}}\.[0-9a-f]{{0,64}}")
-_NEWEST_FIRST = "ORDER BY created DESC, id"
+_MATCHING = "(SELECT rowid AS hit FROM texts WHERE texts MATCH ?) CROSS JOIN vectors ON number = hit"
 _AFTER_ALL_DIGITS = "g"  # sorts after every text that goes on from a prefix with a hexadecimal digit or a dot
 
 _FILE = "catalogue.sqlite"
 _CURRENT = "current"
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _NOT_BROKEN = {*_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+
+Refresh = Callable[[sqlite3.Connection, Callable[[], object]], None]
 
 _T = TypeVar("_T")
 
@@ -78,7 +82,7 @@ class Catalogue:
 
     Args:
         place: Where the library is; each place has a catalogue.
-        refresh: Brings the catalogue up to date with the library.
+        refresh: Brings the catalogue up to date with the library; calls its second argument after each new vector.
 
     Attributes:
         folder: Where the catalogue is.
@@ -86,7 +90,7 @@ class Catalogue:
     Every method raises `LibraryError` if the catalogue can't be read or built.
     """
 
-    def __init__(self, place: str, refresh: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(self, place: str, refresh: Refresh) -> None:
         self._place, self._refresh = place, refresh
         key = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
         self.folder = cache_folder() / "catalogues" / key
@@ -150,17 +154,24 @@ class Catalogue:
     ) -> list[Entry]:
         """Rows, newest first; see `Library.search`."""
         where, values = ["1"], list[str]()
-        if query.strip():
-            where.append("number IN (SELECT rowid FROM texts WHERE texts MATCH ?)")
-            values.append(_match(query))
-        for column, value in (("concept", concept), ("model", model)):
-            if value is not None:
-                where.append(f"{column} = ?")
-                values.append(value)
-        if noise is not None:
+        texts = {column: text for column, text in (("concept", concept), ("model", model)) if text is not None}
+        for column, text in texts.items():
+            where.append(f"{column} = ?")
+            values.append(text)
+        if noise is not None and len(noise) == 64:
+            where.append("noise = ?")
+            values.append(noise.lower())
+        elif noise is not None:
             where.append("noise >= ? AND noise < ?")
             values += [noise.lower(), noise.lower() + _AFTER_ALL_DIGITS]
-        return self.ask(lambda db: select(db, " AND ".join(where), values, limit))
+        if not query.strip():
+            return self.ask(lambda db: select(db, " AND ".join(where), values, limit))
+        values.insert(0, _match(query, texts))
+        return self.ask(lambda db: select(db, " AND ".join(where), values, limit, _MATCHING, "hit"))
+
+    def refresh(self, step: Callable[[], object]) -> None:
+        """Brings it up to date, as every question does first; calls `step` after each vector that is new to it."""
+        self.ask(lambda db: self._refresh(db, step), fresh=False)
 
     def damaged(self) -> list[VectorFileError]:
         """What was found wrong with files while listing them."""
@@ -180,7 +191,7 @@ class Catalogue:
                 generation = generation or self._create()
                 with library_errors(f"Listing {self._place}"), _connection(generation / _FILE) as db:
                     if fresh:
-                        self._refresh(db)
+                        self._refresh(db, lambda: None)
                     return question(db)
             except (sqlite3.Error, OSError) as error:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -199,7 +210,7 @@ class Catalogue:
             self._discard(generation)
 
     def _ids(self, query: str, *values: str) -> list[str]:
-        return self.ask(lambda db: [row[0] for row in db.execute(f"{query} {_NEWEST_FIRST}", values)])
+        return self.ask(lambda db: [row[0] for row in db.execute(f"{query} ORDER BY number DESC", values)])
 
     def _current(self) -> Path | None:
         """The folder of the catalogue in use."""
@@ -262,19 +273,32 @@ def _connection(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _match(query: str) -> str:
-    """A user's text as an FTS5 expression: rows with a word that starts with each of its words."""
-    words = re.findall(r"[^\W_]+", query)
-    return " AND ".join(f'"{word}"*' for word in words) if words else '""'
+def _match(query: str, texts: Mapping[str, str]) -> str:
+    """A user's text as an FTS5 expression: rows with a word that starts with each of its words.
+
+    And with the words of the columns that are asked for, so that few rows are left to be compared with them.
+    """
+    words = [f'"{word}"*' for word in _words(query)] or ['""']
+    words += [f'{column} : "{word}"' for column, text in texts.items() for word in _words(text)]
+    return " AND ".join(words)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text)
 
 
 def select(
-    db: sqlite3.Connection, where: str = "1", values: Sequence[str] = (), limit: int | None = None
+    db: sqlite3.Connection,
+    where: str = "1",
+    values: Sequence[str] = (),
+    limit: int | None = None,
+    source: str = "vectors",
+    number: str = "number",
 ) -> list[Entry]:
-    """The rows that a condition holds for, newest first."""
+    """Rows of a source, newest first, by its own column of numbers: so SQLite sorts nothing and stops at the limit."""
     cursor = db.cursor()
     cursor.row_factory = sqlite3.Row
-    sql = f"SELECT {_COLUMNS} FROM vectors WHERE {where} {_NEWEST_FIRST} LIMIT ?"
+    sql = f"SELECT {_COLUMNS} FROM {source} WHERE {where} ORDER BY {number} DESC LIMIT ?"
     return [_entry(row) for row in cursor.execute(sql, (*values, -1 if limit is None else limit))]
 
 

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,9 @@ from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
 
 ABANDONED_SECONDS = 3600
 """The age from which a temporary file is a dead writer's. Should it be a live one's, that one fails, and says so."""
+
+CheckSize = Callable[[bytes, int], None]
+"""Raises `InvalidInputError` for a file that isn't to be read, given the first `HEAD_BYTES` of it and its size."""
 
 _T = TypeVar("_T")
 _ON_ITS_WAY = re.compile(r"\.[0-9a-f]{16}\.tmp")
@@ -44,6 +47,16 @@ def library_errors(what: str) -> Iterator[None]:
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "Check the disk and the permissions.")
         raise LibraryError(f"{what} failed: {error.strerror or error}. {remedy}") from error
+
+
+def at_most(max_bytes: int) -> CheckSize:
+    """Refuses larger files."""
+
+    def check_size(head: bytes, size: int) -> None:
+        if size > max_bytes:
+            raise InvalidInputError(f"it has {size} bytes, more than the limit of {max_bytes}")
+
+    return check_size
 
 
 def read_regular(path: str | os.PathLike[str], max_bytes: int, limit: int | None = None) -> tuple[bytes, int]:
@@ -113,6 +126,24 @@ def publish(path: Path, data: bytes) -> bool:
                     new = False
         sync_folder(path.parent)  # also for a file that is there: whoever made it may not have come this far
         return new
+
+
+def write(path: Path, parts: Iterable[bytes]) -> None:
+    """Writes a file of any length where there is none, durably; at a fault it is gone.
+
+    Raises:
+        OSError: The disk is full, the folder isn't writable, and the like.
+    """
+    with path.open("xb") as file:
+        try:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            path.unlink()
+            raise
+    sync_folder(path.parent)
 
 
 def replace(path: Path, data: bytes) -> None:

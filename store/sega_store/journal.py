@@ -25,8 +25,9 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, TypeVar
 
 from sega_store import layout
-from sega_store.annotation import MAX_ANNOTATION_BYTES, NOTHING_SAID, Annotation, parse_annotation
+from sega_store.annotation import NOTHING_SAID, Annotation, load_annotation
 from sega_store.catalogue import select
+from sega_store.disk import at_most
 from sega_store.entry import Entry
 from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
 from sega_store.header import header_by
@@ -58,8 +59,8 @@ class Journal:
     def __init__(self, objects: "Objects") -> None:
         self._objects = objects
 
-    def refresh(self, db: sqlite3.Connection) -> None:
-        """Merges the segments that are new.
+    def refresh(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
+        """Merges the segments that are new; calls `step` after each row of them.
 
         Raises:
             LibraryError: The server can't be read.
@@ -70,13 +71,13 @@ class Journal:
             metas = self._objects.list(f"{FOLDER}/")
             listed = {meta["path"]: meta["size"] for meta in metas if _KEY.fullmatch(meta["path"])}
             if not listed:
-                self._refresh_by_objects(db)
+                self._refresh_by_objects(db, step)
                 return
             known = _known(db)
             if listed == known:
                 return
             fetched = self._fetch(sorted(listed.keys() - known.keys()))
-            if None not in fetched.values() and self._merge(db, listed, fetched):
+            if None not in fetched.values() and self._merge(db, listed, fetched, step):
                 return
         raise LibraryError(f"The catalogue of {self._objects.url} changes faster than it can be read. Try again.")
 
@@ -123,7 +124,7 @@ class Journal:
 
         def fetch(key: str) -> list[State] | InvalidInputError | None:
             try:
-                return read_segment(self._objects.read(key, MAX_SEGMENT_BYTES))
+                return read_segment(self._objects.read(key, at_most(MAX_SEGMENT_BYTES)))
             except InvalidInputError as error:
                 return error if self._objects.exists(key) else None
 
@@ -134,6 +135,7 @@ class Journal:
         db: sqlite3.Connection,
         listed: Mapping[str, int],
         fetched: Mapping[str, list[State] | InvalidInputError | None],
+        step: Callable[[], object],
     ) -> bool:
         """Makes the local catalogue the union of the listed segments; False if the fetched ones don't suffice for it.
 
@@ -153,6 +155,7 @@ class Journal:
                 db.execute("INSERT OR REPLACE INTO damaged VALUES (?, ?)", (self._objects.locate(key), str(found)))
             for state in found if isinstance(found, list) else []:
                 _apply(db, state)
+                step()
         for key in known.keys() - listed.keys():
             db.execute("DELETE FROM damaged WHERE path = ?", (self._objects.locate(key),))
         db.execute("DELETE FROM segments")
@@ -202,9 +205,9 @@ class Journal:
         db.execute("COMMIT")
         return True
 
-    def _refresh_by_objects(self, db: sqlite3.Connection) -> None:
+    def _refresh_by_objects(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
         """For a library without segments: every question lists the objects, and reads the headers of the new ones."""
-        found = self._survey(db, everything=False)
+        found = self._survey(db, everything=False, step=step)
         db.execute("BEGIN IMMEDIATE")
         db.execute("DELETE FROM segments")
         db.execute("DELETE FROM damaged")
@@ -213,7 +216,7 @@ class Journal:
             _list(db, identity, entry, tag)
         db.execute("COMMIT")
 
-    def _survey(self, db: sqlite3.Connection, everything: bool, step: Callable[[], object] = lambda: None) -> "_Survey":
+    def _survey(self, db: sqlite3.Connection, everything: bool, step: Callable[[], object]) -> "_Survey":
         """Where the objects differ from the catalogue.
 
         Args:
@@ -236,7 +239,7 @@ class Journal:
             old, tag = rows.get(identity), tags.get(identity, "")
             try:
                 entry = old if old is not None and not everything else self._header(identity)
-                entry = _with(entry, self._annotation(identity) if tag else NOTHING_SAID)
+                entry = _with(entry, load_annotation(self._objects, identity) if tag else NOTHING_SAID)
                 if entry != old or not everything:
                     found.rows[identity] = (entry, tag)
             except VectorFileError as error:
@@ -257,14 +260,10 @@ class Journal:
             raise VectorFileError(name, f"its name isn't its id, {header.id}")
         return entry_of(header, size)
 
-    def _annotation(self, identity: str) -> Annotation:
-        return self._objects.load(layout.annotation_key(identity), MAX_ANNOTATION_BYTES, parse_annotation)
-
     def _entry(self, identity: str) -> Entry:
         """The row of a vector whose object is there, although no segment tells of it."""
         entry = self._header(identity)
-        said = self._objects.exists(layout.annotation_key(identity))
-        return _with(entry, self._annotation(identity)) if said else entry
+        return _with(entry, load_annotation(self._objects, identity))
 
     def _note(self, db: sqlite3.Connection, found: "_Survey") -> None:
         """Replaces what is known of damaged objects other than segments."""

@@ -14,7 +14,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING
 
 from sega_store import disk, layout, rules
-from sega_store.annotation import MAX_ANNOTATION_BYTES, NOTHING_SAID, Annotation, parse_annotation
+from sega_store.annotation import Annotation, load_annotation
 from sega_store.catalogue import ID_PREFIX, MIN_PREFIX, Catalogue
 from sega_store.entry import Entry
 from sega_store.errors import (
@@ -170,6 +170,14 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         return self._catalogue.search(query, concept, model, noise, limit)
 
+    def refresh(self, step: Callable[[], object] = lambda: None) -> None:
+        """Lists what has changed since the last time, as every question does by itself; to show how the first goes on.
+
+        Args:
+            step: Called after each vector that is new to the catalogue.
+        """
+        self._catalogue.refresh(step)
+
     def by_recipe(self, recipe: str) -> list[str]:
         """The ids of what was recorded with a recipe: none, one, or variants of hardware that isn't deterministic."""
         prefix = f"{layout.VECTORS}/{recipe[:2]}/{rules.sha256('recipe', recipe)}."
@@ -229,13 +237,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         entry = self._lookup(ref)
         identity, key = entry.id, layout.annotation_key(entry.id)
-        said = disk.steadily(
-            lambda: (
-                self.storage.load(key, MAX_ANNOTATION_BYTES, parse_annotation)
-                if self.storage.exists(key)
-                else NOTHING_SAID
-            )
-        )
+        said = disk.steadily(lambda: load_annotation(self.storage, identity))
         if not isinstance(name, EllipsisType):
             said = replace(said, name=self._check_name(name, identity))
         if not isinstance(tags, EllipsisType):

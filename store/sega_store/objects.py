@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, TypeVar
 from sega_store import disk, layout
 from sega_store.cache import Cache
 from sega_store.catalogue import cache_folder
+from sega_store.disk import CheckSize
 from sega_store.entry import Entry
 from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
+from sega_store.header import HEAD_BYTES
 from sega_store.journal import Journal
 from sega_store.storage import Changes, free_name, parsed
 
@@ -104,13 +106,14 @@ class Objects:
         """The URL of an object."""
         return f"{self.url}/{key}"
 
-    def read(self, key: str, max_bytes: int) -> bytes:
-        """One GET."""
+    def read(self, key: str, check_size: CheckSize) -> bytes:
+        """One GET, which ends early if the size is wrong."""
         with self._missing(key), self._errors(f"Reading {key}"):
             found = self._store.get(key)
-            if found.meta["size"] > max_bytes:
-                raise InvalidInputError(f"it has {found.meta['size']} bytes, more than the limit of {max_bytes}")
-            return found.bytes().to_bytes()
+            parts = iter(found.stream(min_chunk_size=HEAD_BYTES))
+            head = bytes(next(parts, b""))
+            check_size(head[:HEAD_BYTES], found.meta["size"])
+            return b"".join([head, *parts])
 
     def beginning(self, key: str, limit: int) -> tuple[bytes, int]:
         """One GET of a range."""
@@ -123,17 +126,17 @@ class Objects:
                 return b"", 0
             return found.bytes().to_bytes(), found.meta["size"]
 
-    def load(self, key: str, max_bytes: int, parse: Callable[[bytes], _T]) -> _T:
+    def load(self, key: str, check_size: CheckSize, parse: Callable[[bytes], _T]) -> _T:
         """Parses the local copy, or, by one GET, the object; annotations can change and aren't copied."""
         if key.startswith(f"{layout.ANNOTATIONS}/"):
-            return parsed(self, key, lambda: parse(self.read(key, max_bytes)))
+            return parsed(self, key, lambda: parse(self.read(key, check_size)))
         copy = self._cache.get(key)
         if copy is not None:
             with suppress(InvalidInputError, VectorFileError):
                 return parse(copy)
 
         def fetch() -> _T:
-            data = self.read(key, max_bytes)
+            data = self.read(key, check_size)
             value = parse(data)
             self._cache.put(key, data)
             return value
@@ -175,10 +178,12 @@ class Objects:
         """
         self.delete(layout.annotation_key(entry.id), layout.vector_key(entry.id))
         self.announce(catalogue, {entry.id: None})
+        from sega_store.file import check_noise_size
+
         noise = layout.noise_key(entry.noise)
         if not catalogue.uses(entry.noise) and self.exists(noise):
             with suppress(InvalidInputError):  # somebody else removes it
-                data = self.read(noise, 1 << 62)
+                data = self.read(noise, check_noise_size)
                 self.delete(noise)
                 if catalogue.uses(entry.noise):
                     self.publish(noise, data)
@@ -188,10 +193,9 @@ class Objects:
 
     def take_out(self, key: str, folder: Path, keep: bool) -> Path:
         """Downloads the object, then deletes it unless it is to stay."""
-        data = self.read(key, 1 << 62)
-        with disk.library_errors(f"Moving {self.locate(key)} to {folder}"):
+        with self._errors(f"Reading {key}"), disk.library_errors(f"Moving {self.locate(key)} to {folder}"):
             aside = free_name(folder, key.rpartition("/")[2])
-        disk.publish(aside, data)
+            disk.write(aside, map(bytes, self._store.get(key).stream()))
         if not keep:
             self.delete(key)
         return aside
@@ -200,9 +204,9 @@ class Objects:
         """One LIST for each thousand; other names are passed over."""
         yield from (meta["path"] for meta in self.list(prefix) if layout.kind_of(meta["path"]) is not None)
 
-    def refresh(self, db: sqlite3.Connection) -> None:
+    def refresh(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
         """One LIST, and one GET for each segment of the catalogue that isn't known yet."""
-        self._journal.refresh(db)
+        self._journal.refresh(db, step)
 
     def announce(self, catalogue: "Catalogue", changes: Changes) -> None:
         """One LIST and one PUT, of a segment."""

@@ -7,23 +7,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sega_store import layout
-from sega_store.annotation import MAX_ANNOTATION_BYTES, NOTHING_SAID, Annotation, parse_annotation
+from sega_store.annotation import (
+    NOTHING_SAID,
+    Annotation,
+    check_annotation_size,
+    load_annotation,
+    parse_annotation,
+    read_annotation,
+)
 from sega_store.disk import steadily
 from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.file import MAX_BYTES, read_noise, read_vector, write_noise, write_vector
+from sega_store.file import check_noise_size, check_vector_size, read_noise, read_vector, write_noise, write_vector
 from sega_store.noise import InitialNoise
-from sega_store.record import MAX_JSON_BYTES
 from sega_store.storage import Storage
 from sega_store.vector import GuidanceVector
 
 if TYPE_CHECKING:
     from sega_store.library import Library
 
-MAX_FILE_BYTES = {
-    layout.VECTORS: MAX_BYTES + 2 * MAX_JSON_BYTES,
-    layout.NOISE: MAX_BYTES + 2 * MAX_JSON_BYTES,
-    layout.ANNOTATIONS: MAX_ANNOTATION_BYTES,
+CHECK_SIZE = {
+    layout.VECTORS: check_vector_size,
+    layout.NOISE: check_noise_size,
+    layout.ANNOTATIONS: check_annotation_size,
 }
+"""What refuses files of wrong sizes before they are read, by kind."""
+
 _HERE = Path()
 _T = TypeVar("_T")
 
@@ -73,24 +81,18 @@ def load_vector(storage: Storage, identity: str) -> GuidanceVector:
     Raises:
         VectorFileError: Its file is damaged.
     """
-    return storage.load(layout.vector_key(identity), MAX_FILE_BYTES[layout.VECTORS], partial(check_vector, identity))
+    return storage.load(layout.vector_key(identity), check_vector_size, partial(check_vector, identity))
 
 
 def load_noise(storage: Storage, sha256: str) -> InitialNoise | None:
     """A library's noise, if it is there; errors as of `load_vector`."""
     key = layout.noise_key(sha256)
     try:
-        return storage.load(key, MAX_FILE_BYTES[layout.NOISE], partial(check_noise, sha256))
+        return storage.load(key, check_noise_size, partial(check_noise, sha256))
     except VectorFileError:
         if storage.exists(key):
             raise
         return None
-
-
-def load_annotation(storage: Storage, identity: str) -> Annotation:
-    """What is said of a library's vector; errors as of `load_vector`."""
-    key = layout.annotation_key(identity)
-    return storage.load(key, MAX_ANNOTATION_BYTES, parse_annotation) if storage.exists(key) else NOTHING_SAID
 
 
 def parcel_of(library: "Library", identity: str) -> Parcel:
@@ -101,12 +103,12 @@ def parcel_of(library: "Library", identity: str) -> Parcel:
     return Parcel(vector, noise, steadily(lambda: load_annotation(storage, identity)))
 
 
-def parcels_in(where: Path, files: Mapping[str, bytes]) -> Iterator[Parcel]:
+def parcels_in(where: Path, files: Mapping[str, bytes] | Mapping[str, Path]) -> Iterator[Parcel]:
     """The parcels among files that are laid out as in a library, and that nobody trusts.
 
     Args:
         where: What holds the files, for messages.
-        files: Their bytes, by their names in a library.
+        files: Their bytes or paths, by their names in a library.
 
     Raises:
         VectorFileError: A file is damaged, hostile, or isn't what its name says.
@@ -123,11 +125,13 @@ def parcels_in(where: Path, files: Mapping[str, bytes]) -> Iterator[Parcel]:
             noise = _read(where, noise_name, files, read_noise)
             _check_name(where, noise_name, layout.noise_path(_HERE, noise.sha256))
         said = layout.annotation_path(_HERE, vector.id).as_posix()
-        annotation = _read(where, said, files, parse_annotation) if said in files else NOTHING_SAID
+        annotation = _read(where, said, files, _annotation) if said in files else NOTHING_SAID
         yield Parcel(vector, noise, annotation)
 
 
-def _read(where: Path, name: str, files: Mapping[str, bytes], read: Callable[[bytes], _T]) -> _T:
+def _read(
+    where: Path, name: str, files: Mapping[str, bytes] | Mapping[str, Path], read: Callable[[bytes | Path], _T]
+) -> _T:
     """Reads a file; what is wrong with it is said under its name."""
     try:
         return read(files[name])
@@ -135,6 +139,10 @@ def _read(where: Path, name: str, files: Mapping[str, bytes], read: Callable[[by
         raise VectorFileError(f"{where}/{name}", error.problem) from None
     except InvalidInputError as error:
         raise VectorFileError(f"{where}/{name}", str(error)) from None
+
+
+def _annotation(source: bytes | Path) -> Annotation:
+    return parse_annotation(source) if isinstance(source, bytes) else read_annotation(source)
 
 
 def _check_name(where: Path, name: str, due: Path) -> None:

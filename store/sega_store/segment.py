@@ -10,8 +10,9 @@ import math
 import re
 import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import astuple, dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -143,11 +144,19 @@ def _state(row: dict[str, Any]) -> State:
         identity, said.name, rules.text("concept", row["concept"]), _text(row["prompt"]),
         rules.text("model", row["model"]), None if seed is None else int(_text(seed, _SEED)),
         rules.sha256("noise", row["noise"]), sizes[0], sizes, _text(row["dtype"]), rules.integer("nnz", row["nnz"]),
-        rules.integer("bytes", row["bytes"]), _text(row["created"], _CREATED), said.tags, said.rating, said.notes,
+        rules.integer("bytes", row["bytes"]), _time(row["created"]), said.tags, said.rating, said.notes,
     )  # fmt: skip
     if entry.dtype not in rules.DTYPES or entry.nnz > math.prod(sizes):
         raise InvalidInputError(f"its row of {identity} is {astuple(entry)}")
     return State(identity, version, changed, entry)
+
+
+def _time(value: Any) -> str:
+    text = _text(value, _CREATED)
+    with suppress(ValueError):
+        datetime.fromisoformat(text)
+        return text
+    raise InvalidInputError(f"it holds {value!r} where a time is due")
 
 
 def _text(value: Any, pattern: re.Pattern[str] | None = None) -> str:

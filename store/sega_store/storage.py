@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from sega_store import disk, layout, removal
+from sega_store.disk import CheckSize
 from sega_store.entry import Entry
 from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
+from sega_store.header import HEAD_BYTES
 from sega_store.refresh import refresh
 
 if TYPE_CHECKING:
@@ -42,13 +44,13 @@ class Storage(Protocol):
     def locate(self, key: str) -> Path | str:
         """The path or URL of a file."""
 
-    def read(self, key: str, max_bytes: int) -> bytes:
-        """A file's bytes; an `InvalidInputError` if it is missing, no plain file, or larger than the limit."""
+    def read(self, key: str, check_size: CheckSize) -> bytes:
+        """A file's bytes; an `InvalidInputError` if it is missing, no plain file, or of a wrong size."""
 
     def beginning(self, key: str, limit: int) -> tuple[bytes, int]:
         """So many bytes of a file's beginning, and its size; errors as of `read`."""
 
-    def load(self, key: str, max_bytes: int, parse: Callable[[bytes], _T]) -> _T:
+    def load(self, key: str, check_size: CheckSize, parse: Callable[[bytes], _T]) -> _T:
         """What `parse` makes of a file, perhaps of a local copy; what is wrong with it is a `VectorFileError`."""
 
     def exists(self, key: str) -> bool:
@@ -72,14 +74,14 @@ class Storage(Protocol):
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys of a library's files that begin with a kind and a slash, and perhaps more; in their order."""
 
-    def refresh(self, db: sqlite3.Connection) -> None:
-        """Brings a catalogue up to date."""
+    def refresh(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
+        """Brings a catalogue up to date; `step` is called after every vector that is new to it."""
 
     def announce(self, catalogue: "Catalogue", changes: Changes) -> None:
         """Lets all catalogues know what became of vectors, where they can't see it by themselves."""
 
     def rebuild(self, catalogue: "Catalogue", step: Callable[[], object]) -> None:
-        """Builds the catalogue again from the files; `step` is called after every vector, where that takes long."""
+        """Builds the catalogue again from the files; `step` is called after every vector."""
 
 
 def storage_at(place: str | os.PathLike[str]) -> Storage:
@@ -125,18 +127,20 @@ class Folder:
         """The path of a file."""
         return self.root / key
 
-    def read(self, key: str, max_bytes: int) -> bytes:
+    def read(self, key: str, check_size: CheckSize) -> bytes:
         """A regular file's bytes."""
-        return disk.read_regular(self.root / key, max_bytes)[0]
+        head, size = self.beginning(key, HEAD_BYTES)
+        check_size(head, size)
+        return head if len(head) == size else disk.read_regular(self.root / key, size)[0]
 
     def beginning(self, key: str, limit: int) -> tuple[bytes, int]:
         """So many bytes of a regular file, and its size."""
         return disk.read_regular(self.root / key, sys.maxsize, limit)
 
-    def load(self, key: str, max_bytes: int, parse: Callable[[bytes], _T]) -> _T:
+    def load(self, key: str, check_size: CheckSize, parse: Callable[[bytes], _T]) -> _T:
         """Reads and parses; a noise that a killed removal has set aside is put back first."""
         self.exists(key)
-        return parsed(self, key, lambda: parse(self.read(key, max_bytes)))
+        return parsed(self, key, lambda: parse(self.read(key, check_size)))
 
     def exists(self, key: str) -> bool:
         """Whether there is anything of that name; a noise that a killed removal has set aside is put back first."""
@@ -184,9 +188,9 @@ class Folder:
                 found = (f"{kind}/{name}/{file}" for file in layout.names_in(self.root / kind / name, kind))
                 yield from (key for key in sorted(found) if key.startswith(prefix))
 
-    def refresh(self, db: sqlite3.Connection) -> None:
+    def refresh(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
         """Reads the folders that have changed."""
-        refresh(db, self.root.resolve())
+        refresh(db, self.root.resolve(), step)
 
     def announce(self, catalogue: "Catalogue", changes: Changes) -> None:
         """Nothing: every catalogue sees the folders themselves."""
@@ -194,7 +198,7 @@ class Folder:
     def rebuild(self, catalogue: "Catalogue", step: Callable[[], object]) -> None:
         """Throws the local catalogue away, and lists all folders."""
         catalogue.discard()
-        catalogue.count()
+        catalogue.refresh(step)
 
 
 def parsed(storage: Storage, key: str, read: Callable[[], _T]) -> _T:

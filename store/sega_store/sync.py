@@ -14,13 +14,13 @@ from types import EllipsisType
 from typing import TypeVar
 
 from sega_store import layout
-from sega_store.annotation import Annotation
+from sega_store.annotation import Annotation, load_annotation
 from sega_store.entry import Entry
 from sega_store.errors import InvalidInputError
 from sega_store.exchange import Imported
 from sega_store.header import VectorHeader
 from sega_store.library import Library
-from sega_store.parcel import MAX_FILE_BYTES, check_noise, check_vector, load_annotation
+from sega_store.parcel import CHECK_SIZE, check_noise, check_vector
 from sega_store.refresh import entry_of
 from sega_store.storage import Storage, parsed
 
@@ -168,7 +168,7 @@ def _checked(storage: Storage, key: str, check: Callable[[bytes], _T]) -> tuple[
     """The bytes of a file, and what they hold."""
 
     def read() -> tuple[bytes, _T]:
-        data = storage.read(key, MAX_FILE_BYTES[key.partition("/")[0]])
+        data = storage.read(key, CHECK_SIZE[key.partition("/")[0]])
         return data, check(data)
 
     return parsed(storage, key, read)

@@ -17,7 +17,7 @@ from sega_store.annotation import parse_annotation
 from sega_store.catalogue import ID_PREFIX
 from sega_store.errors import InvalidInputError, LibraryError, UnknownRefError, VectorFileError
 from sega_store.header import header_by
-from sega_store.parcel import MAX_FILE_BYTES, check_noise, check_vector
+from sega_store.parcel import CHECK_SIZE, check_noise, check_vector
 
 if TYPE_CHECKING:
     from sega_store.library import Library
@@ -133,7 +133,7 @@ def _problem(storage: "Storage", key: str) -> str | None:
 def _whole(storage: "Storage", key: str) -> bytes:
     """The bytes of a file, checked against its name."""
     kind, stem = key.partition("/")[0], layout.stem_of(key)
-    data = storage.read(key, MAX_FILE_BYTES[kind])
+    data = storage.read(key, CHECK_SIZE[kind])
     if kind == layout.VECTORS:
         check_vector(stem, data)
     elif kind == layout.NOISE:

@@ -9,6 +9,7 @@ import pytest
 
 from sega_store import GuidanceVector, Library, UnknownRefError, VectorFileError, journal, write_noise, write_vector
 from sega_store.annotation import Annotation
+from sega_store.disk import CheckSize, at_most
 from sega_store.layout import annotation_key, noise_key, vector_key
 from sega_store.segment import read_segment, write_segment
 
@@ -141,10 +142,10 @@ def test_a_reader_between_listing_and_fetching(
     reader = elsewhere(remote)
     read = reader.storage.read
 
-    def late(key: str, max_bytes: int) -> bytes:
+    def late(key: str, check_size: CheckSize) -> bytes:
         reader.storage.read = read  # type: ignore[method-assign]
         remote.add(some(4)[3])  # merges what the reader has listed
-        return read(key, max_bytes)
+        return read(key, check_size)
 
     reader.storage.read = late  # type: ignore[method-assign]
     assert set(reader) == {one.id for one in some(4)}
@@ -210,7 +211,7 @@ def test_rebuilding_corrects_lies(remote: Library, elsewhere: Callable[[Library]
     truth = remote.search()
     lies = []
     for name in segments(remote):
-        for state in read_segment(remote.storage.read(f"catalogue/{name}", 1 << 20)):
+        for state in read_segment(remote.storage.read(f"catalogue/{name}", at_most(1 << 20))):
             assert state.entry is not None
             lies.append(replace(state, version=9, entry=replace(state.entry, concept="lie", name="lie")))
     lies = list({lie.id: lie for lie in sorted(lies, key=lambda lie: lie.id)}.values())

@@ -22,6 +22,7 @@ from sega_store import (
     layout,
     write_vector,
 )
+from sega_store.disk import at_most
 from sega_store.storage import Folder
 
 from .samples import PREVIEW, noise, provenance, vector
@@ -45,7 +46,7 @@ def files(library: Library) -> list[str]:
 
 
 def file_of(library: Library, identity: str) -> bytes:
-    return library.storage.read(layout.vector_key(identity), 1 << 20)
+    return library.storage.read(layout.vector_key(identity), at_most(1 << 20))
 
 
 @everywhere

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from sega_store import InvalidInputError, Library, LibraryError, UnknownRefError, VectorFileError, objects, write_vector
+from sega_store.disk import at_most
+from sega_store.header import HEAD_BYTES
 from sega_store.layout import annotation_key, noise_key, vector_key
 
 from .samples import noise, provenance, vector
@@ -77,7 +79,7 @@ def test_of_racing_writers_one_wins(remote: Library) -> None:
     with ThreadPoolExecutor(8) as pool:
         new = list(pool.map(lambda body: remote.storage.publish(key, body), bodies))
     assert sum(new) == 1
-    assert remote.storage.read(key, 1 << 20) == bodies[new.index(True)]
+    assert remote.storage.read(key, at_most(1 << 20)) == bodies[new.index(True)]
 
 
 def test_a_server_that_ignores_conditions_is_refused(s3: Proxy) -> None:
@@ -200,10 +202,13 @@ def test_a_damaged_object_is_named_by_its_url(remote: Library) -> None:
 
 
 def test_a_large_object_is_refused_before_it_is_fetched(remote: Library) -> None:
-    remote.storage.replace("big", bytes(1000))
-    assert remote.storage.read("big", 1000) == bytes(1000)
+    remote.storage.replace("big", bytes(1 << 22))
+    assert remote.storage.read("big", at_most(1 << 22)) == bytes(1 << 22)
     with pytest.raises(InvalidInputError, match="limit of 999"):
-        remote.storage.read("big", 999)
+        remote.storage.read("big", at_most(999))
+    sizes: list[tuple[int, int]] = []
+    remote.storage.read("big", lambda head, size: sizes.append((len(head), size)))
+    assert sizes == [(HEAD_BYTES, 1 << 22)]
 
 
 def test_beginnings(remote: Library) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sega_store import GuidanceVector, Library, UnknownRefError, VectorFileError, disk
+from sega_store.disk import CheckSize
 from sega_store.layout import annotation_path, noise_path
 from sega_store.removal import asides_in, recover, remove
 
@@ -108,11 +109,11 @@ def test_a_vector_removed_while_it_is_read_is_unknown(
 
     read = library.storage.read
 
-    def remove_first(key: str, max_bytes: int) -> bytes:
+    def remove_first(key: str, check_size: CheckSize) -> bytes:
         if key.startswith(kind):
             monkeypatch.undo()
             Library(library.root).remove(identity)
-        return read(key, max_bytes)
+        return read(key, check_size)
 
     monkeypatch.setattr(library.storage, "read", remove_first)
     with pytest.raises(UnknownRefError):

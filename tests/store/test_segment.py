@@ -89,6 +89,7 @@ def test_the_later_state_counts() -> None:
         ("UPDATE states SET nnz = 97", "row of"),
         ("UPDATE states SET bytes = -1", "bytes"),
         ("UPDATE states SET created = 'today'", "another form"),
+        ("UPDATE states SET created = '2026-02-31T00:00:00.000000Z'", "a time is due"),
         ("UPDATE states SET name = 'a' || char(27)", "printable"),
         ("UPDATE states SET tags = ' x'", "printable"),
         ("UPDATE states SET rating = 6", "rating"),
