@@ -116,7 +116,7 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
         opened = library if isinstance(library, Library) else Library(library)
         ids = [opened.resolve(ref) for ref in vectors]
         self.register_to_config(
-            library=str(opened.root),
+            library=opened.where,
             vectors=ids,
             allow=sorted(allow),
             _use_default_values=[],  # diffusers takes values that were given by position for defaults, and drops them

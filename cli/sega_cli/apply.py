@@ -9,7 +9,7 @@ import click
 
 from sega_cli.edit_parameters import Edits, edit_options, momentum_options, per_concept
 from sega_cli.generation import draw_noise, open_pipeline
-from sega_cli.options import Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.options import Place, Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
@@ -62,7 +62,7 @@ def command(
     model: str | None,
     device: str,
     dtype: str,
-    library: Path,
+    library: Place,
     report: Report,
 ) -> None:
     """Apply recorded vectors to other prompts.
