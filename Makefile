@@ -21,8 +21,7 @@ install: $(INSTALLED)  ## set up .venv (the other targets do it by themselves)
 demo: $(INSTALLED)  ## record, apply and measure on the embedded model; the picture goes to demo/
 	$(BIN)/sega-vec demo --output demo
 
-# A worker a core, each with one thread: tiny tensors lose more by threads than they win.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8
 
 test: $(INSTALLED)  ## ruff, mypy --strict and the tests
 	$(BIN)/ruff check .
@@ -31,6 +30,7 @@ test: $(INSTALLED)  ## ruff, mypy --strict and the tests
 	$(PYTEST)
 
 test-slow: $(INSTALLED)  ## the tests that take minutes: crashes, fuzzing, servers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,slow]'
 	$(PYTEST) -m slow
 
 bench: $(INSTALLED)  ## measure speed and size; the table goes to benchmarks/RESULTS.md

@@ -1,5 +1,6 @@
 """`make bench`: runs the benchmarks and writes their tables to RESULTS.md. Names of benchmarks select some of them."""
 
+import argparse
 import datetime
 import os
 import platform
@@ -13,6 +14,7 @@ import torch
 
 from benchmarks.command_line import start_up
 from benchmarks.files import sizes
+from benchmarks.scale import scale
 from benchmarks.speed import embedded, pixart, stable_diffusion_1_5, stable_diffusion_xl
 from benchmarks.timing import Row
 
@@ -23,13 +25,14 @@ HEAD = """# Benchmarks
 Made by `make bench`. Contenders take turns; a figure is the median over the rounds of the ratio within a round.
 """
 
-BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
-    "files": sizes,
-    "command-line": lambda: start_up(3 * ROUNDS),
-    "embedded": lambda: embedded(ROUNDS),
-    "sd15": lambda: stable_diffusion_1_5(5),
-    "pixart": lambda: pixart(5),
-    "sdxl": lambda: stable_diffusion_xl(5),
+BENCHMARKS: dict[str, Callable[[int], list[Row]]] = {
+    "files": lambda _: sizes(),
+    "command-line": lambda _: start_up(3 * ROUNDS),
+    "embedded": lambda _: embedded(ROUNDS),
+    "sd15": lambda _: stable_diffusion_1_5(5),
+    "pixart": lambda _: pixart(5),
+    "sdxl": lambda _: stable_diffusion_xl(5),
+    "scale": scale,
 }
 
 
@@ -44,19 +47,23 @@ def machine() -> str:
     return f"{where}, torch {torch.__version__}, diffusers {diffusers.__version__}, Python {platform.python_version()}"
 
 
-def main(names: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Run the named benchmarks, or all."""
-    unknown = sorted(set(names) - set(BENCHMARKS))
-    if unknown:
-        sys.exit(f"benchmarks are {', '.join(BENCHMARKS)}; met {', '.join(unknown)}")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--vectors", type=int, default=10_000, help="how many vectors the library of scale holds")
+    options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.names) - set(BENCHMARKS)):
+        parser.error(f"benchmarks are {', '.join(BENCHMARKS)}; met {', '.join(unknown)}")
     sections = _sections()
-    for name in names or BENCHMARKS:
+    for name in options.names or BENCHMARKS:
         print(f"{name} ...", file=sys.stderr)
-        rows = [str(row) for row in BENCHMARKS[name]()]
+        rows = [str(row) for row in BENCHMARKS[name](options.vectors)]
         print("\n".join(rows), flush=True)
         today = datetime.date.today().isoformat()
         table = "\n".join(["| what | measured | at most |", "|---|---|---|", *rows])
-        sections[name] = f"`python -m benchmarks {name}`, {today}: {machine()}.\n\n{table}"
+        command = f"{name} --vectors {options.vectors}" if name == "scale" else name
+        sections[name] = f"`python -m benchmarks {command}`, {today}: {machine()}.\n\n{table}"
         RESULTS.write_text(HEAD + "".join(f"\n## {n}\n\n{sections[n]}\n" for n in BENCHMARKS if n in sections))
 
 

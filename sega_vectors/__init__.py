@@ -22,6 +22,7 @@ from sega_store import (
 )
 from sega_vectors.applier import Applier
 from sega_vectors.gate import Compatibility
+from sega_vectors.guider import SegaGuidance
 from sega_vectors.pipelines import load_pipeline
 from sega_vectors.recorder import Recorder
 from sega_vectors.rows import DenoiserRows
@@ -43,6 +44,7 @@ __all__ = [
     "Recorder",
     "RefError",
     "SegaError",
+    "SegaGuidance",
     "UnknownRefError",
     "VectorFileError",
     "check_prompt",

@@ -6,21 +6,21 @@ scheduler.
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
-from sega_store import Concept, GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
+from sega_store import GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
 from sega_vectors.call import PipelineCall
 from sega_vectors.denoiser import find_denoisers, hooked
 from sega_vectors.draws import SubstitutedDraws
-from sega_vectors.gate import Compatibility, Target, check, check_overrides, check_shape
+from sega_vectors.edits import edits
+from sega_vectors.gate import Compatibility, Target, assign, check, check_overrides, check_shape
 from sega_vectors.guidance import add_guidance
-from sega_vectors.packing import Packing, learning_packings, packing_for
-from sega_vectors.plan import GuidancePlan, PlannedVector
+from sega_vectors.packing import Packing, learning_packings, packing_for, patches_of
+from sega_vectors.plan import GuidancePlan, PlannedVector, for_samples
 from sega_vectors.prediction import conversion
 from sega_vectors.provenance import as_tensor, initial_noises, model_facts, scheduler_facts
 from sega_vectors.schedule import as_array, first_step, match_steps, noise_levels, noise_ratios, prediction_type
@@ -82,42 +82,17 @@ class Applier:
         self.noise = noise
         self.allow = check_overrides(allow)
         self.compatibility: list[Compatibility] = []
-        given = {
-            "edit_guidance_scale": self._each("edit_guidance_scale", edit_guidance_scale),
-            "edit_warmup_steps": self._each("edit_warmup_steps", edit_warmup_steps),
-            "edit_cooldown_steps": self._each("edit_cooldown_steps", edit_cooldown_steps),
-            "reverse_editing_direction": self._each("reverse_editing_direction", reverse_editing_direction),
-            "edit_weight": self._each("edit_weights", edit_weights),
-        }
-        self._changes = [{k: v[i] for k, v in given.items() if v[i] is not None} for i in range(len(self.vectors))]
-        thresholds = self._each("edit_threshold", edit_threshold)
-        self._kept = [
-            torch.from_numpy(v.thresholded(v.concept.edit_threshold if λ is None else λ).dense())
-            for v, λ in zip(self.vectors, thresholds, strict=True)
-        ]
-        scales, betas = (
-            self._each("edit_momentum_scale", edit_momentum_scale),
-            self._each("edit_mom_beta", edit_mom_beta),
+        self._edits = edits(
+            self.vectors,
+            edit_guidance_scale=edit_guidance_scale,
+            edit_threshold=edit_threshold,
+            edit_warmup_steps=edit_warmup_steps,
+            edit_cooldown_steps=edit_cooldown_steps,
+            reverse_editing_direction=reverse_editing_direction,
+            edit_weights=edit_weights,
+            edit_momentum_scale=edit_momentum_scale,
+            edit_mom_beta=edit_mom_beta,
         )
-        self._momentum = [
-            (
-                v.provenance.run.edit_momentum_scale if s is None else s,
-                v.provenance.run.edit_mom_beta if β is None else β,
-            )
-            for v, s, β in zip(self.vectors, scales, betas, strict=True)
-        ]
-        for v, changes in zip(self.vectors, self._changes, strict=True):
-            replace(v.concept, **changes)  # raises now what would be raised in the run
-
-    def _each(self, name: str, value: Any) -> list[Any]:
-        """One value a vector, None where the recorded one holds."""
-        if not isinstance(value, list | tuple):
-            return [value] * len(self.vectors)
-        if len(value) != len(self.vectors):
-            raise InvalidInputError(
-                f"{name} must be one value or one a vector ({len(self.vectors)}), met a list of {len(value)}"
-            )
-        return list(value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `pipe(*args, **kwargs)` with the vectors added; returns what the pipeline returns.
@@ -160,11 +135,10 @@ class Applier:
         return noises
 
     def _check(self, call: PipelineCall, noises: Sequence[InitialNoise] | None) -> list[Compatibility]:
-        guidance_scale = call.arguments.get("guidance_scale")
         target = Target(
             model=model_facts(self.pipe),
             scheduler=scheduler_facts(self.pipe),
-            guidance_scale=None if guidance_scale is None else float(guidance_scale),
+            guidance_scale=call.guidance_scale,
             num_inference_steps=call.num_inference_steps,
             noises=None if noises is None else tuple(noise.sha256 for noise in noises),
             sample_shape=None if noises is None else noises[0].array.shape,
@@ -174,9 +148,7 @@ class Applier:
 
     def _assign(self, call: PipelineCall, noises: Sequence[InitialNoise] | None) -> list[tuple[int, ...]]:
         """The vectors that act on each sample, by index."""
-        hashes = [None] * call.num_samples if noises is None else [noise.sha256 for noise in noises]
-        recorded = [vector.provenance.noise.sha256 for vector in self.vectors]
-        return [tuple(i for i, r in enumerate(recorded) if r == h or r not in hashes) for h in hashes]
+        return assign(self.vectors, [None] * call.num_samples if noises is None else [n.sha256 for n in noises])
 
     def plan(self, indices: Sequence[int], timesteps: Any, device: torch.device) -> GuidancePlan:
         """The guidance of the given vectors over a run with the given timesteps, shape (M,)."""
@@ -184,21 +156,16 @@ class Applier:
         target = prediction_type(scheduler)
         ratios = noise_ratios(noise_levels(scheduler, timesteps), target)
         planned = []
-        for i in indices:
-            vector, changes = self.vectors[i], self._changes[i]
+        for edit in (self._edits[i] for i in indices):
+            vector = edit.vector
             predicted = vector.provenance.scheduler.prediction_type
             recorded = noise_ratios(vector.sigmas, predicted)
             match = match_steps(vector.timesteps, recorded, timesteps, ratios)
-            cooldown = vector.concept.edit_cooldown_steps
-            moved = {
-                "edit_warmup_steps": match.steps_before(vector.concept.edit_warmup_steps),
-                "edit_cooldown_steps": None if cooldown is None else match.steps_before(cooldown),
-            }
-            concept: Concept = replace(vector.concept, **{**moved, **changes})
             factors = None
             if predicted != target:
                 factors = tuple(conversion(predicted, target, match.between(recorded)).tolist())
-            planned.append(PlannedVector(self._kept[i], concept, match, *self._momentum[i], factors))
+            concept, momentum = edit.concept(match.steps_before), (edit.edit_momentum_scale, edit.edit_mom_beta)
+            planned.append(PlannedVector(edit.kept, concept, match, *momentum, factors))
         return GuidancePlan(planned, len(timesteps), device)
 
 
@@ -235,19 +202,15 @@ class _AppliedRun:
             self._prepare(timestep, sample)
         guidances = {indices: plan.guidance(self.step) for indices, plan in self._plans.items()}
         self.step += 1
-        if all(guidance is None for guidance in guidances.values()):
-            return model_output
-        if len(guidances) == 1 and len(set(self.assigned)) == 1:
-            guidance = guidances[self.assigned[0]].unsqueeze(0)  # type: ignore[union-attr]
-        else:
-            shape = sample.shape[1:] if self.packing is None else self.packing.shape
-            nothing = torch.zeros(shape, dtype=torch.float32, device=sample.device)
-            rows = [guidances.get(indices) for indices in self.assigned]
-            guidance = torch.stack([nothing if row is None else row for row in rows])
-        return add_guidance(model_output, packed(guidance, self.packing))
+        guidance = for_samples(guidances, self.assigned)
+        return model_output if guidance is None else add_guidance(model_output, packed(guidance, self.packing))
 
     def _prepare(self, timestep: Any, sample: Tensor) -> None:
+        sigma = getattr(self.applier.pipe.scheduler, "init_noise_sigma", 1.0)
+        noise = None if self.noises is None else torch.stack([as_tensor(n) for n in self.noises]).to(sample.device)
         packing = self.packing or packing_for(self.packings, sample.shape[1:])
+        if packing is None and noise is not None:
+            packing = patches_of([noise], sample, sigma)
         self.packing = packing and packing.to(sample.device)
         shape = tuple(sample.shape[1:]) if self.packing is None else self.packing.shape
         for vector in self.applier.vectors:
@@ -257,17 +220,16 @@ class _AppliedRun:
                 f"a run must make {len(self.assigned)} samples as its prompts say, met {sample.shape[0]}"
             )
         scheduler = self.applier.pipe.scheduler
-        if self.noises is not None:
-            self._check_started(sample, getattr(scheduler, "init_noise_sigma", 1.0))
+        if noise is not None:
+            self._check_started(sample, noise, sigma)
         planned = as_array(scheduler.timesteps)
         first = first_step(scheduler, timestep, getattr(self.applier.pipe, "num_timesteps", None))
         for indices in dict.fromkeys(self.assigned):
             if indices:
                 self._plans[indices] = self.applier.plan(indices, planned[first:], sample.device)
 
-    def _check_started(self, sample: Tensor, sigma: Any) -> None:
-        """Check that the run did start from the stored noises."""
-        noise = torch.stack([as_tensor(noise) for noise in self.noises or ()]).to(sample.device)
+    def _check_started(self, sample: Tensor, noise: Tensor, sigma: Any) -> None:
+        """Check that the run did start from the stored noises, shape (B, C, *S)."""
         if noise[0].numel() == sample[0].numel():
             shaped = noise.reshape(sample.shape) if self.packing is None else packed(noise, self.packing)
             if torch.equal((shaped.to(sample) * sigma).to(sample), sample):

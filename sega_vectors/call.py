@@ -19,7 +19,7 @@ JSON = str | int | float | bool | None | list[Any] | dict[str, Any]
 
 # Arguments that change nothing in the latents, or that provenance holds under a name of its own.
 _NOT_PROVENANCE = {
-    "num_inference_steps", "guidance_scale", "generator", "latents", "output_type", "return_dict",
+    "num_inference_steps", "guidance_scale", "generator", "latents", "output", "output_type", "return_dict",
     "num_images_per_prompt", "callback", "callback_steps", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
 }  # fmt: skip
 
@@ -30,6 +30,29 @@ _PER_PROMPT = re.compile(r"num_(images|videos|waveforms)_per_prompt")
 def _is_prompt(name: str) -> bool:
     """Whether an argument carries the text that a concept takes the place of (`prompt_2`, `pooled_prompt_embeds`)."""
     return _PROMPT.match(name) is not None
+
+
+def _is_recorded(name: str) -> bool:
+    """Whether provenance keeps an argument under its own name."""
+    return name not in _NOT_PROVENANCE and name not in ("prompt", "negative_prompt") and not _is_prompt(name)
+
+
+def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recording remembers of its call beside its prompts, steps and noise, for another call.
+
+    Raises:
+        InvalidInputError: There is something among it that this pipeline doesn't take, or that is never recorded, or
+            of which only a hash is known, such as a picture.
+    """
+    known = inspect.signature(type(pipe).__call__).parameters
+    hashed = {name for name, value in arguments.items() if "sha256:" in repr(value)}
+    foreign = sorted(hashed | {name for name in arguments if name not in known or not _is_recorded(name)})
+    if foreign:
+        raise InvalidInputError(
+            f"a recording is repeated with plain arguments that {type(pipe).__name__} takes, met"
+            f" {', '.join(foreign)[:200]}: use the pipeline that it was recorded with, or apply it in Python"
+        )
+    return dict(arguments)
 
 
 @dataclass(frozen=True)
@@ -85,6 +108,13 @@ class PipelineCall:
         return 1 if steps is None else int(steps)
 
     @property
+    def guidance_scale(self) -> float | None:
+        """The scale of classifier-free guidance: an argument, or of a modular pipeline's guider; None if neither is."""
+        guider = getattr(self.pipe, "guider", None)
+        scale = self.arguments.get("guidance_scale", getattr(guider, "guidance_scale", None))
+        return None if scale is None else float(scale)
+
+    @property
     def num_prompts(self) -> int:
         """The number of prompts, before `num_images_per_prompt`."""
         prompts = self.arguments.get("prompt")
@@ -129,7 +159,7 @@ class PipelineCall:
         parameters = inspect.signature(type(self.pipe).__call__).parameters
         found: dict[str, JSON] = {}
         for name, value in self.arguments.items():
-            if name in _NOT_PROVENANCE or name in ("prompt", "negative_prompt") or _is_prompt(name):
+            if not _is_recorded(name):
                 continue
             default = parameters[name].default if name in parameters else None
             described = _described(value)

@@ -6,7 +6,7 @@ differs is said. *Refused*, by an error: another initial noise, sample shape or 
 can be overridden by name, since showing that another noise does not work is part of the science.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,6 +74,80 @@ def check_shape(vector: GuidanceVector, sample_shape: tuple[int, ...]) -> None:
         )
 
 
+def check_noise(vector: GuidanceVector, noises: Sequence[str | None], allow: Collection[str] = ()) -> list[str]:
+    """Refuse a run none of whose samples starts from the vector's noise.
+
+    Args:
+        vector: The vector.
+        noises: SHA-256 of each sample's initial noise; None if it is one without a name.
+        allow: Refusals to override.
+
+    Returns:
+        What differs, where that is allowed; else nothing.
+    """
+    recorded = vector.provenance.noise
+    if recorded.sha256 in noises:
+        return []
+    seed = "" if recorded.seed is None else f" (seed {recorded.seed})"
+    met = ", ".join("another" if noise is None else noise[:12] for noise in noises[:3])
+    return _differs(
+        vector,
+        "noise",
+        f"initial noise {recorded.sha256[:12]}{seed}",
+        f"initial noise {met}",
+        "pass the stored noise, Applier(..., noise=library.noise(ref)) or latents=guider.latents, or record the concept"
+        " at this noise",
+        allow,
+    )
+
+
+def check_architecture(
+    vector: GuidanceVector, denoiser: str, allow: Collection[str] = (), model: str = "this pipeline's"
+) -> list[str]:
+    """Refuse a denoiser of another class than the recorded one.
+
+    Args:
+        vector: The vector.
+        denoiser: The class of the run's denoiser.
+        allow: Refusals to override.
+        model: What else names the run's model.
+
+    Returns:
+        What differs, where that is allowed; else nothing.
+    """
+    recorded = vector.provenance.model
+    if recorded.denoiser == denoiser:
+        return []
+    return _differs(
+        vector,
+        "architecture",
+        f"a {recorded.denoiser} ({recorded.id})",
+        f"a {denoiser} ({model})",
+        "use a model of the recorded architecture, or record the concept with this one",
+        allow,
+    )
+
+
+def _differs(vector: GuidanceVector, name: str, was: str, now: str, remedy: str, allow: Collection[str]) -> list[str]:
+    if name in allow:
+        return [f"{now} instead of {was}"]
+    raise IncompatibleError(
+        f"vector {vector.concept.text!r} was recorded with {was}, this run has {now}: {remedy}, or override with"
+        f" allow={{{name!r}}}"
+    )
+
+
+def assign(vectors: Sequence[GuidanceVector], noises: Sequence[str | None]) -> list[tuple[int, ...]]:
+    """The vectors that act on each sample, by index: those of its noise, and those of none of the samples'.
+
+    Args:
+        vectors: All of them.
+        noises: SHA-256 of each sample's initial noise; None if it is not known.
+    """
+    recorded = [vector.provenance.noise.sha256 for vector in vectors]
+    return [tuple(i for i, r in enumerate(recorded) if r == noise or r not in noises) for noise in noises]
+
+
 def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -> Compatibility:
     """Compare a vector's provenance with a run.
 
@@ -83,14 +157,8 @@ def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -
     recorded = vector.provenance
     if target.sample_shape is not None:
         check_shape(vector, target.sample_shape)
-    differences: list[str] = []
-    for name, was, now, remedy in _decisive(vector, target):
-        if name not in allow:
-            raise IncompatibleError(
-                f"vector {vector.concept.text!r} was recorded with {was}, this run has {now}: {remedy},"
-                f" or override with allow={{{name!r}}}"
-            )
-        differences.append(f"{now} instead of {was}")
+    differences = [] if target.noises is None else check_noise(vector, target.noises, allow)
+    differences += check_architecture(vector, target.model.denoiser, allow, target.model.id)
     if recorded.model.fingerprint != target.model.fingerprint:
         differences.append(f"weights {target.model.id} instead of {recorded.model.id} (fingerprints differ)")
     facts: list[tuple[str, object, object]] = [
@@ -118,23 +186,3 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for key in sorted({*old, *new})
         if old.get(key) != new.get(key)
     ]
-
-
-def _decisive(vector: GuidanceVector, target: Target) -> Iterator[tuple[str, str, str, str]]:
-    """What refuses: the override's name, the recorded value, the run's, and what to do."""
-    recorded = vector.provenance
-    if target.noises is not None and recorded.noise.sha256 not in target.noises:
-        seed = "" if recorded.noise.seed is None else f" (seed {recorded.noise.seed})"
-        yield (
-            "noise",
-            f"initial noise {recorded.noise.sha256[:12]}{seed}",
-            f"initial noise {', '.join(n[:12] for n in target.noises[:3])}",
-            "pass the stored noise, Applier(..., noise=library.noise(ref)), or record the concept at this noise",
-        )
-    if recorded.model.denoiser != target.model.denoiser:
-        yield (
-            "architecture",
-            f"a {recorded.model.denoiser} ({recorded.model.id})",
-            f"a {target.model.denoiser} ({target.model.id})",
-            "use a model of the recorded architecture, or record the concept with this one",
-        )

@@ -5,7 +5,8 @@ Guidance belongs to places and channels, so a vector has the unpacked shape. Whi
 the pipeline's own `_pack_latents` pack the numbers of the entries.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +31,27 @@ class Packing:
     packed_shape: tuple[int, ...]
     order: Tensor
     inverse: Tensor
+
+    @classmethod
+    def of_patches(cls, shape: tuple[int, ...], packed_shape: tuple[int, ...]) -> "Packing | None":
+        """The packing of one token a square patch, its channels before its places, as diffusers has it everywhere.
+
+        Args:
+            shape: (C, *S), unpacked.
+            packed_shape: (tokens, channels).
+
+        Returns:
+            None if the shapes don't fit.
+        """
+        if len(shape) < 3 or len(packed_shape) != 2 or math.prod(shape) != math.prod(packed_shape):
+            return None
+        channels, height, width = shape[0], *shape[-2:]
+        side = math.isqrt(packed_shape[1] // channels)
+        if side * side * channels != packed_shape[1] or height % side or width % side:
+            return None
+        numbers = torch.arange(math.prod(shape)).reshape(channels, -1, height // side, side, width // side, side)
+        order = numbers.permute(1, 2, 4, 0, 3, 5).flatten()
+        return cls(shape, packed_shape, order, order.argsort())
 
     def to(self, device: torch.device) -> "Packing":
         """The same on another device: indices that are there already cost a run no waiting."""
@@ -72,3 +94,21 @@ def learning_packings(pipe: DiffusionPipeline) -> Iterator[list[Packing]]:
 def packing_for(packings: list[Packing], sample_shape: tuple[int, ...]) -> Packing | None:
     """The packing that gives samples of a shape, if one does."""
     return next((p for p in packings if p.packed_shape == tuple(sample_shape)), None)
+
+
+def patches_of(drawn: Sequence[Tensor], sample: Tensor, sigma: Any) -> Packing | None:
+    """The packing by patches under which a sample is drawn noise, for pipelines whose own packing isn't at hand.
+
+    Args:
+        drawn: What the pipeline drew, each of shape (B, C, *S).
+        sample: The first sample, shape (B, tokens, channels).
+        sigma: The scheduler's `init_noise_sigma`.
+    """
+    for noise in drawn:
+        shape = tuple(n for n in noise.shape[1:] if n > 1)
+        packing = Packing.of_patches(shape, tuple(sample.shape[1:]))
+        if packing is not None and noise.shape[0] == sample.shape[0]:
+            packed = packing.pack(noise.reshape(noise.shape[0], *shape)) * sigma
+            if torch.equal(packed.to(sample), sample):
+                return packing
+    return None

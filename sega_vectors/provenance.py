@@ -111,7 +111,6 @@ def describe_run(
 ) -> list[list[Provenance]]:
     """Everything that the vectors of a call remember of it: for each sample, one provenance a concept."""
     model, scheduler = model_facts(call.pipe), scheduler_facts(call.pipe)
-    guidance_scale = call.arguments.get("guidance_scale")
 
     def describe(sample: int, noise: InitialNoise, concept: Concept) -> Provenance:
         return Provenance(
@@ -121,7 +120,7 @@ def describe_run(
             run=RunFacts(
                 prompt=call.prompt_text(sample),
                 negative_prompt=call.text("negative_prompt", sample),
-                guidance_scale=None if guidance_scale is None else float(guidance_scale),
+                guidance_scale=call.guidance_scale,
                 num_inference_steps=call.num_inference_steps,
                 edit_momentum_scale=float(edit_momentum_scale),
                 edit_mom_beta=float(edit_mom_beta),

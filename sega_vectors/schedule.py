@@ -7,15 +7,23 @@ the two recorded steps that enclose it: guidance is in units of the noise predic
 number of steps.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from diffusers import DDPMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sega_store import GuidanceVector
+
 FloatArray = NDArray[np.float64]
+
+_BETAS = ("beta_start", "beta_end", "beta_schedule", "num_train_timesteps", "rescale_betas_zero_snr")
+_BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")  # what all of diffusers' samplers know
+_MAX_TRAIN_TIMESTEPS = 100_000  # real ones are 1,000
 
 
 def prediction_type(scheduler: Any) -> str:
@@ -68,7 +76,8 @@ def noise_ratios(sigmas: FloatArray, prediction_type: str) -> FloatArray:
     if prediction_type == "flow_prediction":
         share = sigmas.clip(1e-6, 1 - 1e-6)
         sigmas = share / (1 - share)
-    return sigmas.clip(1e-6, 1e6)
+    ratios: FloatArray = sigmas.clip(1e-6, 1e6)
+    return ratios
 
 
 def as_array(values: Tensor) -> FloatArray:
@@ -103,6 +112,12 @@ class StepMatch:
     weight: FloatArray
     exact: bool
 
+    def at(self, step: int, recorded: Callable[[int], Tensor]) -> Tensor:
+        """What stands for a step of the run, given what there is for each recorded step."""
+        weight = float(self.weight[step])
+        lower = recorded(int(self.lower[step]))
+        return lower if weight == 0 else (1 - weight) * lower + weight * recorded(int(self.upper[step]))
+
     def steps_before(self, recorded_step: int) -> int:
         """How many of the run's steps come before the given recorded step, for warm-up and cool-down."""
         return int(np.count_nonzero(self.lower + self.weight < recorded_step - 1e-9))
@@ -117,7 +132,8 @@ class StepMatch:
 def match_steps(
     recorded_timesteps: FloatArray, recorded_ratios: FloatArray, timesteps: FloatArray, ratios: FloatArray
 ) -> StepMatch:
-    """Match the steps of a run to recorded ones by log-SNR; beyond the recorded range, the nearest stands.
+    """Match the steps of a run, or its first ones, to recorded ones by log-SNR; beyond the recorded range, the nearest
+    stands.
 
     Args:
         recorded_timesteps: Shape (T,), as stored with the vector.
@@ -126,7 +142,8 @@ def match_steps(
         ratios: Theirs, shape (M,).
     """
     recorded = len(recorded_timesteps)
-    if np.array_equal(recorded_timesteps, timesteps[:recorded]):  # some plan a last timestep that they never take
+    if np.array_equal(recorded_timesteps[: len(timesteps)], timesteps[:recorded]):  # some plan a last timestep that
+        # they never take
         indices = np.arange(len(timesteps)).clip(max=recorded - 1)
         return StepMatch(indices, indices, np.zeros(len(timesteps)), exact=True)
     known, first = np.unique(-np.log(recorded_ratios), return_index=True)
@@ -134,3 +151,45 @@ def match_steps(
     below = np.floor(position).astype(np.intp)
     above = np.minimum(below + 1, len(known) - 1)
     return StepMatch(first[below], first[above], position - below, exact=False)
+
+
+class TrainedSteps:
+    """A vector's recorded steps, and how a run's match them where its scheduler isn't at hand.
+
+    The run's model must have been trained on the recorded model's noise schedule. Samplers of one model share it,
+    however they place their steps, so that a timestep alone tells the noise level.
+    """
+
+    def __init__(self, vector: GuidanceVector) -> None:
+        self._vector = vector
+        self._scheduler: DDPMScheduler | None = None
+        recorded = vector.provenance.scheduler
+        config = {key: recorded.config[key] for key in _BETAS if key in recorded.config}
+        if recorded.prediction_type != "flow_prediction" and _describes_betas(recorded.config):
+            self._scheduler = DDPMScheduler(**config)
+
+    def match(self, timesteps: FloatArray) -> StepMatch:
+        """Match the first steps of a run by log-SNR.
+
+        Args:
+            timesteps: The run's so far, shape (M,).
+        """
+        recorded = self._vector
+        known = noise_ratios(recorded.sigmas, recorded.provenance.scheduler.prediction_type)
+        return match_steps(recorded.timesteps, known, timesteps, self._ratios(timesteps))
+
+    def _ratios(self, timesteps: FloatArray) -> FloatArray:
+        """σ / α at timesteps: of the betas, or else between the recorded steps; flow matching's σ is linear there."""
+        recorded = self._vector
+        if self._scheduler is not None:
+            return noise_ratios(noise_levels(self._scheduler, timesteps), "epsilon")
+        order = np.argsort(recorded.timesteps)
+        sigmas = np.interp(timesteps, recorded.timesteps[order], recorded.sigmas[order])
+        return noise_ratios(sigmas, recorded.provenance.scheduler.prediction_type)
+
+
+def _describes_betas(config: Mapping[str, Any]) -> bool:
+    """Whether a recorded configuration, which may be a stranger's, is one to make a noise schedule from."""
+    numbers = [config.get(key) for key in ("beta_start", "beta_end", "num_train_timesteps")]
+    named = config.get("beta_schedule") in _BETA_SCHEDULES and config.get("trained_betas") is None
+    return named and all(isinstance(n, int | float) and 0 < n <= _MAX_TRAIN_TIMESTEPS for n in numbers)

@@ -17,7 +17,7 @@ from sega_store import PipelineError
 from sega_vectors.call import PipelineCall
 from sega_vectors.denoiser import DenoiserCall, execution_device, find_denoiser, find_denoisers, hooked
 from sega_vectors.draws import Draws
-from sega_vectors.packing import Packing, learning_packings, packing_for
+from sega_vectors.packing import Packing, learning_packings, packing_for, patches_of
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ def watch(call: PipelineCall) -> Watched:
         sigma = getattr(pipe.scheduler, "init_noise_sigma", 1.0)
     latents = call.arguments.get("latents")
     packing = packing_for(packings, sample.shape[1:])
+    if packing is None:
+        packing = patches_of(draws.tensors, sample, sigma)
     packing = packing and packing.to(sample.device)
     if packing is None and latents is not None and hasattr(pipe, "_pack_latents"):  # given in packed form
         packing = watch(call.replace(latents=None)).packing

@@ -77,6 +77,7 @@ def test_public_names() -> None:
         "Recorder",
         "RefError",
         "SegaError",
+        "SegaGuidance",
         "UnknownRefError",
         "VectorFileError",
         "check_prompt",

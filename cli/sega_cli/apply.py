@@ -9,7 +9,7 @@ import click
 
 from sega_cli.edit_parameters import Edits, edit_options, momentum_options, per_concept
 from sega_cli.generation import draw_noise, open_pipeline
-from sega_cli.options import Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.options import Place, Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
@@ -62,7 +62,7 @@ def command(
     model: str | None,
     device: str,
     dtype: str,
-    library: Path,
+    library: Place,
     report: Report,
 ) -> None:
     """Apply recorded vectors to other prompts.
@@ -82,9 +82,10 @@ def command(
     pipe = open_pipeline(model or recorded.model.id, device, dtype, report)
     from sega_cli.applied import apply_to
     from sega_vectors import check_prompt
+    from sega_vectors.call import recorded_arguments
 
     as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(recorded.run, key)) is not None}
-    arguments = {**recorded.run.arguments, **as_recorded, **run}
+    arguments = {**recorded_arguments(pipe, recorded.run.arguments), **as_recorded, **run}
     for text in filter(None, (*to_prompt, arguments.get("negative_prompt"))):
         check_prompt(pipe, text)
     noise = store.noise(vectors[0].id) if seed is None else draw_noise(pipe, vectors[0].shape[1:], seed)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sega_cli.options import library_option, reporting
+from sega_cli.options import Place, library_option, reporting
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
@@ -36,7 +36,7 @@ safetensors  dense; its tensor sem_guidance is, as a list, what diffusers' Seman
 )
 @library_option
 @reporting
-def command(refs: Sequence[str], path: Path, format: str | None, library: Path, report: Report) -> None:
+def command(refs: Sequence[str], path: Path, format: str | None, library: Place, report: Report) -> None:
     """Write vectors to PATH, to share or analyse them.
 
     The vectors REF, or all, with their noises, names, tags, ratings and notes.

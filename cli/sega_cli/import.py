@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sega_cli.options import library_option, reporting
+from sega_cli.options import Place, library_option, reporting
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
@@ -22,7 +22,7 @@ holds already stays as it is. A name that another vector has is left out."""
 @click.argument("path", type=click.Path(path_type=Path))
 @library_option
 @reporting
-def command(path: Path, library: Path, report: Report) -> None:
+def command(path: Path, library: Place, report: Report) -> None:
     """Add the vectors that were exported to PATH.
 
     A zip, a folder, a Zarr hierarchy or safetensors, as sega-vec export writes them.

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sega_cli.options import Text, library_option, reporting
+from sega_cli.options import Place, Text, library_option, reporting
 from sega_cli.report import Report
 from sega_cli.terminal import clean, size
 
@@ -41,7 +40,7 @@ def command(
     model: str | None,
     noise: str | None,
     limit: int | None,
-    library: Path,
+    library: Place,
     report: Report,
 ) -> None:
     """List the vectors of the library.
@@ -51,6 +50,11 @@ def command(
     from sega_store import Library
 
     store = Library(library)
+    if report.bars:
+        from tqdm import tqdm
+
+        with tqdm(desc="listing", unit="vector", delay=1) as bar:  # the first listing of a large library
+            store.refresh(bar.update)
     entries = store.search(query, concept=concept, model=model, noise=noise, limit=limit)
     if report.plain and report.terminal:
         _print_table([(store.short(entry.id), *_cells(entry, size(entry.bytes))) for entry in entries])

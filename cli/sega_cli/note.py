@@ -1,11 +1,9 @@
 """`sega-vec note`: keep a note with a vector."""
 
-from pathlib import Path
-
 import click
 
 from sega_cli.annotated import print_entry
-from sega_cli.options import library_option, reporting
+from sega_cli.options import Place, library_option, reporting
 from sega_cli.report import Report
 
 EXAMPLES = """\b
@@ -22,7 +20,7 @@ The text takes the place of the note before; an empty TEXT takes it away."""
 @click.argument("text")
 @library_option
 @reporting
-def command(ref: str, text: str, library: Path, report: Report) -> None:
+def command(ref: str, text: str, library: Place, report: Report) -> None:
     """Keep TEXT as the note of the vector REF.
 
     sega-vec ls finds vectors by the words of their notes.

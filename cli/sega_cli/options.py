@@ -19,6 +19,7 @@ else:
 
 Command = Callable[..., object]
 Decorator = Callable[[Command], Command]
+Place = Path | str
 T = TypeVar("T")
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -87,6 +88,16 @@ class Ref(ParamType):
         return ScaledRef(ref, scale)
 
 
+class LibraryPlace(ParamType):
+    """A library's folder, or the URL of one in an object store."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        """A URL is what has `://` in it."""
+        return value if "://" in str(value) else Path(value)
+
+
 def default_library() -> Path:
     """The library in the user's data folder."""
     from platformdirs import user_data_path
@@ -96,11 +107,11 @@ def default_library() -> Path:
 
 library_option = click.option(
     "--library",
-    type=click.Path(path_type=Path),
+    type=LibraryPlace(),
     envvar="SEGA_VEC_LIBRARY",
     default=default_library,
     show_default="in your data folder",
-    help="The folder of the library.",
+    help="The library: a folder, or a URL such as s3://bucket/name.",
 )
 
 

@@ -9,7 +9,7 @@ import click
 from sega_cli.defaults import Defaults, defaults_of
 from sega_cli.edit_parameters import Edits, momentum_options, per_concept, recording_options
 from sega_cli.generation import open_pipeline
-from sega_cli.options import Seeds, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.options import Place, Seeds, Text, library_option, pipeline_options, reporting, run_options
 from sega_cli.report import Report
 from sega_cli.terminal import clean, size
 
@@ -60,7 +60,7 @@ def command(
     model: str,
     device: str,
     dtype: str,
-    library: Path,
+    library: Place,
     report: Report,
 ) -> None:
     """Record the guidance vector of each concept on PROMPT.
@@ -78,8 +78,9 @@ def command(
     defaults = defaults_of(model)
     concepts = _concepts(concept, defaults, edits)
     arguments = {**defaults.run, **run}
-    for folder in filter(None, (library, output)):
-        prepare_folder(folder)
+    for folder in (library, output):
+        if isinstance(folder, Path):
+            prepare_folder(folder)
 
     pipe = open_pipeline(model, device, dtype, report)
     from sega_cli.sweep import record_seed
@@ -96,20 +97,20 @@ def command(
         for text, label, identity in zip(concept, name or [None] * len(concept), made.ids, strict=True):
             if label is not None:
                 store.annotate(identity, name=label)
-            path = store.path_of(identity)
+            path, stored = store.location_of(identity), store.entry(identity).bytes
             rows.append(
                 {
                     "id": identity, "name": label, "concept": text, "seed": number, "status": made.status,
-                    "path": str(path), "bytes": path.stat().st_size, "denoiser_rows": made.denoiser_rows,
+                    "path": path, "bytes": stored, "denoiser_rows": made.denoiser_rows,
                 }
             )  # fmt: skip
-            line = f"{store.short(identity)}  {clean(text)}  seed {number}  {size(path.stat().st_size)}  {made.status}"
+            line = f"{store.short(identity)}  {clean(text)}  seed {number}  {size(stored)}  {made.status}"
             report.item(line, bare=identity)
         if output:
             pictures += made.write_pictures(output)
-    for path in pictures:
-        report.item(str(path))
-    report.document({"library": str(library), "vectors": rows, "pictures": [str(path) for path in pictures]})
+    for picture in pictures:
+        report.item(str(picture))
+    report.document({"library": str(library), "vectors": rows, "pictures": [str(picture) for picture in pictures]})
 
 
 def _concepts(texts: Sequence[str], defaults: Defaults, edits: Edits) -> "list[Concept]":

@@ -1,11 +1,9 @@
 """`sega-vec rename`: give a vector a name."""
 
-from pathlib import Path
-
 import click
 
 from sega_cli.annotated import print_entry
-from sega_cli.options import library_option, reporting
+from sega_cli.options import Place, library_option, reporting
 from sega_cli.report import Report
 
 EXAMPLES = """\b
@@ -22,7 +20,7 @@ A name is one line, and no two vectors of a library share one; an empty NAME tak
 @click.argument("name")
 @library_option
 @reporting
-def command(ref: str, name: str, library: Path, report: Report) -> None:
+def command(ref: str, name: str, library: Place, report: Report) -> None:
     """Call the vector REF by NAME."""
     from sega_store import Library
 

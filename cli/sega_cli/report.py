@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import click
 
+from sega_cli.terminal import clean, escape
+
 
 @dataclass(frozen=True)
 class Report:
@@ -41,7 +43,7 @@ class Report:
         if not self.quiet:
             click.echo(text)
         elif bare is not None:
-            click.echo(bare)
+            click.echo(clean(bare) if self.terminal else bare)  # a program wants a path as it is
 
     def note(self, text: str) -> None:
         """A remark beside the results, on standard error."""
@@ -53,4 +55,4 @@ class Report:
         if self.json:
             import json
 
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+            click.echo(escape(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)))

@@ -1,10 +1,8 @@
 """`sega-vec rm`: remove guidance vectors from a library."""
 
-from pathlib import Path
-
 import click
 
-from sega_cli.options import library_option, reporting
+from sega_cli.options import Place, library_option, reporting
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
@@ -22,7 +20,7 @@ An initial noise is removed with the last vector that was recorded from it."""
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @library_option
 @reporting
-def command(refs: tuple[str, ...], yes: bool, library: Path, report: Report) -> None:
+def command(refs: tuple[str, ...], yes: bool, library: Place, report: Report) -> None:
     """Remove the vectors REF.
 
     If one of them is unknown, none is removed.

@@ -1,12 +1,11 @@
 """`sega-vec show`: draw one guidance vector in the terminal."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sega_cli.options import library_option, reporting
+from sega_cli.options import Place, library_option, reporting
 from sega_cli.report import Report
 from sega_cli.terminal import clean, heat_map, size, sparkline
 
@@ -27,7 +26,7 @@ Examples:
 @library_option
 @reporting
 @click.pass_context
-def command(ctx: click.Context, ref: str, library: Path, report: Report) -> None:
+def command(ctx: click.Context, ref: str, library: Place, report: Report) -> None:
     """Draw the vector REF in the terminal.
 
     When and where it acts, where it comes from, and its file.
@@ -35,9 +34,8 @@ def command(ctx: click.Context, ref: str, library: Path, report: Report) -> None
     from sega_store import Library
 
     store = Library(library)
-    vector, path = store[ref], store.path_of(ref)
-    alike = store.search(concept=vector.concept.text, noise=vector.provenance.noise.sha256)
-    entry = next(entry for entry in alike if entry.id == vector.id)
+    vector, path = store[ref], store.location_of(ref)
+    entry = store.entry(vector.id)
     if report.plain:
         colour = ctx.color is not False and report.terminal
         for line in _drawing(vector, colour=colour):
@@ -83,9 +81,9 @@ def _guides(vector: "GuidanceVector") -> str:
     return f"steps {first} to {last} of 0 to {steps - 1}" if first <= last else f"none of its {steps} steps"
 
 
-def _file(entry: "Entry", vector: "GuidanceVector", path: Path) -> Mapping[str, Any]:
+def _file(entry: "Entry", vector: "GuidanceVector", path: str) -> Mapping[str, Any]:
     """What its file and its annotations say."""
-    stored, dense = path.stat().st_size, vector.support.size * vector.values.itemsize
+    stored, dense = entry.bytes, vector.support.size * vector.values.itemsize
     return {
         "id": entry.id,
         "name": entry.name or "-",
@@ -121,12 +119,12 @@ def _provenance(vector: "GuidanceVector") -> Mapping[str, Any]:
     }
 
 
-def _document(entry: "Entry", vector: "GuidanceVector", path: Path) -> Mapping[str, Any]:
+def _document(entry: "Entry", vector: "GuidanceVector", path: str) -> Mapping[str, Any]:
     from dataclasses import asdict
 
     return {
         **asdict(entry),
-        "path": str(path),
+        "path": path,
         "content": vector.content,
         "recipe": vector.recipe,
         "concept": vector.concept.to_json(),

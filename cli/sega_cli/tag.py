@@ -1,12 +1,11 @@
 """`sega-vec tag`: tag and rate a vector."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from sega_cli.annotated import print_entry
-from sega_cli.options import library_option, reporting
+from sega_cli.options import Place, library_option, reporting
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
@@ -27,7 +26,7 @@ Options stand before REF, for a word after it that begins with - takes a tag awa
 @click.option("--rating", type=click.IntRange(0, 5), help="From 1 to 5; 0 takes it away.")
 @library_option
 @reporting
-def command(ref: str, tags: Sequence[str], rating: int | None, library: Path, report: Report) -> None:
+def command(ref: str, tags: Sequence[str], rating: int | None, library: Place, report: Report) -> None:
     """Tag and rate the vector REF.
 
     +TAG adds a tag, -TAG takes it away. sega-vec ls finds vectors by their tags.

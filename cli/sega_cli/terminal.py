@@ -1,5 +1,6 @@
 """Text for a terminal: foreign text made harmless, and numbers drawn in characters."""
 
+import json
 import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
@@ -23,6 +24,14 @@ def clean(text: str) -> str:
     White space of any kind becomes a blank; a control, format or surrogate character becomes U+FFFD.
     """
     return "".join(" " if c.isspace() else c if _harmless(c) else "\ufffd" for c in text)
+
+
+def escape(document: str) -> str:
+    """JSON text with all unprintable characters as escapes: the same document, and harmless to look at.
+
+    JSON's writer escapes only those below U+0020; the others are found nowhere but in its strings.
+    """
+    return "".join(c if c.isprintable() or c in f"\n{_JOINERS}" else json.dumps(c)[1:-1] for c in document)
 
 
 def _harmless(character: str) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sega_cli.options import library_option, reporting
+from sega_cli.options import LibraryPlace, Place, library_option, reporting
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
@@ -19,13 +19,16 @@ Examples:
 
 \b
 One line for each damaged file. Exit status: 0 if there is none, or all of it was repaired or moved aside; 3 if any is
-left. The library of --from may be an exported folder; only what is whole there and has the same hash is taken."""
+left. The library of --from may be an exported folder; only what is whole there and has the same hash is taken. Without
+REFs, what killed processes left in the library is removed, too, when it is old enough.
+--rebuild mends the catalogue of a library in an object store, if segments of it were damaged or lost."""
 
 
 @click.command("verify", epilog=EXAMPLES)
 @click.argument("refs", metavar="[REF]...", nargs=-1)
 @click.option("--move-aside", type=click.Path(path_type=Path), help="Move damaged files into this folder.")
-@click.option("--from", "source", type=click.Path(path_type=Path), help="Repair from this library.")
+@click.option("--from", "source", type=LibraryPlace(), help="Repair from this library.")
+@click.option("--rebuild", is_flag=True, help="Build the catalogue again from the files first.")
 @library_option
 @reporting
 @click.pass_context
@@ -33,8 +36,9 @@ def command(
     ctx: click.Context,
     refs: Sequence[str],
     move_aside: Path | None,
-    source: Path | None,
-    library: Path,
+    source: Place | None,
+    rebuild: bool,
+    library: Place,
     report: Report,
 ) -> None:
     """Check every byte against its hashes.
@@ -46,8 +50,12 @@ def command(
     from sega_store import Library
 
     spare = None if source is None else Library(source)
+    store = Library(library)
+    if rebuild:
+        with tqdm(unit="vector", desc="Catalogue", disable=not report.bars) as bar:
+            store.rebuild(bar.update)
     with tqdm(unit="file", disable=not report.bars) as bar:
-        found = Library(library).verify(refs, move_aside, spare, bar.update)
+        found = store.verify(refs, move_aside, spare, bar.update)
     for damage in found.damages:
         report.item(clean(str(damage)), bare=str(damage.path))
     report.note(f"{found.files} files checked, {len(found.damages)} damaged, {len(found.left)} left so")

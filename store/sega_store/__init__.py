@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sega_store.noise import InitialNoise
     from sega_store.preview import Preview
     from sega_store.provenance import ModelFacts, NoiseFacts, Provenance, RunFacts, SchedulerFacts, recipe
+    from sega_store.sync import copy_vectors
     from sega_store.vector import GuidanceVector
     from sega_store.verify import Damage, Verification
 
@@ -55,6 +56,7 @@ __all__ = [
     "UnknownRefError",
     "VectorFileError",
     "Verification",
+    "copy_vectors",
     "export_vectors",
     "import_vectors",
     "read_noise",
@@ -85,6 +87,7 @@ _MODULES = {
     "noise": ("InitialNoise",),
     "preview": ("Preview",),
     "provenance": ("ModelFacts", "NoiseFacts", "Provenance", "RunFacts", "SchedulerFacts", "recipe"),
+    "sync": ("copy_vectors",),
     "vector": ("GuidanceVector",),
     "verify": ("Damage", "Verification"),
 }

@@ -5,11 +5,15 @@ The only editable thing in a library. It is replaced atomically; of two writers 
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sega_store import rules
-from sega_store.disk import read_regular
+from sega_store import layout, rules
+from sega_store.disk import at_most, read_regular
 from sega_store.errors import InvalidInputError, VectorFileError
 from sega_store.record import Record, canonical_json, parse_json
+
+if TYPE_CHECKING:
+    from sega_store.storage import Storage
 
 ANNOTATION_FORMAT = 1
 MAX_ANNOTATION_BYTES = 1 << 16
@@ -48,6 +52,10 @@ class Annotation(Record):
         return canonical_json({"format": ANNOTATION_FORMAT, **self.to_json()}) + b"\n"
 
 
+NOTHING_SAID = Annotation()
+check_annotation_size = at_most(MAX_ANNOTATION_BYTES)
+
+
 def read_annotation(path: Path) -> Annotation:
     """Reads the file, which isn't trusted.
 
@@ -58,6 +66,12 @@ def read_annotation(path: Path) -> Annotation:
         return parse_annotation(read_regular(path, MAX_ANNOTATION_BYTES)[0])
     except InvalidInputError as error:
         raise VectorFileError(str(path), str(error)) from None
+
+
+def load_annotation(storage: "Storage", identity: str) -> Annotation:
+    """What is said of a library's vector; as `read_annotation`."""
+    key = layout.annotation_key(identity)
+    return storage.load(key, check_annotation_size, parse_annotation) if storage.exists(key) else NOTHING_SAID
 
 
 def parse_annotation(data: bytes) -> Annotation:

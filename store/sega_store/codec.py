@@ -24,6 +24,8 @@ from sega_store.dtypes import Array
 from sega_store.errors import InvalidInputError
 from sega_store.record import JSON, canonical_json
 
+ALWAYS_BYTES = 1 << 25
+MAX_EXPANSION = 1024
 LEVEL = 5  # level 9 takes ten times longer and saves 4 to 8%
 
 _BLOSC_HEADER = struct.Struct("<4B3I")
@@ -62,7 +64,7 @@ class ArrayFormat:
     @property
     def chunk_key(self) -> str:
         """The entry of its chunk."""
-        return "/".join([self.name, "c", *["0"] * len(self.shape)])
+        return chunk_key(self.name, self.shape)
 
     @property
     def keys(self) -> list[str]:
@@ -141,6 +143,8 @@ class ArrayFormat:
 
     def _decompressed(self, chunk: bytes) -> bytes:
         """The chunk's bytes; nothing is allocated before its header is found to promise exactly the expected size."""
+        if self.nbytes > _MAX_BLOSC_BYTES:
+            raise InvalidInputError(f"{self.chunk_key} would have {self.nbytes} bytes, Blosc holds {_MAX_BLOSC_BYTES}")
         if len(chunk) < _BLOSC_HEADER.size:
             raise InvalidInputError(f"{self.chunk_key} is too short for a Blosc chunk")
         version, _, flags, typesize, nbytes, _, cbytes = _BLOSC_HEADER.unpack(chunk[: _BLOSC_HEADER.size])
@@ -155,6 +159,30 @@ class ArrayFormat:
             return bytes(_blosc().decompress(chunk))
         except RuntimeError as error:
             raise InvalidInputError(f"{self.chunk_key} can't be decompressed: {error}") from None
+
+
+def chunk_key(name: str, shape: tuple[int, ...]) -> str:
+    """Where an array keeps its one chunk."""
+    return "/".join([name, "c", *["0"] * len(shape)])
+
+
+def check_expansion(nbytes: int, stored: int) -> None:
+    """Refuses a bomb: Blosc packs 8,000 equal bytes into one, so a file of 270 kB could ask for 2 GiB.
+
+    No vector of the field comes near the limit: with one entry in a thousand kept it takes 220 times its file.
+
+    Args:
+        nbytes: The size of the arrays.
+        stored: The size of the file that they are in.
+
+    Raises:
+        InvalidInputError: They are larger than 32 MiB and than 1,024 times the file.
+    """
+    if nbytes > max(ALWAYS_BYTES, MAX_EXPANSION * stored):
+        raise InvalidInputError(
+            f"Arrays of {nbytes} bytes in a file of {stored}: above {ALWAYS_BYTES} bytes they may take at most "
+            f"{MAX_EXPANSION} times the file. It is a bomb, or a vector with hardly an entry: keep more of them."
+        )
 
 
 def _codec(name: str, **configuration: JSON) -> JSON:

@@ -6,6 +6,8 @@ of the fault that it can do something about.
 
 from collections.abc import Sequence
 
+MAX_PROBLEM = 1000  # characters
+
 
 class SegaError(Exception):
     """Base of every error that the project raises on purpose."""
@@ -31,10 +33,11 @@ class VectorFileError(SegaError):
 
     Attributes:
         file: The file, as it was given.
-        problem: What is wrong with it.
+        problem: What is wrong with it; a long text is cut, for what it quotes is a stranger's.
     """
 
     def __init__(self, file: str, problem: str) -> None:
+        problem = problem if len(problem) <= MAX_PROBLEM else f"{problem[: MAX_PROBLEM - 1]}…"
         super().__init__(file, problem)
         self.file = file
         self.problem = problem

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Protocol
 
 from sega_store import bundle, folder, hierarchy, layout, tensors
+from sega_store.annotation import NOTHING_SAID
 from sega_store.disk import library_errors, sync_folder
 from sega_store.errors import InvalidInputError, VectorFileError
 from sega_store.library import Library
-from sega_store.parcel import NOTHING_SAID, Parcel, parcel_of
+from sega_store.parcel import Parcel, parcel_of
 
 
 class Format(Protocol):
@@ -87,7 +88,7 @@ def export_vectors(
             raise damaged[0]
         ids = list(library)
     if not ids:
-        raise InvalidInputError(f"{library.root} holds no vector to export.")
+        raise InvalidInputError(f"{library.where} holds no vector to export.")
 
     def parcels() -> Iterator[Parcel]:
         for identity in ids:
@@ -138,13 +139,13 @@ def import_vectors(
     try:
         for parcel in read(source):
             identity = parcel.vector.id
-            new = not layout.vector_path(library.root, identity).exists()
+            new = not library.storage.exists(layout.vector_key(identity))
             (added if new else held).append(identity)
             if not _place(library, parcel):
                 unnamed.append(identity)
     except Exception:
         for identity in added:
-            if layout.vector_path(library.root, identity).exists():
+            if library.storage.exists(layout.vector_key(identity)):
                 library.remove(identity)
         raise
     return Imported(tuple(added), tuple(held), tuple(unnamed))
@@ -153,10 +154,10 @@ def import_vectors(
 def _place(library: Library, parcel: Parcel) -> bool:
     """Adds what is new of a parcel; whether its vector could have its name."""
     vector, noise, said = parcel.vector, parcel.noise, parcel.annotation
-    has_noise = noise is None or layout.noise_path(library.root, noise.sha256).exists()
-    if not (has_noise and layout.vector_path(library.root, vector.id).exists()):
+    has_noise = noise is None or library.storage.exists(layout.noise_key(noise.sha256))
+    if not (has_noise and library.storage.exists(layout.vector_key(vector.id))):
         library.add(vector, noise)
-    if said == NOTHING_SAID or layout.annotation_path(library.root, vector.id).exists():
+    if said == NOTHING_SAID or library.storage.exists(layout.annotation_key(vector.id)):
         return True
     try:
         library.annotate(vector.id, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)
@@ -172,13 +173,14 @@ def _format_for(path: Path) -> str:
 
 def _format_of(path: Path) -> str:
     """The format of an export, by what is there."""
-    if path.is_file():
-        return "safetensors" if path.suffix == tensors.SUFFIX else "zip"
-    if not path.is_dir():
-        raise VectorFileError(str(path), "there is no file or folder")
-    if (path / "zarr.json").exists():
-        return "zarr"
-    return "safetensors" if next(path.glob(f"*{tensors.SUFFIX}"), None) else "folder"
+    with library_errors(f"Reading {path}"):
+        if path.is_file():
+            return "safetensors" if path.suffix == tensors.SUFFIX else "zip"
+        if not path.is_dir():
+            raise VectorFileError(str(path), "there is no file or folder")
+        if (path / "zarr.json").exists():
+            return "zarr"
+        return "safetensors" if next(path.glob(f"*{tensors.SUFFIX}"), None) else "folder"
 
 
 def _discard(path: Path) -> None:

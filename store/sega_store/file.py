@@ -4,21 +4,22 @@
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from sega_store.codec import ArrayFormat
+from sega_store.codec import ArrayFormat, check_expansion
 from sega_store.container import pack, unpack
 from sega_store.disk import read_regular
 from sega_store.dtypes import HELD_AS, Array
 from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.header import ROOT_KEY, NoiseHeader, VectorHeader, parse_root, root_json
+from sega_store.header import HEAD_BYTES, ROOT_KEY, NoiseHeader, VectorHeader, parse_root, root_json, root_of
 from sega_store.noise import InitialNoise
 from sega_store.preview import Preview
 from sega_store.record import MAX_JSON_BYTES, Record
-from sega_store.vector import GuidanceVector
+from sega_store.vector import GuidanceVector, steps_last
 
 Source: TypeAlias = bytes | str | os.PathLike[str]
 MAX_BYTES = 1 << 31
@@ -30,7 +31,7 @@ def write_vector(vector: GuidanceVector) -> bytes:
     """The file of a vector; equal vectors with equal facts give equal bytes.
 
     Raises:
-        InvalidInputError: The vector is too large for the format.
+        InvalidInputError: The vector is too large for the format, or has too few entries for its size.
     """
     header = VectorHeader.of(vector)
     arrays = [vector.support, vector.values, vector.timesteps, vector.sigmas]
@@ -50,15 +51,15 @@ def read_vector(source: Source, max_bytes: int = MAX_BYTES) -> GuidanceVector:
 
     Args:
         source: The file's bytes, or its path.
-        max_bytes: The most memory its arrays may take.
+        max_bytes: The most memory that its arrays may take; reading it takes up to four times as much for a moment.
 
     Raises:
         VectorFileError: Anything is wrong with it.
     """
     try:
         header, (support, values, timesteps, sigmas, *pictures) = _read(source, VectorHeader, _vector_arrays, max_bytes)
-        if np.count_nonzero(support) != header.nnz:
-            raise InvalidInputError(f"its support has {np.count_nonzero(support)} entries, expected {header.nnz}")
+        if (count := np.count_nonzero(steps_last(support))) != header.nnz:
+            raise InvalidInputError(f"its support has {count} entries, expected {header.nnz}")
         preview = None
         if header.preview is not None:
             data = pictures[0].tobytes()
@@ -88,6 +89,22 @@ def read_noise(source: Source, max_bytes: int = MAX_BYTES) -> InitialNoise:
         raise VectorFileError(_name(source), str(error)) from None
 
 
+def check_vector_size(head: bytes, size: int) -> None:
+    """Refuses a vector's file that `read_vector` would refuse for its size, given its first `HEAD_BYTES` and its size.
+
+    Raises:
+        InvalidInputError: The size isn't what the header promises. A file that is no longer than that is let through.
+    """
+    if size > len(head):
+        _promised(head, size, VectorHeader, _vector_arrays, MAX_BYTES)
+
+
+def check_noise_size(head: bytes, size: int) -> None:
+    """As `check_vector_size`, for an initial noise's file."""
+    if size > len(head):
+        _promised(head, size, NoiseHeader, _noise_arrays, MAX_BYTES)
+
+
 def _vector_arrays(header: VectorHeader) -> list[ArrayFormat]:
     steps = header.shape[:1]
     arrays = [
@@ -109,28 +126,41 @@ def _write(header: Record, formats: Sequence[ArrayFormat], arrays: Sequence[Arra
     contents = {ROOT_KEY: root_json(header)}
     for array_format, array in zip(formats, arrays, strict=True):
         contents |= array_format.encode(array)
-    return pack(contents)
+    data = pack(contents)
+    check_expansion(sum(one.nbytes for one in formats), len(data))
+    return data
 
 
 def _read(
     source: Source, kind: type[_H], arrays_of: Callable[[_H], list[ArrayFormat]], max_bytes: int
 ) -> tuple[_H, list[Array]]:
-    # No vector within the limit fills a larger file.
-    data = source if isinstance(source, bytes) else read_regular(source, max_bytes + 2 * MAX_JSON_BYTES)[0]
+    head, size = (source, len(source)) if isinstance(source, bytes) else read_regular(source, sys.maxsize, HEAD_BYTES)
+    formats: list[ArrayFormat]
+    root, header, formats = _promised(head, size, kind, arrays_of, max_bytes)
+    data = head if isinstance(source, bytes) or len(head) == size else read_regular(source, size)[0]
     contents = unpack(data)
-    if next(iter(contents), None) != ROOT_KEY:
-        raise InvalidInputError(f"its first entry must be {ROOT_KEY}")
-    if len(contents[ROOT_KEY]) > MAX_JSON_BYTES:
-        raise InvalidInputError(f"its {ROOT_KEY} is longer than the limit of {MAX_JSON_BYTES} bytes")
-    header = parse_root(bytes(contents[ROOT_KEY]), kind)
-    formats: list[ArrayFormat] = arrays_of(header)
-    needed = sum(one.nbytes for one in formats)
-    if needed > max_bytes:
-        raise InvalidInputError(f"its arrays take {needed} bytes, more than the limit of {max_bytes}")
+    if contents.get(ROOT_KEY) != root:
+        raise InvalidInputError("it has changed while it was read")
     names = [ROOT_KEY, *(key for one in formats for key in one.keys)]
     if list(contents) != names:
         raise InvalidInputError(f"it has the entries {list(contents)}, expected {names}")
     return header, [one.decode(contents) for one in formats]
+
+
+def _promised(
+    head: bytes, size: int, kind: type[_H], arrays_of: Callable[[_H], list[ArrayFormat]], max_bytes: int
+) -> tuple[bytes, _H, list[ArrayFormat]]:
+    """What a file's beginning says that there is, if its size can be right."""
+    root = root_of(head)
+    header = parse_root(root, kind)
+    formats: list[ArrayFormat] = arrays_of(header)
+    needed = sum(one.nbytes for one in formats)
+    if needed > max_bytes:
+        raise InvalidInputError(f"its arrays take {needed} bytes, more than the limit of {max_bytes}")
+    if size > needed + 2 * MAX_JSON_BYTES:
+        raise InvalidInputError(f"it has {size} bytes, more than its arrays of {needed} bytes can fill")
+    check_expansion(needed, size)
+    return root, header, formats
 
 
 def _held_as(dtype: str) -> Literal["float32", "float16", "uint16"]:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from sega_store import disk, layout
-from sega_store.bundle import MAX_FILE_BYTES
 from sega_store.parcel import Parcel, parcels_in
 
 
@@ -29,14 +28,14 @@ def read(path: Path) -> Iterator[Parcel]:
     yield from parcels_in(path, _Files(path))
 
 
-class _Files(Mapping[str, bytes]):
-    """The files of a library's folder; other names are passed over."""
+class _Files(Mapping[str, Path]):
+    """The paths of the files of a library's folder; other names are passed over."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def __getitem__(self, name: str) -> bytes:
-        return disk.read_regular(self._root / name, MAX_FILE_BYTES[layout.kind_of(name) or ""])[0]
+    def __getitem__(self, name: str) -> Path:
+        return self._root / name
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and layout.kind_of(name) is not None and os.path.lexists(self._root / name)

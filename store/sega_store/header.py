@@ -7,6 +7,7 @@ first entry of the file, so one small read is enough for a catalogue.
 import math
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,6 +28,7 @@ FORMAT = 1
 ROOT_KEY = "zarr.json"
 MAX_RANK = 16
 FIRST_READ_BYTES = 8192
+HEAD_BYTES = MAX_JSON_BYTES + FIRST_READ_BYTES  # holds any root, and most files whole
 MAX_ELEMENTS = 1 << 40  # fits SQLite's integers; a reader's own limit on memory is far below
 
 _R = TypeVar("_R", bound=Record)
@@ -147,25 +149,48 @@ def parse_root(data: bytes, kind: type[_R]) -> _R:
     return header
 
 
+def root_of(data: bytes) -> bytes:
+    """The root `zarr.json` in the bytes of a file, or of its beginning.
+
+    Raises:
+        InvalidInputError: The first entry is too long, damaged, or another.
+    """
+    name, root = first_entry(data[: _root_end(data)])
+    if name != ROOT_KEY:
+        raise InvalidInputError(f"its first entry is {name!r}, expected {ROOT_KEY!r}")
+    return root
+
+
 def read_header(path: str | os.PathLike[str]) -> tuple[VectorHeader, int]:
     """The header of a vector's file, by one small read, and the size of the file. No array is read or checked.
 
     Raises:
         VectorFileError: The file can't be read, or its beginning is damaged.
     """
+    return header_by(os.fspath(path), lambda limit: read_regular(path, sys.maxsize, limit))
+
+
+def header_by(name: str, read: Callable[[int], tuple[bytes, int]]) -> tuple[VectorHeader, int]:
+    """As `read_header`, for a file that isn't on a disk.
+
+    Args:
+        name: For messages.
+        read: Gives so many bytes of the file's beginning, and its size; raises `InvalidInputError`.
+    """
     try:
-        data, size = read_regular(path, sys.maxsize, FIRST_READ_BYTES)
-        end = first_entry_end(data)
-        if end > MAX_JSON_BYTES + FIRST_READ_BYTES:
-            raise InvalidInputError(f"its first entry is longer than the limit of {MAX_JSON_BYTES} bytes")
-        if end > len(data):
-            data, size = read_regular(path, sys.maxsize, end)
-        name, root = first_entry(data)
-        if name != ROOT_KEY:
-            raise InvalidInputError(f"its first entry is {name!r}, expected {ROOT_KEY!r}")
-        return parse_root(root, VectorHeader), size
+        data, size = read(FIRST_READ_BYTES)
+        if (end := _root_end(data)) > len(data):
+            data, size = read(end)
+        return parse_root(root_of(data), VectorHeader), size
     except InvalidInputError as error:
-        raise VectorFileError(os.fspath(path), str(error)) from None
+        raise VectorFileError(name, str(error)) from None
+
+
+def _root_end(data: bytes) -> int:
+    end = first_entry_end(data[:FIRST_READ_BYTES])
+    if end > MAX_JSON_BYTES + FIRST_READ_BYTES:
+        raise InvalidInputError(f"its first entry is longer than the limit of {MAX_JSON_BYTES} bytes")
+    return end
 
 
 def _check(kind: str, expected: str, shape: tuple[int, ...], min_rank: int, dtype: str) -> None:

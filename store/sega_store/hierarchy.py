@@ -22,7 +22,7 @@ import numpy as np
 
 from sega_store import layout
 from sega_store.annotation import Annotation, parse_annotation
-from sega_store.codec import LEVEL, ArrayFormat
+from sega_store.codec import LEVEL, ArrayFormat, check_expansion, chunk_key
 from sega_store.dense import STORED_AS, dense_noise, dense_of, noise_from, noise_header, vector_from, vector_header
 from sega_store.disk import read_regular
 from sega_store.dtypes import Array
@@ -43,7 +43,8 @@ def write(path: Path, parcels: Iterable[Parcel]) -> None:
     """Writes a hierarchy.
 
     Raises:
-        InvalidInputError: A vector's facts are too long for a reader, or it is too large for one chunk.
+        InvalidInputError: A vector's facts are too long for a reader, or it is too large for one chunk, or has too
+            few entries for its size.
     """
     import zarr
 
@@ -130,6 +131,8 @@ def _create(
         attributes=facts,
         config={"write_empty_chunks": True},  # a missing chunk is indistinguishable from zeros
     )[...] = array
+    chunk = Path(group.store.root, group.path, chunk_key(name, array.shape))
+    check_expansion(array.nbytes, chunk.stat().st_size)
 
 
 def _decode(folder: Path, shape: tuple[int, ...], data_type: Any, compressed: bool = True) -> Array:
@@ -145,6 +148,7 @@ def _decode(folder: Path, shape: tuple[int, ...], data_type: Any, compressed: bo
     if metadata.get("storage_transformers"):
         raise InvalidInputError(f"{due.name} has storage transformers")
     chunk = read_regular(folder.parent / due.chunk_key, due.nbytes + _SLACK)[0]
+    check_expansion(due.nbytes, len(chunk))
     return due.decode({due.metadata_key: memoryview(due.metadata()), due.chunk_key: memoryview(chunk)})
 
 

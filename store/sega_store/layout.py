@@ -1,4 +1,4 @@
-"""Where things are in a library's folder.
+"""Where things are in a library: their keys, which are paths within a folder and names within an object store.
 
 vectors/<aa>/<recipe>.<content>.zarr.zip        aa: the first two digits of the recipe
 annotations/<aa>/<recipe>.<content>.json
@@ -19,21 +19,37 @@ _FOLDER = re.compile(r"[0-9a-f]{2}")
 _ID = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAMES = {VECTORS: (SUFFIX, _ID), NOISE: (SUFFIX, _SHA256), ANNOTATIONS: (".json", _ID)}
+KINDS = tuple(_NAMES)
+
+
+def vector_key(identity: str) -> str:
+    """The key of a vector."""
+    return f"{VECTORS}/{identity[:2]}/{identity}{SUFFIX}"
+
+
+def annotation_key(identity: str) -> str:
+    """The key of a vector's annotation."""
+    return f"{ANNOTATIONS}/{identity[:2]}/{identity}.json"
+
+
+def noise_key(sha256: str) -> str:
+    """The key of an initial noise."""
+    return f"{NOISE}/{sha256[:2]}/{sha256}{SUFFIX}"
 
 
 def vector_path(root: Path, identity: str) -> Path:
     """The file of a vector."""
-    return root / VECTORS / identity[:2] / f"{identity}{SUFFIX}"
+    return root / vector_key(identity)
 
 
 def annotation_path(root: Path, identity: str) -> Path:
     """The file of a vector's annotation."""
-    return root / ANNOTATIONS / identity[:2] / f"{identity}.json"
+    return root / annotation_key(identity)
 
 
 def noise_path(root: Path, sha256: str) -> Path:
     """The file of an initial noise."""
-    return root / NOISE / sha256[:2] / f"{sha256}{SUFFIX}"
+    return root / noise_key(sha256)
 
 
 def kind_of(name: str) -> str | None:
@@ -43,6 +59,11 @@ def kind_of(name: str) -> str | None:
         if pattern.fullmatch(stem) and name == f"{kind}/{stem[:2]}/{stem}{suffix}":
             return kind
     return None
+
+
+def stem_of(key: str) -> str:
+    """The id or hash in a key."""
+    return key.rpartition("/")[2].removesuffix(SUFFIX).removesuffix(".json")
 
 
 def folders(root: Path, kind: str) -> Iterator[os.DirEntry[str]]:
@@ -60,11 +81,6 @@ def annotations_in(folder: Path) -> dict[str, os.DirEntry[str]]:
     return _named(folder, *_NAMES[ANNOTATIONS])
 
 
-def noises_in(folder: Path) -> dict[str, os.DirEntry[str]]:
-    """The noises' files in a fan-out folder, by hash."""
-    return _named(folder, *_NAMES[NOISE])
-
-
 def ids_in(folder: Path) -> list[str]:
     """The entries of a folder that are called by a vector's id."""
     return [entry.name for entry in _entries(folder) if _ID.fullmatch(entry.name)]
@@ -72,9 +88,14 @@ def ids_in(folder: Path) -> list[str]:
 
 def files(root: Path) -> Iterator[Path]:
     """All files of a library: vectors, noises and annotations, each in the order of their names."""
-    for kind, (suffix, pattern) in _NAMES.items():
+    for kind in KINDS:
         for folder in sorted(entry.path for entry in folders(root, kind)):
-            yield from sorted(Path(entry) for entry in _named(Path(folder), suffix, pattern).values())
+            yield from sorted(Path(folder) / name for name in names_in(Path(folder), kind))
+
+
+def names_in(folder: Path, kind: str) -> list[str]:
+    """The names of a fan-out folder's files."""
+    return [entry.name for entry in _named(folder, *_NAMES[kind]).values()]
 
 
 def _named(folder: Path, suffix: str, pattern: re.Pattern[str]) -> dict[str, os.DirEntry[str]]:

@@ -1,4 +1,4 @@
-"""A library: a folder of guidance vectors, their initial noises and what people say of them.
+"""A library: guidance vectors, their initial noises and what people say of them, in a folder or an object store.
 
 A `Library` is a Mapping of REF to vector. A REF is a name, the text of a concept that only one vector has, or the
 first four or more digits of an id. Several processes may use a library at once.
@@ -6,8 +6,7 @@ first four or more digits of an id. Several processes may use a library at once.
 
 import difflib
 import os
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING
 
 from sega_store import disk, layout, rules
-from sega_store.annotation import Annotation, read_annotation
+from sega_store.annotation import Annotation, load_annotation
 from sega_store.catalogue import ID_PREFIX, MIN_PREFIX, Catalogue
 from sega_store.entry import Entry
 from sega_store.errors import (
@@ -26,6 +25,8 @@ from sega_store.errors import (
     UnknownRefError,
     VectorFileError,
 )
+from sega_store.refresh import entry_of
+from sega_store.storage import Changes, Folder, storage_at
 
 if TYPE_CHECKING:  # what reads and writes arrays is imported where it is done: a listing does without numpy
     from sega_store.noise import InitialNoise
@@ -36,23 +37,40 @@ SHORT = 8
 
 
 class Library(Mapping[str, "GuidanceVector"]):
-    """The vectors in a folder; a missing folder is an empty library, made by the first `add`.
+    """The vectors in a folder, or in an object store; a missing folder is an empty library, made by the first `add`.
+
+    Args:
+        path: A folder, or a URL: `s3://bucket/name`, `gs://bucket/name`, `az://container/name`.
 
     Attributes:
-        root: The folder.
+        storage: Where its files are.
 
     Raises:
-        LibraryError: There is something else than a folder at the path.
+        LibraryError: There is something else than a folder at the path, or the URL leads nowhere.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.root = Path(path).expanduser().absolute()
-        if self.root.exists() and not self.root.is_dir():
-            raise LibraryError(f"A library is a folder, and {self.root} is none. Remove the file or use another path.")
-        self._catalogue = Catalogue(self.root)
+        self.storage = storage_at(path)
+        self._catalogue = Catalogue(self.storage.identity, self.storage.refresh)
+
+    @property
+    def where(self) -> str:
+        """The folder's path, or the URL."""
+        return self.storage.where
+
+    @property
+    def root(self) -> Path:
+        """The folder.
+
+        Raises:
+            LibraryError: The library is in an object store.
+        """
+        if not isinstance(self.storage, Folder):
+            raise LibraryError(f"{self.where} is no folder. Pull the library into one: sega-vec pull.")
+        return self.storage.root
 
     def add(self, vector: "GuidanceVector", noise: "InitialNoise | None" = None, name: str | None = None) -> str:
-        """Keeps a vector, and the noise that it was recorded from; when this returns, they are on disk.
+        """Keeps a vector, and the noise that it was recorded from; when this returns, they are safe.
 
         What the library holds already stays as it is, its preview and creation time included.
 
@@ -69,6 +87,7 @@ class Library(Mapping[str, "GuidanceVector"]):
             LibraryError: The disk is full, the folder isn't writable, and the like.
         """
         from sega_store.file import write_noise, write_vector
+        from sega_store.header import VectorHeader
 
         if noise is not None and noise.sha256 != vector.provenance.noise.sha256:
             raise InvalidInputError(
@@ -78,11 +97,13 @@ class Library(Mapping[str, "GuidanceVector"]):
         if name is not None:
             self._check_name(Annotation(name=name).name, vector.id)
         if noise is not None:
-            noise_path, noise_file = layout.noise_path(self.root, noise.sha256), write_noise(noise)
-            disk.publish(noise_path, noise_file)
-        disk.publish(layout.vector_path(self.root, vector.id), write_vector(vector))
-        if noise is not None and not noise_path.exists():  # a removal saw it unused before the vector was there
-            disk.publish(noise_path, noise_file)
+            noise_key, noise_file = layout.noise_key(noise.sha256), write_noise(noise)
+            self.storage.publish(noise_key, noise_file)
+        file = write_vector(vector)
+        new = self.storage.publish(layout.vector_key(vector.id), file)
+        self.announce({vector.id: entry_of(VectorHeader.of(vector), len(file)) if new else ...})
+        if noise is not None and not self.storage.exists(noise_key):  # a removal saw it unused before it was used
+            self.storage.publish(noise_key, noise_file)
         if name is not None:
             self.annotate(vector.id, name=name)
         return vector.id
@@ -92,14 +113,13 @@ class Library(Mapping[str, "GuidanceVector"]):
 
         Returns:
             The id that it had.
+
+        Raises:
+            UnknownRefError: There is no such vector.
+            LibraryError: The folder isn't writable, and the like; the vector may be gone, or whole with all it has.
         """
         entry = self._lookup(ref)
-        with disk.library_errors(f"Removing {ref!r}"):
-            for path in (layout.annotation_path(self.root, entry.id), layout.vector_path(self.root, entry.id)):
-                path.unlink(missing_ok=True)
-                if path.parent.is_dir():
-                    disk.sync_folder(path.parent)
-            self._remove_noise_unless_used(entry.noise)
+        self.storage.remove(self._catalogue, entry)
         return entry.id
 
     def resolve(self, ref: str) -> str:
@@ -114,6 +134,14 @@ class Library(Mapping[str, "GuidanceVector"]):
     def entry(self, ref: str) -> Entry:
         """The row of the one vector that a REF names; as `resolve`."""
         return self._lookup(ref)
+
+    def entries(self, ids: Sequence[str]) -> dict[str, Entry]:
+        """The rows of some ids, as far as the library lists them."""
+        return self._catalogue.entries(ids)
+
+    def owners(self, names: Sequence[str]) -> dict[str, str]:
+        """The ids of the vectors that have some names, by name."""
+        return self._catalogue.owners(names)
 
     def short(self, identity: str) -> str:
         """The shortest beginning of an id that no other vector of the library shares, of at least 8 digits."""
@@ -142,14 +170,29 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         return self._catalogue.search(query, concept, model, noise, limit)
 
+    def refresh(self, step: Callable[[], object] = lambda: None) -> None:
+        """Lists what has changed since the last time, as every question does by itself; to show how the first goes on.
+
+        Args:
+            step: Called after each vector that is new to the catalogue.
+        """
+        self._catalogue.refresh(step)
+
     def by_recipe(self, recipe: str) -> list[str]:
         """The ids of what was recorded with a recipe: none, one, or variants of hardware that isn't deterministic."""
-        folder = layout.vector_path(self.root, rules.sha256("recipe", recipe)).parent
-        return sorted(identity for identity in layout.vectors_in(folder) if identity.startswith(recipe))
+        prefix = f"{layout.VECTORS}/{recipe[:2]}/{rules.sha256('recipe', recipe)}."
+        ids = [layout.stem_of(key) for key in self.storage.keys(prefix)]
+        if ids:  # a writer may have been killed before it announced one
+            self.announce(dict.fromkeys(ids, ...))
+        return ids
 
     def path_of(self, ref: str) -> Path:
-        """The file of a vector."""
+        """The file of a vector; a `LibraryError` if the library is in an object store."""
         return layout.vector_path(self.root, self.resolve(ref))
+
+    def location_of(self, ref: str) -> str:
+        """The path of a vector's file, or its URL."""
+        return str(self.storage.locate(layout.vector_key(self.resolve(ref))))
 
     def noise(self, ref: str) -> "InitialNoise":
         """The initial noise that a vector was recorded from.
@@ -161,18 +204,15 @@ class Library(Mapping[str, "GuidanceVector"]):
             UnknownRefError: There is no such vector or noise, or the noise wasn't added.
             VectorFileError: The file is damaged.
         """
-        from sega_store.file import read_noise
+        from sega_store.parcel import load_noise
 
         sha256 = self._noise_of(ref)
-        path = layout.noise_path(self.root, sha256)
-        if not path.exists():
+        noise = load_noise(self.storage, sha256)
+        if noise is None:
             raise UnknownRefError(
                 f"The library doesn't hold the initial noise {sha256[:SHORT]} of {ref!r}: it was added without. "
                 "Add it with library.add(vector, noise)."
             )
-        noise = read_noise(path)
-        if noise.sha256 != sha256:
-            raise VectorFileError(str(path), f"its name isn't its hash, {noise.sha256}")
         return noise
 
     def annotate(
@@ -195,9 +235,9 @@ class Library(Mapping[str, "GuidanceVector"]):
         Returns:
             Its row.
         """
-        identity = self.resolve(ref)
-        path = layout.annotation_path(self.root, identity)
-        said = read_annotation(path) if path.exists() else Annotation()
+        entry = self._lookup(ref)
+        identity, key = entry.id, layout.annotation_key(entry.id)
+        said = disk.steadily(lambda: load_annotation(self.storage, identity))
         if not isinstance(name, EllipsisType):
             said = replace(said, name=self._check_name(name, identity))
         if not isinstance(tags, EllipsisType):
@@ -206,7 +246,10 @@ class Library(Mapping[str, "GuidanceVector"]):
             said = replace(said, rating=rating)
         if not isinstance(notes, EllipsisType):
             said = replace(said, notes=notes)
-        disk.replace(path, said.to_bytes())
+        self.storage.replace(key, said.to_bytes())
+        self.announce({identity: replace(entry, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)})
+        if not self.storage.exists(layout.vector_key(identity)):  # removed meanwhile
+            self.announce({identity: None})
         return self._lookup(identity)
 
     def verify(
@@ -216,7 +259,9 @@ class Library(Mapping[str, "GuidanceVector"]):
         source: "Library | None" = None,
         step: Callable[[], object] = lambda: None,
     ) -> "Verification":
-        """Checks every byte of vectors, noises and annotations; nothing is changed unless it is asked for.
+        """Checks every byte of vectors, noises and annotations; damaged files stay as they are unless it is asked for.
+
+        What killed processes left is removed on the way, if the whole library is verified.
 
         Args:
             refs: Whose files; none for all files of the library.
@@ -230,21 +275,28 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         from sega_store.verify import verify
 
+        refs = list(refs)
+        if not refs:
+            self.storage.clean(self._catalogue)
         aside = None if move_aside is None else Path(move_aside).expanduser().absolute()
         return verify(self, refs, aside, source, step)
+
+    def rebuild(self, step: Callable[[], object] = lambda: None) -> None:
+        """Builds the catalogue again from the files themselves; `step` is called after every vector."""
+        self.storage.rebuild(self._catalogue, step)
+
+    def announce(self, changes: Changes) -> None:
+        """Lets every reader of the library know what became of vectors; for those who write its files."""
+        self.storage.announce(self._catalogue, changes)
 
     def damaged(self) -> list[VectorFileError]:
         """What is wrong with files, as far as a listing reads them; opening a vector checks every byte."""
         return self._catalogue.damaged()
 
     def __getitem__(self, ref: str) -> "GuidanceVector":
-        from sega_store.file import read_vector
+        from sega_store.parcel import load_vector
 
-        path = self.path_of(ref)
-        vector = read_vector(path)
-        if path != layout.vector_path(self.root, vector.id):
-            raise VectorFileError(str(path), f"its name isn't its id, {vector.id}")
-        return vector
+        return disk.steadily(lambda: load_vector(self.storage, self.resolve(ref)))
 
     def __contains__(self, ref: object) -> bool:
         try:
@@ -259,13 +311,13 @@ class Library(Mapping[str, "GuidanceVector"]):
         return self._catalogue.count()
 
     def __eq__(self, other: object) -> bool:
-        return self.root.resolve() == other.root.resolve() if isinstance(other, Library) else NotImplemented
+        return self.storage.identity == other.storage.identity if isinstance(other, Library) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.root.resolve())
+        return hash(self.storage.identity)
 
     def __repr__(self) -> str:
-        return f"Library({str(self.root)!r})"
+        return f"Library({self.where!r})"
 
     def _lookup(self, ref: str) -> Entry:
         found = self._catalogue.lookup(ref)
@@ -287,8 +339,8 @@ class Library(Mapping[str, "GuidanceVector"]):
         found = self._catalogue.lookup(ref)
         noises = {entry.noise for entry in found}
         if not found and ID_PREFIX.fullmatch(ref.lower()):
-            folder = layout.noise_path(self.root, ref.lower()).parent
-            noises = {sha256 for sha256 in layout.noises_in(folder) if sha256.startswith(ref.lower())}
+            prefix = f"{layout.NOISE}/{ref[:2].lower()}/{ref.lower()}"
+            noises = {layout.stem_of(key) for key in self.storage.keys(prefix)}
         if not noises:
             raise UnknownRefError(self._unknown(ref))
         if len(noises) > 1 and found:
@@ -297,29 +349,14 @@ class Library(Mapping[str, "GuidanceVector"]):
             raise AmbiguousRefError(f"{ref!r} begins the hashes of {len(noises)} noises.", sorted(noises))
         return noises.pop()
 
-    def _remove_noise_unless_used(self, sha256: str) -> None:
-        """Takes a noise aside, looks again who needs it, and only then lets it go.
-
-        A writer publishes noise, then vector, then looks whether the noise is still there. So whichever of the two
-        looks last sees what the other did, and puts the noise back.
-        """
-        path = layout.noise_path(self.root, sha256)
-        if self._catalogue.uses(sha256) or not path.exists():
-            return
-        aside = path.with_name(f".{secrets.token_hex(8)}.tmp")
-        path.rename(aside)
-        if self._catalogue.uses(sha256) and not path.exists():
-            aside.rename(path)
-        else:
-            aside.unlink()
-        disk.sync_folder(path.parent)
-
     def _unknown(self, ref: str) -> str:
         close = difflib.get_close_matches(ref, self._catalogue.words(), n=3)
         hint = f" Did you mean {', '.join(map(repr, close))}?" if close else ""
+        damaged = self._catalogue.damaged()
+        unread = f" {len(damaged)} files can't be listed; the first is {damaged[0]}." if damaged else ""
         return (
-            f"Nothing in {self.root} is called {ref!r}.{hint} A REF is a name, a concept, or the first {MIN_PREFIX} "
-            "or more digits of an id."
+            f"Nothing in {self.where} is called {ref!r}.{hint}{unread} A REF is a name, a concept, or the first "
+            f"{MIN_PREFIX} or more digits of an id."
         )
 
     def _ambiguous(self, ref: str, found: list[Entry]) -> str:

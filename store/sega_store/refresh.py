@@ -2,25 +2,32 @@
 
 A folder's modification time changes with every name that appears in it or goes, vectors are immutable and annotations
 are replaced; so only folders whose time has changed are read again. One that changed in the last two seconds counts as
-changed, for file systems count time in steps. What shares two first digits is one transaction: a reader sees all of it
-or nothing, and other writers get their turn.
+changed, for file systems count time in steps; so does one with damage, which may be a disk that couldn't be read for a
+moment. What shares two first digits is one transaction: a reader sees all of it or nothing, and other writers get their
+turn.
 """
 
 import os
+import random
 import sqlite3
 import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sega_store import layout
-from sega_store.annotation import Annotation, read_annotation
+from sega_store.annotation import NOTHING_SAID, Annotation, read_annotation
+from sega_store.entry import Entry
 from sega_store.errors import VectorFileError
 from sega_store.header import VectorHeader, read_header
 
 SETTLED_NS = 2_000_000_000
+UNSETTLED = -1  # the time of no folder; 0 is that of many an unpacked one
+_MICROSECOND = timedelta(microseconds=1)
 
 _INSERT = """
-    INSERT INTO vectors (id, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    INSERT INTO vectors (number, id, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _ANNOTATE = "UPDATE vectors SET name = ?, tags = ?, rating = ?, notes = ?, annotated = ? WHERE id = ?"
 _INDEX = """
     INSERT INTO texts (rowid, concept, prompt, name, model, tags, notes)
@@ -28,8 +35,8 @@ _INDEX = """
 _UNINDEX = "DELETE FROM texts WHERE rowid = (SELECT number FROM vectors WHERE id = ?)"
 
 
-def refresh(db: sqlite3.Connection, root: Path) -> None:
-    """Reads the folders that have changed since the last time."""
+def refresh(db: sqlite3.Connection, root: Path, step: Callable[[], object] = lambda: None) -> None:
+    """Reads the folders that have changed since the last time; calls `step` after each new vector."""
     now = time.time_ns()
     known = dict(db.execute("SELECT path, mtime_ns FROM folders"))
     present = {
@@ -40,33 +47,34 @@ def refresh(db: sqlite3.Connection, root: Path) -> None:
     stale = [path for path in known.keys() | present.keys() if known.get(path) != present.get(path)]
     for digits in sorted({path[-2:] for path in stale}):
         db.execute("BEGIN IMMEDIATE")
-        _read_vectors(db, root / layout.VECTORS / digits)
+        _read_vectors(db, root / layout.VECTORS / digits, step)
         _read_annotations(db, root / layout.ANNOTATIONS / digits)
         for path in [path for path in stale if path[-2:] == digits]:
             if path in present:
-                settled = present[path] < now - SETTLED_NS
-                db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (path, present[path] if settled else 0))
+                whole = not _has_damage(db, root / path)
+                settled = present[path] if whole and present[path] < now - SETTLED_NS else UNSETTLED
+                if known.get(path) != settled:  # nothing is written, and nothing synced, for nothing
+                    db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (path, settled))
             else:
                 db.execute("DELETE FROM folders WHERE path = ?", (path,))
         db.execute("COMMIT")
 
 
-def _read_vectors(db: sqlite3.Connection, folder: Path) -> None:
+def _read_vectors(db: sqlite3.Connection, folder: Path, step: Callable[[], object]) -> None:
     files = layout.vectors_in(folder)
     listed = {row[0] for row in db.execute("SELECT id FROM vectors WHERE id >= ? AND id < ?", _range(folder.name))}
     _forget_damage(db, folder)
     for identity in listed - files.keys():
-        db.execute(_UNINDEX, (identity,))
-        db.execute("DELETE FROM vectors WHERE id = ?", (identity,))
+        drop_row(db, identity)
     for identity in files.keys() - listed:
         try:
             header, size = read_header(files[identity])
             if header.id != identity:
                 raise VectorFileError(files[identity].path, f"its name isn't its id, {header.id}")
-            db.execute(_INSERT, _row(header, size))
-            db.execute(_INDEX, (identity,))
+            put_row(db, entry_of(header, size))
         except VectorFileError as error:
             _note_damage(db, error)
+        step()
 
 
 def _read_annotations(db: sqlite3.Connection, folder: Path) -> None:
@@ -78,17 +86,14 @@ def _read_annotations(db: sqlite3.Connection, folder: Path) -> None:
         state = states.get(identity, "")
         if state == annotated:
             continue
-        annotation = Annotation()
+        annotation = NOTHING_SAID
         try:
             if state:
                 annotation = read_annotation(Path(files[identity]))
         except VectorFileError as error:
             _note_damage(db, error)
             state = "damaged"
-        said = (annotation.name, "\n".join(annotation.tags), annotation.rating, annotation.notes)
-        db.execute(_UNINDEX, (identity,))
-        db.execute(_ANNOTATE, (*said, state, identity))
-        db.execute(_INDEX, (identity,))
+        annotate_row(db, identity, annotation, state)
 
 
 def _state(file: os.DirEntry[str]) -> str:
@@ -99,14 +104,53 @@ def _state(file: os.DirEntry[str]) -> str:
         return ""
 
 
-def _row(header: VectorHeader, size: int) -> tuple[str | int | None, ...]:
+def entry_of(header: VectorHeader, size: int, said: Annotation = NOTHING_SAID) -> Entry:
+    """The row of a vector: what its header says of it, the size of its file, and what people say."""
     facts = header.provenance
-    seed = None if facts.noise.seed is None else str(facts.noise.seed)  # it may need more than SQLite's 64 bits
-    shape = " ".join(map(str, header.shape))
-    return (
-        header.id, header.concept.text, facts.run.prompt, facts.model.id, seed, facts.noise.sha256, shape,
-        header.dtype, header.nnz, size, facts.created,
+    return Entry(
+        header.id, said.name, header.concept.text, facts.run.prompt, facts.model.id, facts.noise.seed,
+        facts.noise.sha256, header.shape[0], header.shape, header.dtype, header.nnz, size, facts.created,
+        said.tags, said.rating, said.notes,
     )  # fmt: skip
+
+
+def _number(db: sqlite3.Connection, entry: Entry) -> int:
+    """A free number for a row, larger for a newer vector: so the newest are found in any index without sorting.
+
+    There are 16 for a microsecond; where a recording's is taken, it gets another in a window that doubles.
+    """
+    moment = (datetime.fromisoformat(entry.created).replace(tzinfo=None) - datetime.min) // _MICROSECOND
+    chance = random.Random(entry.id)
+    window = 16
+    while True:
+        number = moment * 16 + chance.randrange(window)
+        if db.execute("SELECT 1 FROM vectors WHERE number = ?", (number,)).fetchone() is None:
+            return number
+        window *= 2
+
+
+def put_row(db: sqlite3.Connection, entry: Entry) -> None:
+    """Lists a vector that isn't listed, without what people say of it."""
+    seed = None if entry.seed is None else str(entry.seed)  # it may need more than SQLite's 64 bits
+    row = (
+        _number(db, entry), entry.id, entry.concept, entry.prompt, entry.model, seed, entry.noise,
+        " ".join(map(str, entry.shape)), entry.dtype, entry.nnz, entry.bytes, entry.created,
+    )  # fmt: skip
+    db.execute(_INSERT, row)
+    db.execute(_INDEX, (entry.id,))
+
+
+def annotate_row(db: sqlite3.Connection, identity: str, said: Annotation, state: str) -> None:
+    """Lists what people say of a vector that is listed; `state` changes with the annotation's file."""
+    db.execute(_UNINDEX, (identity,))
+    db.execute(_ANNOTATE, (said.name, "\n".join(said.tags), said.rating, said.notes, state, identity))
+    db.execute(_INDEX, (identity,))
+
+
+def drop_row(db: sqlite3.Connection, identity: str) -> None:
+    """Lists a vector no more."""
+    db.execute(_UNINDEX, (identity,))
+    db.execute("DELETE FROM vectors WHERE id = ?", (identity,))
 
 
 def _range(prefix: str) -> tuple[str, str]:
@@ -116,6 +160,11 @@ def _range(prefix: str) -> tuple[str, str]:
 def _forget_damage(db: sqlite3.Connection, folder: Path) -> None:
     start = f"{folder}{os.sep}"
     db.execute("DELETE FROM damaged WHERE substr(path, 1, ?) = ?", (len(start), start))
+
+
+def _has_damage(db: sqlite3.Connection, folder: Path) -> bool:
+    start = f"{folder}{os.sep}"
+    return bool(db.execute("SELECT 1 FROM damaged WHERE substr(path, 1, ?) = ?", (len(start), start)).fetchone())
 
 
 def _note_damage(db: sqlite3.Connection, error: VectorFileError) -> None:

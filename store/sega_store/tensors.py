@@ -14,6 +14,7 @@ One file holds one vector; several vectors are a folder of such files. The tenso
 the headers of `vector` and `noise`, and the `annotation`. Previews aren't carried: nothing would check them.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,12 +96,13 @@ def _write(path: Path, parcel: Parcel) -> None:
 
 
 def _read(path: Path) -> Parcel:
-    data = read_regular(path, MAX_BYTES)[0]
-    if _header_bytes(data) > min(MAX_JSON_BYTES, len(data) - _LENGTH_BYTES):
-        raise InvalidInputError(f"its header has {_header_bytes(data)} bytes, more than there may be")
-    head = parse_json(data[_LENGTH_BYTES : _LENGTH_BYTES + _header_bytes(data)])
+    head, size = read_regular(path, MAX_BYTES, _LENGTH_BYTES + MAX_JSON_BYTES)
+    start = _LENGTH_BYTES + _header_bytes(head)
+    if start > len(head):
+        raise InvalidInputError(f"its header has {_header_bytes(head)} bytes, more than there may be")
+    described = parse_json(head[_LENGTH_BYTES:start])
     try:
-        facts = parse_json(head["__metadata__"][_KEY].encode())
+        facts = parse_json(described["__metadata__"][_KEY].encode())
         vector_facts, noise_facts, annotation = (facts[key] for key in ("vector", "noise", "annotation"))
     except (TypeError, KeyError, AttributeError, UnicodeEncodeError):
         raise InvalidInputError("it isn't an export of a vector: its metadata don't describe one") from None
@@ -115,6 +117,10 @@ def _read(path: Path) -> Parcel:
     }
     if initial is not None:
         due["noise"] = (STORED_AS[initial.dtype], initial.shape)
+    needed = start + sum(np.dtype(dtype).itemsize * math.prod(shape) for dtype, shape in due.values())
+    if size != needed:
+        raise InvalidInputError(f"it has {size} bytes, its tensors and its header take {needed}")
+    data = read_regular(path, size)[0]
     arrays = _arrays(data, due)
     vector = vector_from(header, arrays["dense"], arrays["timesteps"], arrays["sigmas"], None)
     if not np.allclose(arrays["sem_guidance"], sem_guidance(vector), rtol=1e-4, atol=1e-6, equal_nan=True):

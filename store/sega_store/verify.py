@@ -5,24 +5,23 @@ its hash. An annotation has no hash: its form is checked. Damage is mended with 
 library, itself checked; the hash in the name says that it holds the same content.
 """
 
-import os
-import secrets
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sega_store import disk, layout
+from sega_store import layout
 from sega_store.annotation import parse_annotation
-from sega_store.bundle import MAX_FILE_BYTES
-from sega_store.errors import InvalidInputError, UnknownRefError, VectorFileError
-from sega_store.file import read_noise, read_vector
-from sega_store.header import read_header
+from sega_store.catalogue import ID_PREFIX
+from sega_store.errors import InvalidInputError, LibraryError, UnknownRefError, VectorFileError
+from sega_store.header import header_by
+from sega_store.parcel import CHECK_SIZE, check_noise, check_vector
 
 if TYPE_CHECKING:
     from sega_store.library import Library
+    from sega_store.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,13 @@ class Damage:
     """A damaged file.
 
     Attributes:
-        path: Where it is, or was.
+        path: Where it is, or was: a path, or a URL in an object store.
         problem: What is wrong with it.
         outcome: `left` as it is, `moved aside`, or `repaired`: there is a whole one in its place.
         aside: Where it was moved to, if it was.
     """
 
-    path: Path
+    path: Path | str
     problem: str
     outcome: Literal["left", "moved aside", "repaired"] = "left"
     aside: Path | None = None
@@ -74,32 +73,35 @@ def verify(
 ) -> Verification:
     """Reads files and compares them with their hashes; see `Library.verify`."""
     wanted = list(refs)
+    storage = library.storage
     files, damages = 0, []
-    for path in _files_of(library, wanted) if wanted else layout.files(library.root):
-        problem = _problem(path)
+    for key in _files_of(library, wanted) if wanted else _all_files(storage):
+        problem = _problem(storage, key) and _problem(storage, key)  # it may just have been removed and added again
         if problem is None:
             files += 1
-        elif os.path.lexists(path):  # else it was removed just now
+        elif storage.exists(key):  # else it was removed just now
             files += 1
-            damages.append(_mend(library.root, path, problem, move_aside, source))
+            damages.append(_mend(storage, key, problem, move_aside, source))
         step()
     return Verification(files, tuple(damages))
 
 
-def _files_of(library: "Library", refs: Iterable[str]) -> list[Path]:
+def _all_files(storage: "Storage") -> Iterator[str]:
+    for kind in layout.KINDS:
+        yield from storage.keys(f"{kind}/")
+
+
+def _files_of(library: "Library", refs: Iterable[str]) -> list[str]:
     """The files of some vectors: the vector, its noise if it is there, its annotation if it has one."""
-    root = library.root
-    found: dict[Path, None] = {}
+    storage = library.storage
+    found: dict[str, None] = {}
     for identity in [identity for ref in refs for identity in _ids(library, ref)]:
-        path = layout.vector_path(root, identity)
-        found[path] = None
-        try:
-            noise = layout.noise_path(root, read_header(path)[0].provenance.noise.sha256)
-        except VectorFileError:  # nobody knows its noise then
-            noise = root
-        for other in (noise, layout.annotation_path(root, identity)):
-            if other.is_file():
-                found[other] = None
+        key = layout.vector_key(identity)
+        others = [layout.annotation_key(identity)]
+        with suppress(VectorFileError):  # nobody knows its noise then
+            header, _ = header_by(key, partial(storage.beginning, key))
+            others.append(layout.noise_key(header.provenance.noise.sha256))
+        found |= dict.fromkeys([key, *filter(storage.exists, others)])
     return list(found)
 
 
@@ -108,19 +110,19 @@ def _ids(library: "Library", ref: str) -> list[str]:
     try:
         return [library.resolve(ref)]
     except UnknownRefError:
-        folder = layout.vector_path(library.root, ref.lower()).parent
-        ids = [identity for identity in layout.vectors_in(folder) if identity.startswith(ref.lower())]
-        if len(ref) < 4 or not ids:
+        if not ID_PREFIX.fullmatch(ref.lower()):
+            raise
+        prefix = f"{layout.VECTORS}/{ref[:2].lower()}/{ref.lower()}"
+        ids = [layout.stem_of(key) for key in library.storage.keys(prefix)]
+        if not ids:
             raise
         return ids
 
 
-def _problem(path: Path) -> str | None:
+def _problem(storage: "Storage", key: str) -> str | None:
     """What is wrong with a file of a library."""
-    kind = path.parents[1].name
     try:
-        data = disk.read_regular(path, MAX_FILE_BYTES[kind])[0]
-        _check(kind, path.name, data)
+        _whole(storage, key)
     except VectorFileError as error:
         return error.problem
     except InvalidInputError as error:
@@ -128,37 +130,38 @@ def _problem(path: Path) -> str | None:
     return None
 
 
-def _check(kind: str, name: str, data: bytes) -> None:
-    """Checks the bytes of a file against its name."""
-    if kind == layout.ANNOTATIONS:
+def _whole(storage: "Storage", key: str) -> bytes:
+    """The bytes of a file, checked against its name."""
+    kind, stem = key.partition("/")[0], layout.stem_of(key)
+    data = storage.read(key, CHECK_SIZE[kind])
+    if kind == layout.VECTORS:
+        check_vector(stem, data)
+    elif kind == layout.NOISE:
+        check_noise(stem, data)
+    else:
         parse_annotation(data)
-        return
-    due = read_vector(data).id if kind == layout.VECTORS else read_noise(data).sha256
-    if name != f"{due}{layout.SUFFIX}":
-        raise InvalidInputError(f"its name isn't its hash, {due}")
+    return data
 
 
-def _mend(root: Path, path: Path, problem: str, move_aside: Path | None, source: "Library | None") -> Damage:
-    kind = path.parents[1].name
-    whole = None
-    if source is not None and kind != layout.ANNOTATIONS:
-        with suppress(InvalidInputError, VectorFileError):  # missing there, or damaged itself
-            spare = disk.read_regular(source.root / path.relative_to(root), MAX_FILE_BYTES[kind])[0]
-            _check(kind, path.name, spare)
-            whole = spare
-    aside = None
-    if move_aside is not None:
-        with disk.library_errors(f"Moving {path} to {move_aside}"):
-            aside = _free_name(move_aside, path.name)
-            shutil.move(path, aside)
-            disk.sync_folder(path.parent)
+def _mend(storage: "Storage", key: str, problem: str, move_aside: Path | None, source: "Library | None") -> Damage:
+    annotation = key.startswith(f"{layout.ANNOTATIONS}/")
+    whole = None if source is None or annotation else _spare(source.storage, key)
+    path = storage.locate(key)
+    # a copy is taken if the file is replaced, so that a killed repair leaves the damaged one or the whole
+    aside = None if move_aside is None else storage.take_out(key, move_aside, keep=whole is not None)
     if whole is not None:
-        disk.replace(path, whole)
+        storage.replace(key, whole)
         return Damage(path, problem, "repaired", aside)
     return Damage(path, problem, "left" if aside is None else "moved aside", aside)
 
 
-def _free_name(folder: Path, name: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    return path.with_name(f"{secrets.token_hex(4)}.{name}") if os.path.lexists(path) else path
+def _spare(storage: "Storage", key: str) -> bytes | None:
+    """The bytes of a file of another library; None if it is missing or damaged."""
+    try:
+        return _whole(storage, key) if storage.exists(key) else None
+    except (InvalidInputError, VectorFileError) as error:
+        if isinstance(error.__cause__, OSError):  # not now, but perhaps tomorrow: nothing is moved for that
+            raise LibraryError(
+                f"{storage.locate(key)} might repair a damaged file, but {error}. Make it readable, or go without."
+            ) from error
+        return None

@@ -9,6 +9,7 @@ import pytest
 
 from sega_cli.main import COMMANDS, EPILOG
 from tests.cli.conftest import SegaVec
+from tests.store.servers import Proxy, make_bucket
 
 
 def examples(epilog: str | None) -> list[str]:
@@ -38,12 +39,16 @@ def test_every_command_ends_with_examples(name: str) -> None:
 
 @pytest.mark.parametrize("line", [line for name in COMMANDS for line in examples(command(name).epilog)])
 @pytest.mark.usefixtures("short")
-def test_the_examples_of_commands_work(line: str, sega_vec: SegaVec, folder: Path) -> None:
+def test_the_examples_of_commands_work(line: str, sega_vec: SegaVec, folder: Path, s3: Proxy) -> None:
     arguments = shlex.split(line)[1:]
+    if "s3://bucket" in line:
+        make_bucket(s3.url, "bucket")
     if arguments[0] not in ("record", "demo"):
         sega_vec("record", "a portrait of a man", "--concept", "glasses", "--concept", "smile", "--seed", "21")
     if arguments[0] == "import":
         sega_vec("export", arguments[1])
+    if arguments[0] == "pull":
+        sega_vec("push", arguments[1])
     sega_vec(*arguments, input="y\n")
 
 

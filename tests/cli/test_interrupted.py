@@ -13,7 +13,11 @@ from tests.cli.conftest import FEW, SegaVec
 def test_ctrl_c_keeps_what_was_finished(folder: Path, tiny_model: str) -> None:
     command = ["record", "a man", "--model", tiny_model, *FEW, "--concept", "glasses", "--seed", "0..9999", "--quiet"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "sega_cli", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "sega_cli", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # it is ignored in the background
     )
     assert process.stdout is not None
     finished = [process.stdout.readline().strip() for _ in range(3)]

@@ -1,7 +1,12 @@
 """`sega-vec tag`, `rename` and `note`."""
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 from sega_store import Library
 from tests.cli.conftest import SegaVec
@@ -51,3 +56,17 @@ def test_notes(sega_vec: SegaVec, library: Library) -> None:
     assert "works on drawings \ufffd[2J" in sega_vec("tag", "glasses").stdout
     sega_vec("note", "glasses", "")
     assert library.entry("glasses").notes == ""
+
+
+def test_a_full_disk_is_a_failure_that_loses_nothing(
+    sega_vec: SegaVec, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sega_vec("note", "glasses", "before")
+
+    def full(*_: int) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert "The disk is full: free some space" in sega_vec("note", "glasses", "after", exit_code=1).stderr
+    monkeypatch.undo()
+    assert library.entry("glasses").notes == "before"

@@ -1,15 +1,27 @@
 """Foreign text made harmless, and drawings in characters."""
 
+import json
+
 import click
 import numpy as np
 import pytest
 
-from sega_cli.terminal import clean, heat_map, size, sparkline
+from sega_cli.terminal import clean, escape, heat_map, size, sparkline
+
+EVIL = ["\x1b[2J", "\x9b31m", "\x07", "\x00", "\x7f", "\u202e", "\ud800", "\ue000", "\U000e0041", "a\r\nb\tc"]
 
 
-@pytest.mark.parametrize("evil", ["\x1b[2J", "\x9b31m", "\x07", "\x00", "\u202e", "\ud800", "\ue000", "a\r\nb\tc"])
+@pytest.mark.parametrize("evil", EVIL)
 def test_no_control_character_reaches_the_terminal(evil: str) -> None:
     assert all(c.isprintable() for c in clean(evil))
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_json_says_the_same_without_control_characters(evil: str) -> None:
+    escaped = escape(json.dumps({"text": evil + "é"}, indent=2, ensure_ascii=False))
+    assert all(c.isprintable() or c == "\n" for c in escaped)
+    assert "é" in escaped
+    assert json.loads(escaped) == {"text": evil + "é"}
 
 
 def test_ordinary_text_stays() -> None:

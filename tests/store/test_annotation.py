@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from sega_store import InvalidInputError, VectorFileError
+from sega_store import InvalidInputError
 from sega_store.annotation import MAX_ANNOTATION_BYTES, Annotation, read_annotation
 
 
@@ -34,14 +34,3 @@ def test_the_file_both_ways(tmp_path: Path) -> None:
 def test_broken_rules_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError):
         Annotation(**fields)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"[]", b"{}", b'{"format":2,"name":null,"notes":"","rating":null,"tags":[]}', b'{"format":1}', b"x" * 70_000],
-)
-def test_damaged_files_are_refused(data: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "said.json"
-    path.write_bytes(data)
-    with pytest.raises(VectorFileError, match=r"said\.json"):
-        read_annotation(path)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sega_store import LibraryError
-from sega_store.disk import publish, read_regular, replace
+from sega_store.disk import exists, publish, read_regular, replace
 
 
 def test_publishing_never_replaces(tmp_path: Path) -> None:
@@ -71,3 +71,73 @@ def test_reading_is_bounded(tmp_path: Path) -> None:
     path.write_bytes(b"0123456789")
     assert read_regular(path, 10) == (b"0123456789", 10)
     assert read_regular(path, 10, 4) == (b"0123", 10)
+
+
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The inodes that are synced from now on."""
+    inodes: list[int] = []
+    fsync = os.fsync
+
+    def told(descriptor: int) -> None:
+        inodes.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", told)
+    return inodes
+
+
+def test_what_is_published_is_synced_up_to_the_first_old_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old").touch()
+    inodes = synced(monkeypatch)
+    path = tmp_path / "a" / "b" / "file"
+    publish(path, b"data")
+    assert inodes == [each.stat().st_ino for each in (tmp_path, tmp_path / "a", path, path.parent)]
+    inodes.clear()
+    publish(path.with_name("other"), b"data")
+    assert inodes == [each.stat().st_ino for each in (path.with_name("other"), path.parent)]
+
+
+def test_the_name_of_an_empty_folder_is_synced_for_its_maker_may_be_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a" / "file"
+    (tmp_path / "old").touch()
+    path.parent.mkdir()
+    inodes = synced(monkeypatch)
+    publish(path, b"data")
+    assert inodes == [each.stat().st_ino for each in (tmp_path, path, path.parent)]
+
+
+def test_what_could_not_be_synced_is_not_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    fsync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if os.fstat(descriptor).st_ino == tmp_path.stat().st_ino:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    for _ in range(2):  # also when the file is there already
+        with pytest.raises(LibraryError, match="Input/output error"):
+            publish(path, b"data")
+    assert os.listdir(tmp_path) == ["file"]
+    monkeypatch.undo()
+    assert not publish(path, b"data")
+    assert path.read_bytes() == b"data"
+
+
+def test_looking_tells_missing_from_failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    assert exists(tmp_path / "file")
+    assert not exists(tmp_path / "other")
+    assert not exists(tmp_path / "file" / "below")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "stat", fail)
+    with pytest.raises(LibraryError, match="Input/output error"):
+        exists(tmp_path / "file")

@@ -1,8 +1,6 @@
 from pathlib import Path
 
-import pytest
-
-from sega_store import Library, VectorFileError, folder
+from sega_store import Library, folder
 from sega_store.annotation import Annotation
 from sega_store.parcel import Parcel
 
@@ -27,14 +25,3 @@ def test_other_files_are_passed_over(tmp_path: Path) -> None:
         if not path.exists():
             path.write_text("x")
     assert {parcel.vector.id for parcel in folder.read(tmp_path / "out")} == {p.vector.id for p in PARCELS}
-
-
-def test_a_link_out_of_the_folder_brings_nothing_foreign_in(tmp_path: Path) -> None:
-    folder.write(tmp_path / "out", PARCELS)
-    path = Library(tmp_path / "out").path_of("smile")
-    path.unlink()
-    (tmp_path / "secret").write_text("secret")
-    path.symlink_to(tmp_path / "secret")
-    with pytest.raises(VectorFileError) as caught:
-        list(folder.read(tmp_path / "out"))
-    assert "secret" not in str(caught.value)

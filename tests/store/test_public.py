@@ -29,6 +29,7 @@ def test_public_names() -> None:
         "UnknownRefError",
         "VectorFileError",
         "Verification",
+        "copy_vectors",
         "export_vectors",
         "import_vectors",
         "read_noise",

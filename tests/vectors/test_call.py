@@ -1,72 +1,48 @@
-"""What a call's arguments are to its provenance, and how they change with the prompt."""
+"""A pipeline's call, taken apart."""
 
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from diffusers import StableDiffusionImg2ImgPipeline
-from PIL import Image
 
-from sega_vectors.call import PipelineCall
+from sega_vectors import InvalidInputError
+from sega_vectors.call import PipelineCall, recorded_arguments
 
 from .tiny import stable_diffusion
 
 
-@pytest.fixture(scope="module")
-def pipe() -> Any:
-    return stable_diffusion(pipeline=StableDiffusionImg2ImgPipeline)
+def test_what_is_recorded_of_a_call_can_be_repeated() -> None:
+    pipe = stable_diffusion()
+    call = PipelineCall.bind(pipe, ("a king",), {"guidance_rescale": 0.5, "height": 16, "num_inference_steps": 3})
+    assert call.others == {"guidance_rescale": 0.5, "height": 16}
+    assert recorded_arguments(pipe, call.others) == call.others
 
 
-def bound(pipe: Any, **arguments: Any) -> PipelineCall:
-    return PipelineCall.bind(pipe, (), {"prompt": "a king", **arguments})
+@pytest.mark.parametrize(
+    "arguments",
+    [{"prompt": "x"}, {"num_images_per_prompt": 10**9}, {"latents": 1}, {"trap": 1}, {"ip_adapter_image": "sha256:00"}],
+)
+def test_what_is_never_recorded_is_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError, match=rf"StableDiffusionPipeline takes, met {next(iter(arguments))}"):
+        recorded_arguments(stable_diffusion(), arguments)
 
 
-def test_other_arguments_are_plain_or_hashed(pipe: Any) -> None:
-    call = bound(
-        pipe,
-        strength=0.5,
-        eta=0.0,
-        sigmas=[3.0, 1.0],
-        cross_attention_kwargs={"scale": 0.5},
-        image=torch.zeros(1, 3, 8, 8),
-        ip_adapter_image_embeds=[torch.ones(1, 1, 4)],
-        callback_on_step_end=print,
-        negative_prompt="blurred",
-    )
-    others = call.others
-    assert {name: others[name] for name in ("strength", "sigmas", "cross_attention_kwargs")} == {
-        "strength": 0.5,
-        "sigmas": [3.0, 1.0],
-        "cross_attention_kwargs": {"scale": 0.5},
-    }
-    assert str(others["image"]).startswith("sha256:")
-    assert set(others) == {"strength", "sigmas", "cross_attention_kwargs", "image", "ip_adapter_image_embeds"}
-
-
-def test_a_hash_is_of_the_content(pipe: Any) -> None:
-    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    images: list[Any] = [pixels, Image.fromarray(pixels), torch.from_numpy(pixels.copy())]
-    hashes = {str(bound(pipe, image=image).others["image"]) for image in images}
-    assert len(hashes) == 1
-    others = [pixels + 1, pixels.astype(np.int16), pixels.reshape(3, 4, 4), torch.zeros(2, dtype=torch.bfloat16)]
-    assert len(hashes | {str(bound(pipe, image=image).others["image"]) for image in others}) == 5
-
-
-def test_embeddings_are_named_by_their_hash(pipe: Any) -> None:
-    ones, twos = (bound(pipe, prompt=None, prompt_embeds=torch.full((2, 8, 32), value)) for value in (1.0, 2.0))
-    assert ones.prompt_text(0).startswith("(prompt_embeds sha256:")
-    assert ones.prompt_text(0) != twos.prompt_text(0)
-    assert bound(pipe, prompt="").prompt_text(0) == ""
-    assert bound(pipe, prompt=["a king", ""]).prompt_text(1) == ""
-
-
-def test_another_prompt_has_the_type_of_the_negative_one(pipe: Any) -> None:
-    embeds = torch.zeros(1, 8, 32)
-    assert bound(pipe).with_prompt("glasses").arguments["prompt"] == "glasses"
-    assert bound(pipe, prompt=["a", "b"]).with_prompt("glasses").arguments["prompt"] == ["glasses"] * 2
-    for negative, expected in (("blurred", "glasses"), (["blurred"], ["glasses"]), (None, ["glasses"])):
-        call = bound(pipe, prompt=None, prompt_embeds=embeds, negative_prompt=negative).with_prompt("glasses")
-        assert call.arguments["prompt"] == expected
-        assert call.arguments["prompt_embeds"] is None
-        assert call.arguments["negative_prompt"] == negative
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("prompt", True),
+        ("prompt_2", True),
+        ("prompt_embeds", True),
+        ("pooled_prompt_embeds", True),
+        ("prompt_embeds_mask", True),
+        ("prompt_attention_mask", True),
+        ("negative_prompt", False),
+        ("negative_prompt_embeds", False),
+        ("system_prompt", False),
+        ("num_images_per_prompt", False),
+        ("cross_attention_kwargs", False),
+    ],
+)
+def test_which_arguments_carry_the_text(name: str, text: bool) -> None:
+    pipe = stable_diffusion()
+    call = PipelineCall(pipe, {"prompt": "a king", name: "given"})
+    assert (call.with_prompt("glasses").arguments[name] != "given") == text

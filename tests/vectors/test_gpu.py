@@ -1,11 +1,12 @@
 """On a CUDA device: the same results, and no wait for the host in the step loop."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from sega_vectors import Applier, Concept, PipelineError, Recorder
+from sega_vectors import Applier, Concept, Library, PipelineError, Recorder, SegaGuidance
 from sega_vectors.applier import _AppliedRun
 from sega_vectors.recorder import _RecordedRun
 
@@ -63,6 +64,27 @@ def test_no_step_waits_for_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder, _ = record(pipe)
     Applier(pipe, recorder.vectors, noise=recorder.noises[0])(**CALL)
     assert steps == {_RecordedRun: 6, _AppliedRun: 6}
+
+
+def test_the_guider_reads_timesteps_behind_none_of_the_steps(tmp_path: Path) -> None:
+    """While the device is busy with a step, the next one's timestep is read without waiting for it."""
+    pipe = stable_diffusion().to("cuda")
+    recorder, _ = record(pipe)
+    library = Library(tmp_path)
+    for vector, noise in zip(recorder.vectors, recorder.noises, strict=True):
+        library.add(vector, noise)
+    guider = SegaGuidance(library, list(library), allow=["noise"])  # no denoiser is called that would show one
+    timesteps = pipe.scheduler.timesteps.cuda()
+    prediction = torch.zeros(1, 4, 16, 16, device="cuda")
+    for step, timestep in enumerate(timesteps):
+        guider.set_state(step, len(timesteps), timestep)
+        guider.forward(prediction, prediction)
+        if step == 0:
+            torch.cuda.synchronize()
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            torch.cuda._sleep(2_000_000_000)  # type: ignore[no-untyped-call]  # cycles: about a second
+            done.record()
+    assert not done.query()  # type: ignore[no-untyped-call]
 
 
 def test_model_cpu_offload() -> None:

@@ -1,5 +1,8 @@
 """Noise levels of schedulers, and matching the steps of one schedule to another's."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,9 +15,18 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from sega_vectors.schedule import as_array, first_step, match_steps, noise_levels, noise_ratios, prediction_type
+from sega_vectors import Concept, GuidanceVector, Recorder
+from sega_vectors.schedule import (
+    TrainedSteps,
+    as_array,
+    first_step,
+    match_steps,
+    noise_levels,
+    noise_ratios,
+    prediction_type,
+)
 
-from .tiny import SCHEDULERS
+from .tiny import SCHEDULERS, stable_diffusion
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
@@ -94,6 +106,32 @@ def test_würstchen_s_levels_are_those_that_its_noise_is_added_at() -> None:
     signal = scheduler.add_noise(torch.ones(4, 1), torch.zeros(4, 1), timesteps)
     expected = (noisy / signal).flatten().numpy()
     np.testing.assert_allclose(noise_levels(scheduler, as_array(timesteps)), expected, rtol=1e-4)
+
+
+def recorded_by(config: dict[str, Any]) -> GuidanceVector:
+    recorder = Recorder(stable_diffusion(), [Concept("glasses")])
+    recorder("a king", num_inference_steps=4, output_type="latent", generator=torch.Generator().manual_seed(3))
+    (vector,) = recorder.vectors
+    facts = vector.provenance.scheduler
+    changed = replace(facts, config={**facts.config, **config})
+    return replace(vector, provenance=replace(vector.provenance, scheduler=changed))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"num_train_timesteps": 10**12}, {"beta_start": "0"}, {"beta_schedule": "unheard of"}, {"trained_betas": [0.1]}],
+)
+def test_where_the_recorded_betas_are_of_no_use_steps_match_between_the_recorded_ones(config: dict[str, Any]) -> None:
+    vector = recorded_by(config)
+    between = vector.timesteps[:-1] / 2 + vector.timesteps[1:] / 2
+    found = TrainedSteps(vector).match(np.concatenate([vector.timesteps, between]))
+    assert found.exact
+    apart = TrainedSteps(vector).match(between)
+    assert not apart.exact
+    np.testing.assert_array_equal(apart.lower, [0, 1, 2])
+    assert (apart.weight > 0).all()
+    betas = TrainedSteps(recorded_by({})).match(between)
+    assert (abs(apart.weight - betas.weight) > 1e-3).any()
 
 
 def test_the_first_step_of_a_part_of_a_schedule() -> None:

@@ -1,0 +1,641 @@
+"""What a stranger may send: hostile files of every format, by name, each with a part of what must be said of it.
+
+Most are good files with one thing wrong and every checksum right, so that only the check in question can refuse them.
+"""
+
+import io
+import json
+import os
+import shutil
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import zarr
+from numcodecs import blosc
+from safetensors.numpy import load_file, save
+
+from sega_store import hierarchy, tensors, write_vector
+from sega_store.annotation import Annotation
+from sega_store.bundle import MAX_BUNDLE_ENTRIES
+from sega_store.codec import ArrayFormat
+from sega_store.container import MAX_ENTRIES, pack, unpack
+from sega_store.layout import VECTORS
+from sega_store.parcel import Parcel
+
+from .samples import PREVIEW, Array, noise, vector
+
+Contents = dict[str, bytes]
+Bytes = Callable[[], bytes]
+Change = Callable[[Path], object]
+Facts = dict[str, Any]
+
+VECTOR = vector().with_preview(PREVIEW)
+NOISE = noise()
+PARCEL = Parcel(VECTOR, NOISE, Annotation("mine"))
+FILES = dict(PARCEL.files())
+NOISE_NAME, VECTOR_NAME, SAID_NAME = FILES
+OTHER = dict(Parcel(vector("smile"), noise(3)).files())
+
+# ---------------------------------------------------------------------------------------------------- containers
+
+
+def entries(data: bytes) -> Contents:
+    """The entries of a good file."""
+    return {name: bytes(content) for name, content in unpack(data).items()}
+
+
+def by_zipfile(
+    contents: Mapping[str, bytes], change: Callable[[zipfile.ZipFile], object] = lambda archive: None
+) -> bytes:
+    """A zip as another program makes it, with something more."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in contents.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+        change(archive)
+    return buffer.getvalue()
+
+
+def symlink(good: bytes) -> bytes:
+    """The last entry is called a symbolic link."""
+    regular, link = (struct.pack("<I", mode << 16) for mode in (0o100644, 0o120777))
+    start = good.rindex(regular)
+    return good[:start] + link + good[start + len(link) :]
+
+
+def overlapping(good: bytes) -> bytes:
+    """The directory's last entry is there twice, for the same bytes."""
+    data = bytearray(good)
+    end = data.rindex(b"PK\x05\x06")
+    last = data[data.rindex(b"PK\x01\x02") : end]
+    data[end:end] = last
+    count, size = struct.unpack_from("<HI", data, len(data) - 12)
+    struct.pack_into("<2HI", data, len(data) - 14, count + 1, count + 1, size + len(last))
+    return bytes(data)
+
+
+def declaring(contents: Contents, size: int) -> bytes:
+    """The first entry's header promises a size that isn't there."""
+    data = bytearray(pack(contents))
+    struct.pack_into("<2I", data, 18, size, size)
+    return bytes(data)
+
+
+def containers(contents: Contents) -> dict[str, tuple[Bytes, str]]:
+    """What is no canonical zip of the given entries, or has others."""
+    good = pack(contents)
+    first = next(iter(contents))
+    directory = good.index(b"PK\x01\x02")
+
+    def and_more(name: str) -> Bytes:
+        return lambda: pack({**contents, name: contents[first]})
+
+    more = "entries|named"
+    return {
+        "empty": (lambda: b"", "zip"),
+        "two letters": (lambda: b"PK", "zip"),
+        "no zip": (lambda: b"not a zip", "zip"),
+        "no entries": (lambda: pack({}), "zip|no vector"),
+        "prefix": (lambda: b"junk" + good, "zip"),
+        "trailing junk": (lambda: good + b"junk", "directory"),
+        "two zips": (lambda: good + good, "directory"),
+        "an entry twice": (lambda: good[: len(contents[first]) + 30 + len(first)] + good, "twice"),
+        "a directory entry twice": (lambda: overlapping(good), "directory"),
+        "a comment": (lambda: good[:-2] + b"\5\0hello", "directory"),
+        "cut off": (lambda: good[:-30], "directory"),
+        "no directory": (lambda: good[:directory], "directory"),
+        "made by another program": (lambda: by_zipfile(contents), "plain STORED|directory"),
+        "deflate bomb": (
+            lambda: by_zipfile({}, lambda a: a.writestr(first, bytes(100 << 20), zipfile.ZIP_DEFLATED)),
+            "plain STORED|longer",
+        ),
+        "symlink": (lambda: symlink(good), "directory"),
+        "folder": (lambda: by_zipfile({}, lambda a: a.mkdir(first.split("/")[0])), "STORED|named|entry"),
+        "promises 1 GiB": (lambda: declaring(contents, 1 << 30), "plain STORED|cut off|longer"),
+        "promises 4 GiB": (lambda: declaring(contents, (1 << 32) - 1), "more than|longer"),
+        "traversal": (and_more("../../etc/passwd"), more),
+        "traversal below": (and_more(f"vectors/../{first}"), more),
+        "absolute": (and_more(f"/{first}"), more),
+        "backslashes": (and_more("..\\..\\evil"), more),
+        "a drive": (and_more(f"C:{first}"), more),
+        "a line break": (and_more(f"{first}\n"), more),
+        "a null": (and_more(f"{first}\0"), more),
+        "an escape": (and_more("\x1b[2J"), more),
+        "HTML": (and_more("<script>alert(1)</script>"), more),
+        "a catalogue": (and_more("catalogue.sqlite"), more),
+        "a long name": (and_more("a" * 60_000), "entries|name of an entry"),
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------- vectors
+
+
+def rechecked(chunk: bytes) -> bytes:
+    """A chunk with its crc32c."""
+    return chunk + int(google_crc32c.value(chunk)).to_bytes(4, "little")
+
+
+def canonical(document: Any) -> bytes:
+    """JSON as the format has it, but perhaps with NaN."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def with_facts(contents: Contents, **facts: Any) -> Contents:
+    """Other facts in the root."""
+    root = json.loads(contents["zarr.json"])
+    root["attributes"]["sega_vectors"] |= facts
+    return contents | {"zarr.json": canonical(root)}
+
+
+def with_preview(contents: Contents, **lengths: Any) -> Contents:
+    """Other facts about the pictures."""
+    root = json.loads(contents["zarr.json"])
+    return with_facts(contents, preview=root["attributes"]["sega_vectors"]["preview"] | lengths)
+
+
+def with_arguments(contents: Contents, arguments: Any) -> Contents:
+    """Other arguments of the run."""
+    facts = json.loads(contents["zarr.json"])["attributes"]["sega_vectors"]["provenance"]
+    facts["run"]["arguments"] = arguments
+    return with_facts(contents, provenance=facts)
+
+
+def with_array(contents: Contents, key: str, array: Array) -> Contents:
+    """Another chunk."""
+    shuffle = blosc.BITSHUFFLE if array.dtype == np.uint8 else blosc.SHUFFLE
+    blosc.use_threads = False
+    return contents | {key: rechecked(blosc.compress(array, b"zstd", 5, shuffle))}
+
+
+def with_value(contents: Contents, value: float) -> Contents:
+    """One value changed."""
+    values = VECTOR.values.copy()
+    values[3] = value
+    return with_array(contents, "values/c/0", values)
+
+
+def with_zeros(contents: Contents) -> Contents:
+    """256 MiB of zeros for the values, in 33 kB."""
+    return with_array(contents, "values/c/0", np.zeros(1 << 26, np.float32))
+
+
+def with_support(contents: Contents, change: Callable[[Array], object]) -> Contents:
+    """Another support."""
+    support = np.moveaxis(VECTOR.support, 0, -1).copy().view(np.uint8)
+    change(support)
+    return with_array(contents, "support/c/0/0/0/0", support)
+
+
+def with_blosc_header(contents: Contents, offset: int, value: int) -> Contents:
+    """Another number in the Blosc header of the values."""
+    chunk = bytearray(contents["values/c/0"][:-4])
+    struct.pack_into("<I", chunk, offset, value)
+    return contents | {"values/c/0": rechecked(bytes(chunk))}
+
+
+def without(contents: Contents, *keys: str) -> Contents:
+    """Without some entries."""
+    return {name: content for name, content in contents.items() if name not in keys}
+
+
+def two_of_true(support: Array) -> None:
+    """Booleans of 2, which numpy would take."""
+    support[support == 1] = 2
+
+
+def bomb(size: int) -> Contents:
+    """A vector of nothing but false, right in all but its hash: 8,000 times larger than its file."""
+    data = entries(write_vector(vector(shape=(1, 1, 8), kept=0)))
+    support = ArrayFormat("support", (1, 1, size), "bool", "bitshuffle", first_axis_last=True)
+    data = with_array(with_facts(data, shape=[1, 1, size]), "support/c/0/0/0", np.zeros(size, np.uint8))
+    return data | {"support/zarr.json": support.metadata()}
+
+
+Contented = Callable[[Contents], Contents]
+_INSIDE: dict[str, tuple[Contented, str]] = {
+    "missing chunk": (lambda c: without(c, "values/c/0"), "entries"),
+    "missing support": (lambda c: without(c, "support/c/0/0/0/0"), "entries"),
+    "missing preview": (lambda c: without(c, "preview/c/0"), "entries"),
+    "missing array": (lambda c: without(c, "sigmas/zarr.json", "sigmas/c/0"), "entries"),
+    "missing root": (lambda c: without(c, "zarr.json"), "first entry"),
+    "order": (lambda c: dict(reversed(c.items())), "first entry"),
+    "too many entries": (lambda c: c | {str(n): b"" for n in range(MAX_ENTRIES)}, "more than"),
+    "3.6 PiB": (lambda c: with_facts(c, shape=[1 << 12, 1 << 20, 1 << 20]), "elements"),
+    "4 GiB": (lambda c: with_facts(c, shape=[1 << 12, 1 << 10, 1 << 10]), "limit"),
+    "1 GiB of nothing": (lambda c: bomb(1 << 30), "bomb"),
+    "64 MiB of nothing": (lambda c: bomb(1 << 26), "bomb"),
+    "many dimensions": (lambda c: with_facts(c, shape=[1] * 1000), "dimensions"),
+    "negative shape": (lambda c: with_facts(c, shape=[-1, 2, 2]), "dimensions"),
+    "other shape": (lambda c: with_facts(c, shape=[3, 2, 16]), "entries"),
+    "transposed shape": (lambda c: with_facts(c, shape=[2, 3, 4, 4]), "isn't the one"),
+    "float shape": (lambda c: with_facts(c, shape=[3.0, 2, 4, 4]), "int"),
+    "nnz": (lambda c: with_facts(c, nnz=VECTOR.nnz + 1), "isn't the one"),
+    "dtype": (lambda c: with_facts(c, dtype="float16"), "isn't the one"),
+    "unknown dtype": (lambda c: with_facts(c, dtype="object"), "dtype"),
+    "newer format": (lambda c: with_facts(c, format=2), "upgrade"),
+    "kind": (lambda c: with_facts(c, kind="noise"), "a noise"),
+    "more facts": (lambda c: with_facts(c, more=1), "keys"),
+    "content": (lambda c: with_facts(c, content="0" * 64), "content hashes"),
+    "recipe": (lambda c: with_facts(c, recipe="0" * 64), "recipe"),
+    "lengths of the preview": (lambda c: with_preview(c, before=1 << 29), "bomb"),
+    "a preview of HTML": (lambda c: with_preview(c, media_type="text/html"), "media_type"),
+    "spaces in JSON": (lambda c: c | {"zarr.json": c["zarr.json"] + b" "}, "canonical"),
+    "NaN in JSON": (lambda c: with_facts(c, nnz=float("nan")), "int"),
+    "a key twice in JSON": (lambda c: c | {"zarr.json": b'{"attributes":{},' + c["zarr.json"][1:]}, "canonical"),
+    "deep JSON": (lambda c: c | {"zarr.json": b"[" * 100_000}, "deeper"),
+    "deep JSON in a long string": (lambda c: c | {"zarr.json": b'"' + b'\\"' * 500_000 + b"{" * 40}, "JSON"),
+    "a huge number in JSON": (lambda c: c | {"zarr.json": b"9" * 1_000_000}, "JSON"),
+    "megabytes of attributes": (lambda c: with_facts(c, more="x" * (2 << 20)), "limit"),
+    "a megabyte of empty lists": (lambda c: with_arguments(c, {"x": [[]] * 300_000}), "recipe"),
+    "no JSON": (lambda c: c | {"zarr.json": b"\x00"}, "JSON"),
+    "no group": (lambda c: c | {"zarr.json": b"[]"}, "no file of sega-vectors"),
+    "array metadata": (
+        lambda c: c | {"values/zarr.json": c["values/zarr.json"].replace(b"zstd", b"zlib")},
+        "isn't the one",
+    ),
+    "NaN": (lambda c: with_value(c, np.nan), "finite"),
+    "infinity": (lambda c: with_value(c, np.inf), "finite"),
+    "zero": (lambda c: with_value(c, 0), "zero"),
+    "another value": (lambda c: with_value(c, 0.125), "content hashes"),
+    "other steps": (lambda c: with_array(c, "timesteps/c/0", VECTOR.timesteps + 1), "content hashes"),
+    "NaN for steps": (lambda c: with_array(c, "sigmas/c/0", VECTOR.sigmas * np.nan), "sigmas"),
+    "population": (lambda c: with_support(c, lambda support: support.fill(1)), "support has 96 entries"),
+    "booleans of 2": (lambda c: with_support(c, two_of_true), "other than 0 and 1"),
+    "moved support": (lambda c: with_support(c, lambda support: support.ravel().sort()), "content hashes"),
+    "zstd bomb": (lambda c: with_blosc_header(with_zeros(c), 4, VECTOR.values.nbytes), "decompressed"),
+    "zstd bomb with its size": (with_zeros, "Blosc header"),
+    "Blosc promises 1 GiB": (lambda c: with_blosc_header(c, 4, 1 << 30), "Blosc header"),
+    "Blosc cut": (lambda c: with_blosc_header(c, 12, 20), "Blosc header"),
+    "Blosc blocks": (lambda c: with_blosc_header(c, 8, 1 << 30), "decompressed"),
+    "Blosc codec": (
+        lambda c: c | {"values/c/0": rechecked(blosc.compress(VECTOR.values, b"lz4", 5, 1))},
+        "Blosc header",
+    ),
+    "short chunk": (lambda c: c | {"values/c/0": rechecked(b"\x02")}, "too short"),
+    "no chunk": (lambda c: c | {"values/c/0": b""}, "checksum"),
+}  # fmt: skip
+
+
+def inside(change: Contented) -> Bytes:
+    """A canonical zip with changed entries of a vector."""
+    return lambda: pack(change(entries(FILES[VECTOR_NAME])))
+
+
+HOSTILE_VECTORS: dict[str, tuple[Bytes, str]] = {
+    **containers(entries(FILES[VECTOR_NAME])),
+    **{name: (inside(change), message) for name, (change, message) in _INSIDE.items()},
+    "a noise": (lambda: FILES[NOISE_NAME], "keys"),
+}
+
+
+def with_noise(array: Array) -> bytes:
+    """A noise with other numbers under the same header."""
+    contents = entries(FILES[NOISE_NAME])
+    return pack(with_array(contents, "noise/c/0/0/0", array))
+
+
+HOSTILE_NOISES: dict[str, tuple[Bytes, str]] = {
+    **containers(entries(FILES[NOISE_NAME])),
+    "a vector": (lambda: FILES[VECTOR_NAME], "keys"),
+    "other noise": (lambda: with_noise(NOISE.array + 1), "content hashes"),
+    "NaN": (lambda: with_noise(NOISE.array * np.nan), "finite"),
+    "1 PiB": (lambda: pack(with_facts(entries(FILES[NOISE_NAME]), shape=[1 << 25, 1 << 25])), "elements"),
+    "1 GiB of nothing": (lambda: pack(with_facts(entries(FILES[NOISE_NAME]), shape=[1 << 14, 1 << 14])), "bomb"),
+    "a huge seed": (lambda: pack(with_facts(entries(FILES[NOISE_NAME]), seed=-(10**30))), "seed"),
+}  # fmt: skip
+
+HOSTILE_ANNOTATIONS: dict[str, bytes] = {
+    "empty": b"",
+    "a list": b"[]",
+    "no format": b"{}",
+    "another format": b'{"format":2,"name":null,"notes":"","rating":null,"tags":[]}',
+    "no facts": b'{"format":1}',
+    "large": b"x" * 70_000,
+    "large notes": b'{"format":1,"name":null,"notes":"' + b"x" * 70_000 + b'","rating":null,"tags":[]}',
+    "deep": b"[" * 30_000,
+    "a name with an escape": b'{"format":1,"name":"\\u001b[2J","notes":"","rating":null,"tags":[]}',
+    "a name that turns the line": '{"format":1,"name":"a\u202eb","notes":"","rating":null,"tags":[]}'.encode(),
+    "a tag of two lines": b'{"format":1,"name":null,"notes":"","rating":null,"tags":["a\\nb"]}',
+    "a rating of 6": b'{"format":1,"name":null,"notes":"","rating":6,"tags":[]}',
+    "half a character": b'{"format":1,"name":null,"notes":"\\ud800","rating":null,"tags":[]}',
+    "no UTF-8": b'{"format":1,"name":null,"notes":"\xff","rating":null,"tags":[]}',
+}
+
+# ------------------------------------------------------------------------------------------------------- bundles
+
+
+def bundle_of(**changes: bytes) -> Bytes:
+    """The good bundle with other bytes for `vector`, `noise` or `said`."""
+    names = {"vector": VECTOR_NAME, "noise": NOISE_NAME, "said": SAID_NAME}
+    return lambda: pack({**FILES, **{names[key]: data for key, data in changes.items()}})
+
+
+def too_many() -> bytes:
+    """One entry more than there may be."""
+    names = (f"annotations/{n % 256:02x}/{n % 256:02x}{n:062x}.{'0' * 64}.json" for n in range(MAX_BUNDLE_ENTRIES + 1))
+    return pack(dict.fromkeys(names, b""))
+
+
+HOSTILE_BUNDLES: dict[str, tuple[Bytes, str]] = {
+    **containers(FILES),
+    "upper case": (lambda: pack({**FILES, VECTOR_NAME.replace(VECTOR.id, VECTOR.id.upper()): b""}), "named"),
+    "another folder": (lambda: pack({**FILES, VECTOR_NAME.replace(f"{VECTORS}/", f"{VECTORS}/0"): b""}), "named"),
+    "too many entries": (too_many, "more than"),
+    "another's name": (bundle_of(vector=next(d for n, d in OTHER.items() if n.startswith(VECTORS))), "its hash"),
+    "a noise as a vector": (bundle_of(vector=FILES[NOISE_NAME]), "keys"),
+    "another's noise": (bundle_of(noise=next(iter(OTHER.values()))), "its hash"),
+    "a damaged vector": (bundle_of(vector=FILES[VECTOR_NAME].replace(b"glasses", b"glosses")), "damaged"),
+}  # fmt: skip
+
+# --------------------------------------------------------------------------------------------------- safetensors
+
+
+def parts(path: Path) -> tuple[dict[str, Array], Facts]:
+    """The tensors and the facts of a safetensors file."""
+    data = path.read_bytes()
+    head = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return dict(load_file(path)), json.loads(head["__metadata__"]["sega_vectors"])
+
+
+def changed(**arrays: Any) -> Callable[[Path], bytes]:
+    """The file with other tensors, or without those that are None."""
+
+    def change(path: Path) -> bytes:
+        found, facts = parts(path)
+        kept = {name: array for name, array in {**found, **arrays}.items() if array is not None}
+        return save(kept, {"sega_vectors": json.dumps(facts)})
+
+    return change
+
+
+def saying(change: Callable[[Facts], object]) -> Callable[[Path], bytes]:
+    """The file with other facts."""
+
+    def changed(path: Path) -> bytes:
+        found, facts = parts(path)
+        change(facts)
+        return save(found, {"sega_vectors": json.dumps(facts)})
+
+    return changed
+
+
+def other(name: str) -> Callable[[Path], bytes]:
+    """The file with 1 added to a tensor."""
+    return lambda path: changed(**{name: parts(path)[0][name] + 1})(path)
+
+
+HOSTILE_TENSORS: dict[str, Callable[[Path], bytes]] = {
+    "empty": lambda path: b"",
+    "cut off": lambda path: path.read_bytes()[:-1],
+    "junk behind": lambda path: path.read_bytes() + b"x",
+    "a header of 8 EiB": lambda path: b"\xff" * 8 + path.read_bytes()[8:],
+    "a header of 100 MB": lambda path: (100 << 20).to_bytes(8, "little") + b" " * (100 << 20),
+    "a deep header": lambda path: (100_000).to_bytes(8, "little") + b"[" * 100_000,
+    "no metadata": lambda path: save(parts(path)[0]),
+    "metadata that are no JSON": lambda path: save(parts(path)[0], {"sega_vectors": "{"}),
+    "metadata too deep": lambda path: save(parts(path)[0], {"sega_vectors": "[" * 1000}),
+    "metadata that are a list": lambda path: save(parts(path)[0], {"sega_vectors": "[]"}),
+    "another format": saying(lambda facts: facts["vector"].update(format=2)),
+    "1 TiB": saying(lambda facts: facts["vector"].update(shape=[1 << 10, 1 << 10, 1 << 10, 1 << 8])),
+    "another nnz": saying(lambda facts: facts["vector"].update(nnz=1)),
+    "another prompt": saying(lambda facts: facts["vector"]["provenance"]["run"].update(prompt="x")),
+    "no noise in the facts": saying(lambda facts: facts.update(noise=None)),
+    "another seed's noise": saying(lambda facts: facts["noise"].update(sha256="0" * 64)),
+    "a false annotation": saying(lambda facts: facts.update(annotation="x")),
+    "another list": other("sem_guidance"),
+    "another vector": other("dense"),
+    "other steps": other("timesteps"),
+    "other noise": other("noise"),
+    "a vector with NaN": changed(dense=np.full(VECTOR.shape, np.nan, np.float32)),
+    "a list with NaN": changed(sem_guidance=np.full((3, 1, 2, 4, 4), np.nan, np.float32)),
+    "no vector": changed(dense=None),
+    "one tensor more": changed(more=np.zeros(1)),
+    "another dtype": changed(dense=VECTOR.dense().astype(np.float64)),
+    "another shape": changed(dense=VECTOR.dense().reshape(-1)),
+    "a dtype of another kind": changed(dense=np.zeros(VECTOR.shape, np.bool_)),
+}
+
+# --------------------------------------------------------------------------------------------------- hierarchies
+
+
+def metadata(name: str, **changes: Any) -> Change:
+    """Changes an array's metadata."""
+
+    def change(path: Path) -> None:
+        file = path / VECTORS / VECTOR.id / name / "zarr.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+    return change
+
+
+def facts(**changes: Any) -> Change:
+    """Changes a vector's header."""
+
+    def change(path: Path) -> None:
+        file = path / VECTORS / VECTOR.id / "zarr.json"
+        document = json.loads(file.read_text())
+        document["attributes"]["sega_vectors"].update(changes)
+        file.write_text(json.dumps(document))
+
+    return change
+
+
+def at(name: str, data: bytes | None) -> Change:
+    """Changes a vector's file; None removes it."""
+
+    def change(path: Path) -> None:
+        file = path / VECTORS / VECTOR.id / name
+        if data is None:
+            file.unlink()
+        else:
+            file.write_bytes(data)
+
+    return change
+
+
+def move(path: Path) -> None:
+    """The vector under another id."""
+    (path / VECTORS / VECTOR.id).rename(path / VECTORS / f"{'0' * 64}.{'0' * 64}")
+
+
+def another_noise(path: Path) -> None:
+    """Another noise under the name of the good one."""
+    hierarchy.write(path.parent / "b.zarr", [Parcel(VECTOR, noise(5))])
+    folder = path / "noise" / NOISE.sha256
+    shutil.rmtree(folder)
+    (path.parent / "b.zarr" / "noise" / noise(5).sha256).rename(folder)
+    shutil.rmtree(path.parent / "b.zarr")
+
+
+def rewritten(path: Path) -> None:
+    """Some other numbers, written by zarr itself."""
+    array = zarr.open_array(path / VECTORS / VECTOR.id / "dense", mode="r+")
+    array[0, 0, 0, 0] = 7
+
+
+def dense(chunk: bytes, size: int) -> Change:
+    """Another dense array, of so many float32, right in all but its hash."""
+
+    def change(path: Path) -> None:
+        shape = [1, 1, size]
+        facts(shape=shape, nnz=0)(path)
+        grid = {"name": "regular", "configuration": {"chunk_shape": shape}}
+        metadata("dense", shape=shape, chunk_grid=grid, dimension_names=["step", "channel", "space_0"])(path)
+        file = path / VECTORS / VECTOR.id / "dense/c/0/0/0"
+        shutil.rmtree(file.parent / "0")
+        file.write_bytes(chunk)
+
+    return change
+
+
+def dense_bomb(path: Path) -> None:
+    """1 GiB of zeros in a chunk of 130 kB."""
+    dense(with_array({}, "dense", np.zeros(1 << 28, np.float32))["dense"], 1 << 28)(path)
+
+
+def beyond_blosc(path: Path) -> None:
+    """A chunk that promises 2 GiB, for which numcodecs raises a `SystemError`, and is long enough for them."""
+    size = 1 << 21
+    header = struct.pack("<4B3I", 2, 1, 4 << 5, 4, 1 << 31, 1 << 18, 16 + size)
+    dense(rechecked(header + bytes(size)), 1 << 29)(path)
+
+
+def linked(name: str, target: str) -> Change:
+    """A symbolic link in the place of a vector's file."""
+
+    def change(path: Path) -> None:
+        file = path / VECTORS / VECTOR.id / name
+        file.unlink()
+        file.symlink_to(target)
+
+    return change
+
+
+HOSTILE_HIERARCHIES: dict[str, Change] = {
+    "a missing chunk": at("dense/c/0/0/0/0", None),
+    "an empty chunk": at("dense/c/0/0/0/0", b""),
+    "a long chunk": at("dense/c/0/0/0/0", bytes(1 << 20)),
+    "a missing preview": at("preview/c/0", None),
+    "a bomb": dense_bomb,
+    "more than Blosc holds": beyond_blosc,
+    "a link to a file": linked("dense/c/0/0/0/0", "/etc/passwd"),
+    "a link to a device": linked("dense/c/0/0/0/0", "/dev/zero"),
+    "a link for metadata": linked("dense/zarr.json", "/dev/zero"),
+    "other numbers": rewritten,
+    "3.6 PiB": metadata("dense", shape=[1 << 52]),
+    "3.6 PiB in the header": facts(shape=[1 << 20, 1 << 10, 1 << 10, 1 << 10]),
+    "1 TiB in the header": facts(shape=[1 << 10, 1 << 10, 1 << 10, 1 << 8], nnz=1),
+    "other codecs": metadata("dense", codecs=[{"name": "bytes", "configuration": {"endian": "big"}}]),
+    "storage transformers": metadata("dense", storage_transformers=[{"name": "x"}]),
+    "unknown metadata": metadata("dense", must_understand=True),
+    "no metadata": at("dense/zarr.json", None),
+    "metadata that are a list": at("zarr.json", b"[]"),
+    "metadata too deep": at("zarr.json", b"[" * 100_000),
+    "metadata too long": at("zarr.json", b" " * (2 << 20)),
+    "no header": at("zarr.json", b'{"attributes":{}}'),
+    "another format": facts(format=2),
+    "another nnz": facts(nnz=1),
+    "another recipe": facts(recipe="0" * 64),
+    "another's name": move,
+    "another's noise": another_noise,
+}
+
+# ------------------------------------------------------------------------------------------------------- folders
+
+
+def instead(name: str, make: Change) -> Change:
+    """Something else in the place of a library's file."""
+
+    def change(path: Path) -> None:
+        (path / name).unlink()
+        make(path / name)
+
+    return change
+
+
+def holes(size: int, head: bytes = b"") -> Change:
+    """A file of nothing, which takes no room on the stranger's disk."""
+
+    def make(path: Path) -> None:
+        path.write_bytes(head)
+        with path.open("r+b") as file:
+            file.truncate(size)
+
+    return make
+
+
+def fifo(path: Path) -> None:
+    """A pipe, which blocks whoever opens it."""
+    os.mkfifo(path)
+
+
+HOSTILE_FOLDERS: dict[str, Change] = {
+    "a link to a file": instead(VECTOR_NAME, lambda path: path.symlink_to("/etc/passwd")),
+    "a link to a device": instead(VECTOR_NAME, lambda path: path.symlink_to("/dev/zero")),
+    "a link to itself": instead(VECTOR_NAME, lambda path: path.symlink_to(path.name)),
+    "a link for a noise": instead(NOISE_NAME, lambda path: path.symlink_to("/dev/zero")),
+    "a link for an annotation": instead(SAID_NAME, lambda path: path.symlink_to("/dev/zero")),
+    "a pipe": instead(VECTOR_NAME, fifo),
+    "a folder": instead(VECTOR_NAME, lambda path: path.mkdir()),
+    "2 GiB of nothing": instead(VECTOR_NAME, holes(1 << 31)),
+    "1 TiB of nothing": instead(VECTOR_NAME, holes(1 << 40)),
+    "2 GiB behind a vector": instead(VECTOR_NAME, holes(1 << 31, FILES[VECTOR_NAME])),
+    "2 GiB behind a noise": instead(NOISE_NAME, holes(1 << 31, FILES[NOISE_NAME])),
+    "another's noise": instead(NOISE_NAME, lambda path: path.write_bytes(next(iter(OTHER.values())))),
+}
+
+
+def good_tensors(path: Path) -> None:
+    """The good safetensors file."""
+    tensors.write(path, [PARCEL])
+
+
+def good_hierarchy(path: Path) -> None:
+    """The good hierarchy."""
+    hierarchy.write(path, [PARCEL])
+
+
+def good_folder(path: Path) -> None:
+    """The good folder, written without syncs."""
+    for name, data in FILES.items():
+        (path / name).parent.mkdir(parents=True)
+        (path / name).write_bytes(data)
+
+
+def make_all(folder: Path) -> dict[str, Path]:
+    """Writes everything as an export of its format, a path each; vectors, noises and annotations as folders."""
+    paths: dict[str, Path] = {}
+
+    def path_of(kind: str, name: str, suffix: str = "") -> Path:
+        paths[f"{kind}: {name}"] = folder / f"{len(paths)}{suffix}"
+        return paths[f"{kind}: {name}"]
+
+    for kind, table, file in (("vector", HOSTILE_VECTORS, VECTOR_NAME), ("noise", HOSTILE_NOISES, NOISE_NAME)):
+        for name, (build, _) in table.items():
+            path = path_of(kind, name)
+            good_folder(path)
+            (path / file).write_bytes(build())
+    for name, data in HOSTILE_ANNOTATIONS.items():
+        path = path_of("annotation", name)
+        good_folder(path)
+        (path / SAID_NAME).write_bytes(data)
+    for name, change in HOSTILE_FOLDERS.items():
+        path = path_of("folder", name)
+        good_folder(path)
+        change(path)
+    for name, (build, _) in HOSTILE_BUNDLES.items():
+        path_of("bundle", name, ".zip").write_bytes(build())
+    for name, damage in HOSTILE_TENSORS.items():
+        path = path_of("safetensors", name, ".safetensors")
+        good_tensors(path)
+        path.write_bytes(damage(path))
+    for name, change in HOSTILE_HIERARCHIES.items():
+        path = path_of("zarr", name, ".zarr")
+        good_hierarchy(path)
+        change(path)
+    return paths

@@ -1,0 +1,200 @@
+"""Every hostile file is refused, wherever it comes in, with one error and in little memory and time."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sega_store import Library, VectorFileError, import_vectors, read_noise, read_vector
+from sega_store.annotation import read_annotation
+from sega_store.codec import ALWAYS_BYTES
+from sega_store.container import pack
+from sega_store.parcel import Parcel
+
+from .hostile import (
+    FILES,
+    HOSTILE_ANNOTATIONS,
+    HOSTILE_BUNDLES,
+    HOSTILE_FOLDERS,
+    HOSTILE_HIERARCHIES,
+    HOSTILE_NOISES,
+    HOSTILE_TENSORS,
+    HOSTILE_VECTORS,
+    NOISE_NAME,
+    OTHER,
+    SAID_NAME,
+    VECTOR,
+    VECTOR_NAME,
+    good_folder,
+    good_hierarchy,
+    good_tensors,
+    make_all,
+)
+from .samples import vector
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    return tmp_path / "export"
+
+
+def refuse(library: Library, path: Path, match: str = "") -> None:
+    """Importing the path is refused, and nothing is added or left behind."""
+    before = sorted(path.parent.iterdir())
+    with pytest.raises(VectorFileError, match=match or None) as caught:
+        import_vectors(library, path)
+    assert caught.value.file.startswith(str(path))
+    assert len(caught.value.problem) <= 1000
+    assert not library.root.exists()
+    assert sorted(path.parent.iterdir()) == before
+
+
+def refuse_file(library: Library, export: Path, name: str, data: bytes, match: str = "") -> None:
+    """A file in a library is refused by all who read it, and the other vector is found as before."""
+    good_folder(export)
+    for other, good in OTHER.items():
+        (export / other).parent.mkdir(parents=True, exist_ok=True)
+        (export / other).write_bytes(good)
+    (export / name).write_bytes(data)
+    received = Library(export)
+    assert [entry.id for entry in received.search("smile")] == [received.resolve("smile")]
+    assert received["smile"].concept.text == "smile"
+    assert [damage.path for damage in received.verify().damages] == [export / name]
+    assert {error.file for error in received.damaged()} <= {str(export / name)}
+    assert all(len(error.problem) <= 1000 for error in received.damaged())
+    refuse(library, export, match)
+    bundle = export.with_suffix(".zip")
+    bundle.write_bytes(pack(FILES | OTHER | {name: data}))
+    refuse(library, bundle, match)
+
+
+@pytest.mark.parametrize("case", HOSTILE_VECTORS)
+def test_vectors(case: str, library: Library, export: Path) -> None:
+    build, message = HOSTILE_VECTORS[case]
+    data = build()
+    for source in (data, export.with_suffix(".zarr.zip")):
+        if isinstance(source, Path):
+            source.write_bytes(data)
+        with pytest.raises(VectorFileError, match=message) as caught:
+            read_vector(source)
+        assert caught.value.file == (str(source) if isinstance(source, Path) else f"<{len(data)} bytes>")
+        assert len(caught.value.problem) <= 1000
+    refuse_file(library, export, VECTOR_NAME, data, message)
+    received = Library(export)
+    if VECTOR.id in received:  # what its header says is right
+        with pytest.raises(VectorFileError):
+            received[VECTOR.id]
+    else:
+        assert [error.file for error in received.damaged()] == [str(export / VECTOR_NAME)]
+
+
+@pytest.mark.parametrize("case", HOSTILE_NOISES)
+def test_noises(case: str, library: Library, export: Path) -> None:
+    build, message = HOSTILE_NOISES[case]
+    data = build()
+    with pytest.raises(VectorFileError, match=message):
+        read_noise(data)
+    refuse_file(library, export, NOISE_NAME, data, message)
+    with pytest.raises(VectorFileError, match=message):
+        Library(export).noise(VECTOR.id)
+
+
+@pytest.mark.parametrize("case", HOSTILE_ANNOTATIONS)
+def test_annotations(case: str, library: Library, export: Path) -> None:
+    refuse_file(library, export, SAID_NAME, HOSTILE_ANNOTATIONS[case])
+    with pytest.raises(VectorFileError):
+        read_annotation(export / SAID_NAME)
+    assert [error.file for error in Library(export).damaged()] == [str(export / SAID_NAME)]
+
+
+@pytest.mark.parametrize("case", HOSTILE_BUNDLES)
+def test_bundles(case: str, library: Library, export: Path) -> None:
+    build, message = HOSTILE_BUNDLES[case]
+    export.write_bytes(build())
+    refuse(library, export, message)
+
+
+@pytest.mark.parametrize("case", HOSTILE_TENSORS)
+def test_safetensors(case: str, library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    good_tensors(path)
+    path.write_bytes(HOSTILE_TENSORS[case](path))
+    refuse(library, path)
+
+
+@pytest.mark.parametrize("case", HOSTILE_HIERARCHIES)
+def test_hierarchies(case: str, library: Library, export: Path) -> None:
+    good_hierarchy(export)
+    HOSTILE_HIERARCHIES[case](export)
+    refuse(library, export)
+
+
+@pytest.mark.parametrize("case", HOSTILE_FOLDERS)
+def test_folders(case: str, library: Library, export: Path) -> None:
+    good_folder(export)
+    HOSTILE_FOLDERS[case](export)
+    assert len(Library(export).verify().damages) == 1
+    assert len(Library(export).search()) in (0, 1)
+    refuse(library, export)
+
+
+@pytest.mark.parametrize("good", [good_folder, good_hierarchy, good_tensors, "bundle"])
+def test_what_they_are_made_from_is_accepted(good: Any, library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors" if good is good_tensors else tmp_path / "a"
+    if good == "bundle":
+        path.write_bytes(pack(FILES))
+    else:
+        good(path)
+    assert import_vectors(library, path).added == (VECTOR.id,)
+
+
+READER = """
+import json, os, resource, signal, sys
+from sega_store import Library, VectorFileError, import_vectors
+import safetensors, sega_store.exchange, numcodecs.blosc  # whose size isn't the file's doing
+
+for name, path in json.load(sys.stdin).items():
+    child = os.fork()
+    if not child:
+        signal.alarm(60)
+        try:
+            import_vectors(Library(sys.argv[1]), path)
+        except VectorFileError:
+            os._exit(0)
+        os._exit(1)
+    _, status, used = os.wait4(child, 0)
+    print(json.dumps([name, status, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime]))
+"""
+
+
+def cost(paths: Mapping[str, Path], nowhere: Path) -> dict[str, tuple[int, float, float]]:
+    """What refusing each path costs a process of its own: exit status, its largest resident set in MiB, CPU seconds."""
+    done = subprocess.run(
+        [sys.executable, "-c", READER, str(nowhere)],
+        input=json.dumps({name: str(path) for name, path in paths.items()}),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    return {name: tuple(rest) for name, *rest in map(json.loads, done.stdout.splitlines())}
+
+
+def test_memory_and_time_are_bounded(tmp_path: Path) -> None:
+    paths = make_all(tmp_path) | {"the largest that 8 kB may ask for": tmp_path / "large"}
+    for name, data in Parcel(vector(shape=(1, 1, ALWAYS_BYTES - 16), kept=0)).files():
+        (paths["the largest that 8 kB may ask for"] / name).parent.mkdir(parents=True)
+        (paths["the largest that 8 kB may ask for"] / name).write_bytes(data)
+    found = cost(paths, tmp_path / "nowhere")
+    assert len(found) > 200
+    assert [name for name, (status, _, _) in found.items() if status] == ["the largest that 8 kB may ask for"]
+    assert {name: mebibytes for name, (_, mebibytes, _) in found.items() if mebibytes > 200} == {}
+    assert {name: seconds for name, (_, _, seconds) in found.items() if seconds > 5} == {}
