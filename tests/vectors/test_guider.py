@@ -248,6 +248,7 @@ def test_another_shape_is_refused(library: Library) -> None:
         modular_run(guided(SegaGuidance(library, ["glasses"])), {**OTHER, "width": 64})
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch's own, where it imports its compiler
 def test_another_architecture_is_refused(library: Library) -> None:
     guider = SegaGuidance(library, ["glasses"])
     guider.set_state(0, 6, torch.tensor(999.0))
