@@ -85,7 +85,7 @@ class _Batch:
         self._added: set[str] = set()
         self._unnamed: set[str] = set()
         self._lock = threading.Lock()
-        self._noises: dict[str, bytes | None] = {}
+        self._noises: set[str] = set()
         self._noise_locks = {row.noise: threading.Lock() for row in self._rows.values()}
 
     def copy(self, pool: ThreadPoolExecutor) -> Imported:
@@ -127,11 +127,9 @@ class _Batch:
             if sha256 in self._noises:
                 return
             source, key = self._source.storage, layout.noise_key(sha256)
-            data = None
             if not self._target.storage.exists(key) and source.exists(key):
-                data = _checked(source, key, partial(check_noise, sha256))[0]
-                self._target.storage.publish(key, data)
-            self._noises[sha256] = data
+                self._publish_noise(sha256)
+            self._noises.add(sha256)
 
     def _copy_vector(self, identity: str) -> Entry | EllipsisType:
         """The row of a vector that is new to the target; `...` if only its catalogue doesn't know the vector."""
@@ -158,10 +156,15 @@ class _Batch:
     def _announce(self) -> None:
         if self._changes:
             self._target.announce(self._changes)
-        for sha256, data in self._noises.items():
-            key = layout.noise_key(sha256)
-            if data is not None and not self._target.storage.exists(key):  # a removal saw it unused before it was used
-                self._target.storage.publish(key, data)
+        for sha256 in {self._rows[identity].noise for identity in self._added}:
+            key = layout.noise_key(sha256)  # a removal may have seen it unused before it was used
+            if not self._target.storage.exists(key) and self._source.storage.exists(key):
+                self._publish_noise(sha256)
+
+    def _publish_noise(self, sha256: str) -> None:
+        key = layout.noise_key(sha256)
+        data, _ = _checked(self._source.storage, key, partial(check_noise, sha256))
+        self._target.storage.publish(key, data)
 
 
 def _checked(storage: Storage, key: str, check: Callable[[bytes], _T]) -> tuple[bytes, _T]:

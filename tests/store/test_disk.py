@@ -1,12 +1,13 @@
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sega_store import LibraryError
-from sega_store.disk import exists, publish, read_regular, replace
+from sega_store.disk import exists, publish, read_regular, replace, write
 
 
 def test_publishing_never_replaces(tmp_path: Path) -> None:
@@ -64,6 +65,23 @@ def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(LibraryError, match="is a folder"):
         publish(tmp_path / "file" / "below", b"data")
+
+
+def test_what_is_written_in_parts_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "aside"
+
+    def interrupted() -> Iterator[bytes]:
+        yield b"half"
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        write(path, interrupted())
+    assert not path.exists()
+    write(path, [b"all", b" of it"])
+    assert path.read_bytes() == b"all of it"
+    with pytest.raises(FileExistsError):
+        write(path, [b"other"])
+    assert path.read_bytes() == b"all of it"
 
 
 def test_reading_is_bounded(tmp_path: Path) -> None:

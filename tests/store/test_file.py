@@ -21,6 +21,7 @@ from sega_store import (
 )
 from sega_store.codec import ALWAYS_BYTES
 from sega_store.container import pack, unpack
+from sega_store.file import check_noise_size, check_vector_size
 from sega_store.header import VectorHeader, read_header
 
 from .samples import PREVIEW, Array, noise, vector, vectors
@@ -148,6 +149,16 @@ def test_the_memory_limit_is_a_parameter() -> None:
     data = write_vector(SAMPLES["large"])
     with pytest.raises(VectorFileError, match="limit of 1000"):
         read_vector(data, max_bytes=1000)
+
+
+def test_a_size_that_the_beginning_does_not_promise_is_refused() -> None:
+    for data, check_size in ((write_vector(vector()), check_vector_size), (write_noise(noise()), check_noise_size)):
+        check_size(data, len(data))
+        check_size(data[: len(data) // 2], len(data))
+        with pytest.raises(InvalidInputError, match="more than its arrays"):
+            check_size(data, 1 << 30)
+        with pytest.raises(InvalidInputError):
+            check_size(bytes(1 << 10), 1 << 30)
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:

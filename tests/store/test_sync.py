@@ -120,6 +120,24 @@ def test_a_name_that_is_taken_is_left_out(library: Library, source: Library) -> 
 
 
 @both_ways
+def test_a_noise_that_was_there_and_is_removed_meanwhile_is_there(
+    library: Library, source: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = some(4)[0], some(4)[3]  # of one noise
+    library.add(one, noise(seed=0))
+    publish = library.storage.publish
+
+    def remove_first(key: str, data: bytes) -> bool:
+        if key == vector_key(other.id):
+            Library(library.where).remove(one.id)
+        return publish(key, data)
+
+    monkeypatch.setattr(library.storage, "publish", remove_first)
+    copy_vectors(source, library, [other.id])
+    assert library.noise(other.id) == noise(seed=0)
+
+
+@both_ways
 @pytest.mark.parametrize("kind", ["vector", "noise", "annotation"])
 def test_a_damaged_file_is_not_copied(library: Library, source: Library, kind: str) -> None:
     one = some(2)[1]

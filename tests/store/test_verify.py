@@ -1,11 +1,12 @@
 import os
 import random
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sega_store import Library, LibraryError, UnknownRefError, Verification
+from sega_store import Library, LibraryError, UnknownRefError, VectorFileError, Verification, copy_vectors
 from sega_store.layout import annotation_path, noise_path, vector_path
 
 from .samples import PREVIEW, noise, provenance, vector
@@ -34,6 +35,20 @@ def other(tmp_path: Path, full: Library) -> Library:
     for identity in full:
         other.add(full[identity], full.noise(identity))
     return other
+
+
+def test_what_is_too_large_is_not_read(full: Library, tmp_path: Path) -> None:
+    entry = full.entry("mine")
+    for path in (full.path_of("mine"), noise_path(full.root, entry.noise), annotation_path(full.root, entry.id)):
+        os.truncate(path, 1 << 30)
+    copy = Library(tmp_path / "copy")
+    tracemalloc.start()
+    assert len(full.verify().damages) == 3
+    for read in (lambda: full[entry.id], lambda: full.noise(entry.id), lambda: copy_vectors(full, copy, [entry.id])):
+        with pytest.raises(VectorFileError, match="bytes, more than"):
+            read()
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
 
 
 def test_a_whole_library_has_no_damage(full: Library, library: Library) -> None:
