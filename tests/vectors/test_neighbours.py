@@ -490,7 +490,7 @@ def test_compilation(in_place: bool) -> None:
 
 
 CACHES: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "first block": ("wan", lambda pipe: FirstBlockCacheConfig(threshold=0.5)),
+    "first block": ("wan", lambda pipe: FirstBlockCacheConfig(threshold=0.7)),
     "pyramid attention": (
         "flux",
         lambda pipe: PyramidAttentionBroadcastConfig(
@@ -521,7 +521,7 @@ def test_caches_of_the_denoiser(cache: str) -> None:
     pipe, call = FAMILIES[family].build(), {**FAMILIES[family].arguments, "num_inference_steps": 6}
     recorder = Recorder(pipe, [GLASSES])
     recorded, plain = run(recorder, call), run(pipe, call)
-    edit = (recorded - plain).norm()
+    edit = (recorded - plain).flatten()
     pipe.transformer.enable_cache(configure(pipe))
     cached = run(pipe, call)
     assert not torch.equal(cached, plain)
@@ -532,8 +532,8 @@ def test_caches_of_the_denoiser(cache: str) -> None:
     assert torch.equal(drawn.get_state(), state)
     applied = run(Applier(pipe, recorder.vectors), call)
     assert torch.equal(applied, run(Applier(pipe, recorder.vectors, noise=recorder.noises[0]), call, generator=None))
-    assert (applied - cached).norm() > 0.5 * edit
-    assert (applied - recorded).norm() < 0.5 * edit
+    assert (applied - cached).norm() > 0.5 * edit.norm()
+    assert torch.cosine_similarity((applied - cached).flatten(), edit, dim=0) > 0.9
     assert torch.equal(run(Applier(pipe, recorder.vectors, edit_guidance_scale=0), call), cached)
     assert torch.equal(run(pipe, call), cached)
     pipe.transformer.disable_cache()
