@@ -26,6 +26,7 @@ from scipy import stats
 from sega_store import GuidanceVector, InitialNoise
 from sega_vectors import Applier, Concept, Recorder, load_pipeline
 from sega_vectors.judge import Judge
+from sega_vectors.transfer import wilson
 
 CONDITIONS = ("plain", "SEGA itself", "same noise", "other noise")
 BATCH = 16
@@ -61,12 +62,6 @@ class Settings:
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "hat, applied at 20": ("hat", {"apply_guidance_scale": 20.0, "first_seed": 60_000}),
 }
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a proportion."""
-    interval = stats.binomtest(hits, count).proportion_ci(0.95, "wilson")
-    return float(interval.low), float(interval.high)
 
 
 class Study:
