@@ -65,7 +65,7 @@ def read_annotation(path: Path) -> Annotation:
     try:
         return parse_annotation(read_regular(path, MAX_ANNOTATION_BYTES)[0])
     except InvalidInputError as error:
-        raise VectorFileError(str(path), str(error)) from None
+        raise VectorFileError(str(path), str(error)) from error.__cause__
 
 
 def load_annotation(storage: "Storage", identity: str) -> Annotation:

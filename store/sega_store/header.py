@@ -183,7 +183,7 @@ def header_by(name: str, read: Callable[[int], tuple[bytes, int]]) -> tuple[Vect
             data, size = read(end)
         return parse_root(root_of(data), VectorHeader), size
     except InvalidInputError as error:
-        raise VectorFileError(name, str(error)) from None
+        raise VectorFileError(name, str(error)) from error.__cause__
 
 
 def _root_end(data: bytes) -> int:

@@ -2,9 +2,9 @@
 
 A folder's modification time changes with every name that appears in it or goes, vectors are immutable and annotations
 are replaced; so only folders whose time has changed are read again. One that changed in the last two seconds counts as
-changed, for file systems count time in steps; so does one with damage, which may be a disk that couldn't be read for a
-moment. What shares two first digits is one transaction: a reader sees all of it or nothing, and other writers get their
-turn.
+changed, for file systems count time in steps; so does one with a file that couldn't be read, for the disk may have
+failed for a moment. What is wrong with a file's content is noted once, for to find it may take a while. What shares two
+first digits is one transaction: a reader sees all of it or nothing, and other writers get their turn.
 """
 
 import os
@@ -47,12 +47,13 @@ def refresh(db: sqlite3.Connection, root: Path, step: Callable[[], object] = lam
     stale = [path for path in known.keys() | present.keys() if known.get(path) != present.get(path)]
     for digits in sorted({path[-2:] for path in stale}):
         db.execute("BEGIN IMMEDIATE")
-        _read_vectors(db, root / layout.VECTORS / digits, step)
-        _read_annotations(db, root / layout.ANNOTATIONS / digits)
+        unread = {
+            f"{layout.VECTORS}/{digits}": _read_vectors(db, root / layout.VECTORS / digits, step),
+            f"{layout.ANNOTATIONS}/{digits}": _read_annotations(db, root / layout.ANNOTATIONS / digits),
+        }
         for path in [path for path in stale if path[-2:] == digits]:
             if path in present:
-                whole = not _has_damage(db, root / path)
-                settled = present[path] if whole and present[path] < now - SETTLED_NS else UNSETTLED
+                settled = UNSETTLED if unread[path] or present[path] >= now - SETTLED_NS else present[path]
                 if known.get(path) != settled:  # nothing is written, and nothing synced, for nothing
                     db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (path, settled))
             else:
@@ -60,7 +61,9 @@ def refresh(db: sqlite3.Connection, root: Path, step: Callable[[], object] = lam
         db.execute("COMMIT")
 
 
-def _read_vectors(db: sqlite3.Connection, folder: Path, step: Callable[[], object]) -> None:
+def _read_vectors(db: sqlite3.Connection, folder: Path, step: Callable[[], object]) -> bool:
+    """Lists the vectors of a folder; whether a file of it couldn't be read."""
+    unread = False
     files = layout.vectors_in(folder)
     listed = {row[0] for row in db.execute("SELECT id FROM vectors WHERE id >= ? AND id < ?", _range(folder.name))}
     _forget_damage(db, folder)
@@ -74,10 +77,14 @@ def _read_vectors(db: sqlite3.Connection, folder: Path, step: Callable[[], objec
             put_row(db, entry_of(header, size))
         except VectorFileError as error:
             _note_damage(db, error)
+            unread |= isinstance(error.__cause__, OSError)
         step()
+    return unread
 
 
-def _read_annotations(db: sqlite3.Connection, folder: Path) -> None:
+def _read_annotations(db: sqlite3.Connection, folder: Path) -> bool:
+    """Lists the annotations of a folder; as `_read_vectors`."""
+    unread = False
     files = layout.annotations_in(folder)
     states = {identity: _state(file) for identity, file in files.items()}
     _forget_damage(db, folder)
@@ -92,8 +99,10 @@ def _read_annotations(db: sqlite3.Connection, folder: Path) -> None:
                 annotation = read_annotation(Path(files[identity]))
         except VectorFileError as error:
             _note_damage(db, error)
+            unread |= isinstance(error.__cause__, OSError)
             state = "damaged"
         annotate_row(db, identity, annotation, state)
+    return unread
 
 
 def _state(file: os.DirEntry[str]) -> str:
@@ -160,11 +169,6 @@ def _range(prefix: str) -> tuple[str, str]:
 def _forget_damage(db: sqlite3.Connection, folder: Path) -> None:
     start = f"{folder}{os.sep}"
     db.execute("DELETE FROM damaged WHERE substr(path, 1, ?) = ?", (len(start), start))
-
-
-def _has_damage(db: sqlite3.Connection, folder: Path) -> bool:
-    start = f"{folder}{os.sep}"
-    return bool(db.execute("SELECT 1 FROM damaged WHERE substr(path, 1, ?) = ?", (len(start), start)).fetchone())
 
 
 def _note_damage(db: sqlite3.Connection, error: VectorFileError) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -206,18 +206,29 @@ def test_a_file_too_large_for_the_system(library: Library, monkeypatch: pytest.M
         library.add(vector())
 
 
-def test_a_vector_that_can_not_be_read_for_a_moment_comes_back(library: Library) -> None:
-    identity = library.add(vector())
+@pytest.mark.parametrize("kind", [layout.VECTORS, layout.ANNOTATIONS])
+def test_a_file_that_can_not_be_read_for_a_moment_comes_back(
+    kind: str, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = library.add(vector(), name="mine")
     path = layout.vector_path(library.root, identity)
-    aside = path.rename(library.root / "aside")
-    path.mkdir()
-    os.utime(path.parent, (0, 0))  # as if it had settled
-    with pytest.raises(UnknownRefError, match=f"1 files can't be listed; the first is {path}"):
-        library.resolve("glasses")
-    path.rmdir()
-    aside.rename(path)
-    os.utime(path.parent, (0, 0))
-    assert list(library) == [identity]
+    if kind == layout.ANNOTATIONS:
+        path = layout.annotation_path(library.root, identity)
+    for folder in library.root.glob("*/*"):
+        os.utime(folder, (0, 0))  # as if it had settled
+    opened = Path.open
+
+    def fail(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self == path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return opened(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", fail)
+        library.rebuild()
+        with pytest.raises(UnknownRefError, match=f"1 files can't be listed; the first is {path}"):
+            library.resolve("mine")
+    assert library.resolve("mine") == identity
 
 
 def test_catalogues_of_killed_processes_go(library: Library, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,10 @@ def test_only_new_files_are_read_and_told(library: Library, monkeypatch: pytest.
     library.refresh(lambda: steps.append(None))
     assert len(steps) == len(read) == 21
     time.sleep(refresh.SETTLED_NS / 1e9)
+    library.refresh()
+    read.clear()
+    library.refresh()
+    assert not read  # the damaged one neither: a hostile file may take long
     new = put(library, created("2026-01-02T00:00:00Z", "new"))
     read.clear()
     library.refresh()
