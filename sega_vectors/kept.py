@@ -16,7 +16,8 @@ class KeptEntries:
     """Collects m_t of every step.
 
     On a CUDA device each step's m_t goes to pinned host memory behind the run's own work; what has arrived is reduced
-    to its entries when the next step comes, so few dense steps exist at once. The host waits once, at the end.
+    to its entries when the next step comes, so few dense steps exist at once. Other devices than the CPU keep them
+    until the end. The host waits once, then.
     """
 
     def __init__(self) -> None:
@@ -62,6 +63,8 @@ class KeptEntries:
     def _reduce_arrived(self, wait: bool) -> None:
         while self._arriving:
             arrived, kept = self._arriving[0]
+            if kept.device.type != "cpu" and not wait:
+                return
             if arrived is not None and not wait and not arrived.query():  # type: ignore[no-untyped-call]
                 return
             if arrived is not None:
@@ -70,6 +73,7 @@ class KeptEntries:
             self._reduce(kept)
 
     def _reduce(self, kept: Tensor) -> None:
+        kept = kept.cpu()
         nonzero = (kept != 0).flatten(2).flatten(0, 1)
         rows = as_numpy(kept).reshape(nonzero.shape)
         places = [np.flatnonzero(row) for row in nonzero.numpy()]

@@ -78,3 +78,10 @@ def test_what_was_kept_takes_the_place_of_its_entries_alone() -> None:
     places, values = kept._steps[0]
     assert not kept._arriving
     assert sum(a.nbytes for a in (*places, *values)) == 12 * int((dense != 0).sum())
+
+
+def test_what_is_on_another_device_waits_there_for_the_end() -> None:
+    kept = KeptEntries()
+    kept.append(torch.ones(1, 1, 4, 8, 8, device="meta"))  # any step to the host would fail on this device
+    assert len(kept._arriving) == 1
+    assert not kept._steps
