@@ -32,7 +32,7 @@ def find_denoisers(pipe: DiffusionPipeline) -> list[nn.Module]:
             f"a denoiser is a component named {', '.join(_NAMES)}; {type(pipe).__name__} has"
             f" {', '.join(sorted(pipe.components))}: use a pipeline with one of them"
         )
-    if any(parameter.is_meta for module in modules for parameter in module.parameters()):
+    if any(next(module.parameters()).is_meta for module in modules):
         raise PipelineError(
             "a denoiser's weights must be there to be told from others', met some on the meta device: use"
             " enable_model_cpu_offload() or enable_group_offload() instead of enable_sequential_cpu_offload()"

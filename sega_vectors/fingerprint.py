@@ -24,14 +24,21 @@ def fingerprint(module: nn.Module) -> str:
     samples: list[Tensor] = []
     for name, parameter in sorted(module.named_parameters()):
         digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
-        flat = parameter.detach().flatten()
-        stride = max(1, flat.numel() // _SAMPLES)
-        samples.append(flat[::stride][:_SAMPLES].double())
+        samples.append(_sampled(parameter).to(torch.float64))
     for scale in _adapter_scales(module):
         digest.update(f"{scale}\n".encode())
     if samples:
         digest.update(torch.cat(samples).cpu().numpy().tobytes())  # one transfer for all
     return digest.hexdigest()
+
+
+def _sampled(parameter: Tensor) -> Tensor:
+    """Up to `_SAMPLES` evenly spaced entries, in the order of the indices."""
+    size = parameter.numel()
+    stride = max(1, size // _SAMPLES)
+    if parameter.is_contiguous():  # the same entries, in one operation
+        return parameter.as_strided((min(_SAMPLES, -(-size // stride)),), (stride,))
+    return parameter.flatten()[::stride][:_SAMPLES]
 
 
 def _adapter_scales(module: nn.Module) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """The weights' fingerprint."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from sega_vectors.fingerprint import fingerprint
+from sega_vectors.fingerprint import _sampled, fingerprint
 
 from .tiny import stable_diffusion
 
@@ -51,3 +52,14 @@ def test_the_scales_of_adapters_change_it() -> None:
     pipe.fuse_lora()
     pipe.unload_lora_weights()
     assert len({bare, full, half, disabled, fingerprint(pipe.unet)}) == 5
+
+
+@pytest.mark.parametrize("shape", [(1,), (63,), (64,), (65,), (127,), (128,), (7, 100), (3, 5, 7, 11)])
+def test_the_entries_are_evenly_spaced_whatever_the_memory_format(shape: tuple[int, ...]) -> None:
+    values = torch.arange(float(np.prod(shape))).reshape(shape)
+    stride = max(1, values.numel() // 64)
+    expected = values.flatten()[::stride][:64]
+    assert torch.equal(_sampled(values), expected)
+    assert torch.equal(_sampled(values.T.contiguous().T if values.ndim == 2 else values), expected)
+    whole = torch.cat([torch.zeros(3), values.flatten()])
+    assert torch.equal(_sampled(whole[3:].reshape(shape)), expected), "a view has an offset"
