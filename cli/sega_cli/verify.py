@@ -9,7 +9,7 @@ from sega_cli.options import LibraryPlace, Place, library_option, reporting
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
-DAMAGE_LEFT = 3
+DAMAGE_FOUND = 3
 
 EXAMPLES = """\b
 Examples:
@@ -18,9 +18,9 @@ Examples:
   sega-vec verify --move-aside damaged --from backup
 
 \b
-One line for each damaged file. Exit status: 0 if there is none, or all of it was repaired or moved aside; 3 if any is
-left. The library of --from may be an exported folder; only what is whole there and has the same hash is taken. Without
-REFs, what killed processes left in the library is removed, too, when it is old enough.
+One line for each damaged file. Exit status: 3 if there is one, also if it was repaired or moved aside, else 0. The
+library of --from may be an exported folder; only what is whole there and has the same hash is taken. Without REFs, what
+killed processes left in the library is removed, too, when it is old enough.
 --rebuild mends the catalogue of a library in an object store, if segments of it were damaged or lost."""
 
 
@@ -69,5 +69,5 @@ def command(
         for damage in found.damages
     ]
     report.document({"library": str(library), "files": found.files, "damaged": damages})
-    if found.left:
-        ctx.exit(DAMAGE_LEFT)
+    if found.damages:
+        ctx.exit(DAMAGE_FOUND)

@@ -39,7 +39,7 @@ def test_damage_is_one_line_and_exits_3(sega_vec: SegaVec, library: Library) -> 
 
 def test_damaged_files_are_moved_aside(sega_vec: SegaVec, library: Library, folder: Path) -> None:
     flip(library.path_of("glasses"))
-    assert "(moved aside" in sega_vec("verify", "--move-aside", "damaged").stdout
+    assert "(moved aside" in sega_vec("verify", "--move-aside", "damaged", exit_code=3).stdout
     assert len(list((folder / "damaged").iterdir())) == 1
     assert sega_vec("ls", "-q").stdout.split() == [library.resolve("smile")]
 
@@ -48,7 +48,7 @@ def test_damage_is_repaired_from_an_export(sega_vec: SegaVec, library: Library, 
     sega_vec("export", "backup")
     before = library["glasses"]
     flip(library.path_of("glasses"))
-    assert "(repaired)" in sega_vec("verify", "--from", "backup").stdout
+    assert "(repaired)" in sega_vec("verify", "--from", "backup", exit_code=3).stdout
     assert library["glasses"] == before
     sega_vec("verify")
 
