@@ -24,7 +24,7 @@ from sega_vectors.pipelines import best_device
 TEXTS = ["glasses", "hat", "beard", "smile"]
 
 
-_SIZE = {"height": 512, "width": 512}
+_SIZE = {"height": 256, "width": 256}
 
 Contenders = dict[str, Callable[[], object]]
 
@@ -117,12 +117,12 @@ def stable_diffusion_1_5(rounds: int, steps: int = 2) -> list[Row]:
 
 
 def stable_diffusion_xl(rounds: int) -> list[Row]:
-    """SDXL's UNet at its real size, with random weights, at 512x512; the text encoders have one layer each."""
+    """SDXL's UNet at its real size, with random weights, at 256x256; the text encoders have two layers each."""
     return _against_plain("SDXL's UNet", _random_stable_diffusion_xl(), _SIZE, rounds)
 
 
 def pixart(rounds: int) -> list[Row]:
-    """PixArt-α's transformer (DiT-XL/2) at its real size, with random weights, at 512x512; T5 has one layer."""
+    """PixArt-α's transformer (DiT-XL/2) at its real size, with random weights, at 256x256; T5 has one layer."""
     call = {**_SIZE, "use_resolution_binning": False, "clean_caption": False}
     return _against_plain("PixArt-α's transformer", _random_pixart(), call, rounds)
 
