@@ -98,7 +98,7 @@ def embedded(rounds: int) -> list[Row]:
     ]
 
 
-def stable_diffusion_1_5(rounds: int, steps: int = 2) -> list[Row]:
+def stable_diffusion_1_5(rounds: int, steps: int = 1) -> list[Row]:
     """Stable Diffusion 1.5's UNet and text encoder at their real size, with random weights."""
     pipe, call = _random_stable_diffusion(), {"num_inference_steps": steps}
     seconds = side_by_side({**contenders(pipe, call, [1, 4], [1, 4]), **reference(pipe, call)}, rounds)
