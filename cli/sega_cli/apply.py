@@ -43,7 +43,11 @@ OVERRIDES = ("noise", "architecture")
 @run_options("as recorded")
 @edit_options
 @momentum_options
-@click.option("--seed", type=click.IntRange(min=0), help="Start from this seed's noise; needs --allow noise.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Start from this seed's noise; needs --allow noise unless REF is distilled.",
+)
 @click.option("--allow", type=click.Choice(OVERRIDES), multiple=True, help="Apply although this differs.")
 @click.option("--plain", is_flag=True, help="Make the pictures without the vectors too.")
 @pipeline_options(None)
@@ -68,6 +72,7 @@ def command(
     """Apply recorded vectors to other prompts.
 
     The prompts are run from the initial noise that the vectors REF were recorded at, at the price of plain runs.
+    Distilled vectors belong to no single noise: they act at any, that of --seed or of another REF.
     """
     from sega_cli.picture import prepare_folder
     from sega_store import Library
@@ -75,7 +80,7 @@ def command(
     store = Library(library)
     vectors = [store[given.ref] for given in refs]
     changes = [{**edit, **momentum} for edit in _edits(vectors, refs, edits)]
-    _check_noise(vectors, refs, seed, allow)
+    start = _start(vectors, refs, seed, allow)
     prepare_folder(output)
 
     recorded = vectors[0].provenance
@@ -88,7 +93,7 @@ def command(
     arguments = {**recorded_arguments(pipe, recorded.run.arguments), **as_recorded, **run}
     for text in filter(None, (*to_prompt, arguments.get("negative_prompt"))):
         check_prompt(pipe, text)
-    noise = store.noise(vectors[0].id) if seed is None else draw_noise(pipe, vectors[0].shape[1:], seed)
+    noise = store.noise(start) if isinstance(start, str) else draw_noise(pipe, vectors[0].shape[1:], start)
     pictures, differences = [], {}
     for prompt in to_prompt:
         for count in (0, len(vectors)) if plain else (len(vectors),):
@@ -115,23 +120,34 @@ def _edits(vectors: "Sequence[GuidanceVector]", refs: Sequence[ScaledRef], edits
     return changes
 
 
-def _check_noise(
+def _start(
     vectors: "Sequence[GuidanceVector]", refs: Sequence[ScaledRef], seed: int | None, allow: Sequence[str]
-) -> None:
-    """Refuse another noise before a model is loaded, in the words of the command line."""
-    from sega_store import IncompatibleError
+) -> str | int:
+    """The id of the vector whose noise to start from, or the seed to draw it from.
 
-    if "noise" in allow:
-        return
+    Another noise than the vectors' is refused before a model is loaded, in the words of the command line.
+    """
+    from sega_store import IncompatibleError, InvalidInputError
+
+    owners = [(v, ref) for v, ref in zip(vectors, refs, strict=True) if not v.provenance.noise.independent]
+    if seed is None and not owners:
+        raise InvalidInputError(
+            f"a run starts from an initial noise, and {refs[0].ref} belongs to none: choose one with --seed, or apply"
+            " it together with a vector that has one"
+        )
+    start = owners[0][0].id if seed is None else seed
+    if "noise" in allow or not owners:
+        return start
     if seed is not None:
         raise IncompatibleError(
             f"a vector acts at the initial noise it was recorded from, met --seed {seed}: leave --seed out, record the"
             " concept at this seed, or add --allow noise to see what another noise does"
         )
-    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in zip(vectors, refs, strict=True)}
+    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in owners}
     if len(noises) > 1:
         raise IncompatibleError(
             "vectors that are applied together must be recorded from one initial noise, met"
             f" {', '.join(f'{noise[:12]} ({ref})' for noise, ref in noises.items())}: record them with one --seed,"
             " apply them one by one, or add --allow noise"
         )
+    return start

@@ -13,6 +13,7 @@ from sega_cli.picture import read_provenance
 from sega_store import InitialNoise, Library
 from sega_vectors import Applier, gate, load_pipeline
 from tests.cli.conftest import SegaVec
+from tests.cli.samples import distilled
 
 
 def pictures(folder: Path) -> list[bytes]:
@@ -78,6 +79,26 @@ def test_another_noise_is_refused_unless_allowed(recorded: Library, sega_vec: Se
     assert "initial noise" in document["differences"][recorded.resolve("glasses")][0]
     assert read_provenance(Path(document["pictures"][0]["path"]))["noise"]["seed"] == 7
     sega_vec("apply", "glasses", "hat", "--allow", "noise", "--to-prompt", "a woman")
+
+
+def test_a_distilled_vector_takes_any_noise(recorded: Library, sega_vec: SegaVec) -> None:
+    for ref in ("glasses", "hat"):
+        recorded.annotate(ref, name=f"one {ref}")
+        recorded.add(distilled(recorded[f"one {ref}"]), name=f"any {ref}")
+    prompt = ("--to-prompt", "a woman", "--quiet")
+
+    def made(*arguments: str) -> bytes:
+        return Image.open(sega_vec("apply", *arguments, *prompt).stdout.strip()).tobytes()
+
+    alone = sega_vec("apply", "any glasses", "--to-prompt", "a woman", exit_code=2)
+    assert "belongs to none: choose one with --seed" in alone.stderr
+    assert made("any glasses", "--seed", "1") == made("one glasses")
+    assert made("any glasses", "any hat", "--seed", "2") == made("any glasses", "one hat")
+    result = sega_vec("apply", "any glasses", "smile", "--to-prompt", "a woman")
+    assert "any glasses is compatible, not exact: distilled from 1 vector" in result.stderr
+    assert "smile is compatible" not in result.stderr
+    refused = sega_vec("apply", "any glasses", "smile", "--seed", "7", "--to-prompt", "a woman", exit_code=4)
+    assert "--allow noise" in refused.stderr
 
 
 def test_the_noise_of_a_seed_is_the_pipelines_own(recorded: Library, tiny_model: str) -> None:

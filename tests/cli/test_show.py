@@ -7,7 +7,7 @@ import numpy as np
 from sega_cli.show import acts_where
 from sega_store import Library
 from tests.cli.conftest import SegaVec
-from tests.cli.samples import make_vector
+from tests.cli.samples import distilled, make_vector
 
 
 def test_draws_when_and_where_and_says_where_from(sega_vec: SegaVec, library: Library) -> None:
@@ -51,3 +51,9 @@ def test_a_corrupt_file_is_named(sega_vec: SegaVec, library: Library) -> None:
     data[len(data) // 2] ^= 255
     path.write_bytes(data)
     assert str(path) in sega_vec("show", "glasses", exit_code=1).stderr.replace("\n", "")
+
+
+def test_a_vector_of_no_single_noise_says_so(sega_vec: SegaVec, library: Library) -> None:
+    identity = library.add(distilled(library["glasses"]))
+    assert "noise            to no single one: distilled" in sega_vec("show", identity).stdout
+    assert json.loads(sega_vec("show", identity, "--json").stdout)["noise"] == "0" * 64

@@ -25,7 +25,7 @@ from sega_store import (
 from sega_store.disk import at_most
 from sega_store.storage import Folder
 
-from .samples import PREVIEW, noise, provenance, vector
+from .samples import PREVIEW, noise, of_no_noise, provenance, vector
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,6 +100,25 @@ def test_unequal_results_of_a_recipe_are_variants(library: Library) -> None:
 def test_another_noise_is_refused(library: Library) -> None:
     with pytest.raises(InvalidInputError, match="recorded from"):
         library.add(vector(), noise(seed=1))
+    assert files(library) == []
+
+
+@everywhere
+def test_a_vector_of_no_single_noise_is_kept_without_one(library: Library) -> None:
+    v = of_no_noise()
+    with pytest.raises(InvalidInputError, match=r"no single noise, met one of .*Add it without"):
+        library.add(v, noise())
+    assert files(library) == []
+    library.add(v)
+    assert library[v.id].provenance.noise.independent
+    with pytest.raises(UnknownRefError, match=r"belongs to no single initial noise\. Apply it at any"):
+        library.noise(v.id)
+    assert not library.verify().damages
+    library.add(vector())
+    with pytest.raises(AmbiguousRefError, match=r"(?s)no single noise.*seed 21|seed 21.*no single noise"):
+        library.resolve("glasses")
+    for identity in list(library):
+        library.remove(identity)
     assert files(library) == []
 
 
