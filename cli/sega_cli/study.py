@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from sega_cli.options import Place, Seeds, Text, pipeline_options, reporting, run_options
+from sega_cli.options import LibraryPlace, Place, Seeds, Text, pipeline_options, reporting, run_options
 from sega_cli.report import Report
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ the extra: pip install 'sega-vectors[eval]'."""
 @click.option("--subject", type=Text(), multiple=True, help="A prompt's end, such as 'a woman'.")
 @click.option("--seed", type=Seeds(), help="The initial noises: 1,2,5 or 0..64.")
 @click.option("--swap", type=(Text(), Text()), multiple=True, help="Two concepts: one to go, one to take its place.")
+@click.option("--tried", type=click.IntRange(min=2), help="How many of the noises vectors are tried at.")
 @click.option("--few", type=click.IntRange(min=2), help="How many noises the points with many runs a noise take.")
 @click.option("--apply-scale", type=float, help="s_e to apply vectors with.")
 @run_options("the model's")
@@ -47,7 +48,7 @@ the extra: pip install 'sega-vectors[eval]'."""
 @click.option(
     "--output", type=click.Path(path_type=Path), default="sega-vec-study", show_default=True, help="A folder."
 )
-@click.option("--library", help="A library for the vectors.  [default: one in the output folder]")
+@click.option("--library", type=LibraryPlace(), help="A library for the vectors.  [default: one in the output folder]")
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures a call.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that make pictures.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
@@ -61,6 +62,7 @@ def command(
     subject: tuple[str, ...],
     seed: tuple[int, ...] | None,
     swap: tuple[tuple[str, str], ...],
+    tried: int | None,
     few: int | None,
     apply_scale: float | None,
     run: Mapping[str, Any],
@@ -91,6 +93,7 @@ def command(
         "subjects": subject,
         "seeds": seed,
         "swaps": swap,
+        "tried": tried,
         "few": few,
         "apply_scale": apply_scale,
         "judge": judge,
