@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.edit_parameters import Edits, edit_options, momentum_options, per_concept
-from sega_cli.generation import draw_noise, open_pipeline
+from sega_cli.generation import draw_noise, open_pipeline, recorded_call
 from sega_cli.options import Place, Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
 from sega_cli.recommended import recommended_edits
 from sega_cli.report import Report
@@ -28,7 +28,6 @@ A REF is a name, a concept if only one vector has it, or the start of an id; REF
 Options that are not given are as recommended for the vector (see sega-vec tune), else as recorded. One given once
 goes for all vectors; given once for each, in their order."""
 
-_AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
 OVERRIDES = ("noise", "architecture")
 
 
@@ -93,10 +92,8 @@ def command(
     pipe = open_pipeline(model or recorded.model.id, device, dtype, report)
     from sega_cli.applied import apply_to
     from sega_vectors import check_prompt
-    from sega_vectors.call import recorded_arguments
 
-    as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(recorded.run, key)) is not None}
-    arguments = {**recorded_arguments(pipe, recorded.run.arguments), **as_recorded, **run}
+    arguments = {**recorded_call(pipe, recorded.run), **run}
     for text in filter(None, (*to_prompt, arguments.get("negative_prompt"))):
         check_prompt(pipe, text)
     noise = store.noise(start) if isinstance(start, str) else draw_noise(pipe, vectors[0].shape[1:], start)
