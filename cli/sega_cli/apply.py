@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.edit_parameters import Edits, edit_options, momentum_options, per_concept
-from sega_cli.generation import draw_noise, open_pipeline
+from sega_cli.generation import draw_noise, open_pipeline, recorded_call
 from sega_cli.options import Place, Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.recommended import recommended_edits
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
@@ -24,9 +25,9 @@ Examples:
 
 \b
 A REF is a name, a concept if only one vector has it, or the start of an id; REF:SCALE scales its guidance.
-Options that are not given are as recorded. One given once goes for all vectors; given once for each, in their order."""
+Options that are not given are as recommended for the vector (see sega-vec tune), else as recorded. One given once
+goes for all vectors; given once for each, in their order."""
 
-_AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
 OVERRIDES = ("noise", "architecture")
 
 
@@ -79,7 +80,11 @@ def command(
 
     store = Library(library)
     vectors = [store[given.ref] for given in refs]
-    changes = [{**edit, **momentum} for edit in _edits(vectors, refs, edits)]
+    recommended = [
+        recommended_edits(store, vector, ref.ref, edits, run.get("num_inference_steps"), report)
+        for vector, ref in zip(vectors, refs, strict=True)
+    ]
+    changes = [{**edit, **momentum} for edit in _edits(vectors, refs, edits, recommended)]
     start = _start(vectors, refs, seed, allow)
     prepare_folder(output)
 
@@ -87,10 +92,8 @@ def command(
     pipe = open_pipeline(model or recorded.model.id, device, dtype, report)
     from sega_cli.applied import apply_to
     from sega_vectors import check_prompt
-    from sega_vectors.call import recorded_arguments
 
-    as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(recorded.run, key)) is not None}
-    arguments = {**recorded_arguments(pipe, recorded.run.arguments), **as_recorded, **run}
+    arguments = {**recorded_call(pipe, recorded.run), **run}
     for text in filter(None, (*to_prompt, arguments.get("negative_prompt"))):
         check_prompt(pipe, text)
     noise = store.noise(start) if isinstance(start, str) else draw_noise(pipe, vectors[0].shape[1:], start)
@@ -108,9 +111,15 @@ def command(
     report.document({"pictures": pictures, "differences": differences})
 
 
-def _edits(vectors: "Sequence[GuidanceVector]", refs: Sequence[ScaledRef], edits: Edits) -> list[dict[str, Any]]:
+def _edits(
+    vectors: "Sequence[GuidanceVector]",
+    refs: Sequence[ScaledRef],
+    edits: Edits,
+    recommended: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
     """The edit parameters of each vector that are not as recorded, valid or refused before a model is loaded."""
-    changes = per_concept(edits, len(vectors), "vectors")
+    given = per_concept(edits, len(vectors), "vectors")
+    changes = [{**own, **change} for own, change in zip(recommended, given, strict=True)]
     for vector, ref, change in zip(vectors, refs, changes, strict=True):
         if ref.scale != 1:
             recorded = vector.concept.edit_guidance_scale

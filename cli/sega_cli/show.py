@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.options import Place, library_option, reporting
+from sega_cli.recommended import describe, recommended_of
 from sega_cli.report import Report
 from sega_cli.terminal import clean, heat_map, size, sparkline
 
@@ -40,10 +41,13 @@ def command(ctx: click.Context, ref: str, library: Place, report: Report) -> Non
         colour = ctx.color is not False and report.terminal
         for line in _drawing(vector, colour=colour):
             report.item(line)
-    facts = {**_file(entry, vector, path), **_provenance(vector)}
+    recommended = recommended_of(store, vector.id, report)
+    said = {"recommended": describe(recommended) if recommended else "-"}
+    facts = {**_file(entry, vector, path), **said, **_provenance(vector)}
     for key, value in facts.items():
         report.item(f"{key:<16} {clean(str(value))}", bare=entry.id if key == "id" else None)
-    report.document(_document(entry, vector, path))
+    document = _document(entry, vector, path)
+    report.document({**document, "recommended": recommended and recommended.to_json()})
 
 
 def acts_where(vector: "GuidanceVector") -> "Float[np.ndarray, 'H W']":

@@ -123,7 +123,9 @@ def difference(first: GuidanceVector, other: GuidanceVector) -> str | None:
 def _parents(vectors: Sequence[GuidanceVector]) -> list[GuidanceVector]:
     """The vectors in their order, if they can be distilled together."""
     if not 1 <= len(vectors) <= MAX_PARENTS:
-        raise InvalidInputError(f"A vector is distilled from 1 to {MAX_PARENTS} others, met {len(vectors)}.")
+        raise InvalidInputError(
+            f"A vector is distilled from 1 to {MAX_PARENTS} others, met {len(vectors)}: take as many."
+        )
     parents = sorted(vectors, key=lambda vector: vector.content)
     for vector in parents:
         if (name := difference(parents[0], vector)) is not None:

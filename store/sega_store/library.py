@@ -26,6 +26,7 @@ from sega_store.errors import (
     VectorFileError,
 )
 from sega_store.provenance import NO_SINGLE_NOISE
+from sega_store.recommendation import Recommendation
 from sega_store.refresh import entry_of
 from sega_store.storage import Changes, Folder, storage_at
 
@@ -226,6 +227,16 @@ class Library(Mapping[str, "GuidanceVector"]):
             )
         return noise
 
+    def recommended(self, ref: str) -> Recommendation | None:
+        """The edit parameters that are recommended to apply a vector with, if any are.
+
+        Raises:
+            UnknownRefError: There is no such vector.
+            VectorFileError: What is said of it is damaged.
+        """
+        identity = self._lookup(ref).id
+        return disk.steadily(lambda: load_annotation(self.storage, identity)).recommended
+
     def annotate(
         self,
         ref: str,
@@ -233,6 +244,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         tags: Iterable[str] | EllipsisType = ...,
         rating: int | EllipsisType | None = ...,
         notes: str | EllipsisType = ...,
+        recommended: Recommendation | EllipsisType | None = ...,
     ) -> Entry:
         """Says something of a vector; what isn't given stays.
 
@@ -242,6 +254,7 @@ class Library(Mapping[str, "GuidanceVector"]):
             tags: All its tags.
             rating: From 1 to 5, or None to take it away.
             notes: Free text.
+            recommended: Edit parameters to apply it with, or None to take them away.
 
         Returns:
             Its row.
@@ -257,6 +270,8 @@ class Library(Mapping[str, "GuidanceVector"]):
             said = replace(said, rating=rating)
         if not isinstance(notes, EllipsisType):
             said = replace(said, notes=notes)
+        if not isinstance(recommended, EllipsisType):
+            said = replace(said, recommended=recommended)
         self.storage.replace(key, said.to_bytes())
         self.announce({identity: replace(entry, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)})
         if not self.storage.exists(layout.vector_key(identity)):  # removed meanwhile

@@ -14,9 +14,11 @@ from sega_store import (
     RunFacts,
     SchedulerFacts,
 )
+from sega_store.recommendation import Recommendation
 
 STEPS, CHANNELS, SIDE = 6, 2, 8
 PLACE = ("float32", "cpu")
+RECOMMENDED = Recommendation(12.0, 0.97, 1, "embedded", 9, 1, 12)
 
 
 def make_noise(seed: int) -> InitialNoise:

@@ -1,6 +1,7 @@
 """`sega-vec apply`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from sega_cli.picture import read_provenance
 from sega_store import InitialNoise, Library
 from sega_vectors import Applier, gate, load_pipeline
 from tests.cli.conftest import SegaVec
-from tests.cli.samples import distilled
+from tests.cli.samples import RECOMMENDED, distilled
 
 
 def pictures(folder: Path) -> list[bytes]:
@@ -79,6 +80,27 @@ def test_another_noise_is_refused_unless_allowed(recorded: Library, sega_vec: Se
     assert "initial noise" in document["differences"][recorded.resolve("glasses")][0]
     assert read_provenance(Path(document["pictures"][0]["path"]))["noise"]["seed"] == 7
     sega_vec("apply", "glasses", "hat", "--allow", "noise", "--to-prompt", "a woman")
+
+
+def test_what_is_recommended_is_taken_unless_it_is_given(recorded: Library, sega_vec: SegaVec) -> None:
+    recorded.annotate("glasses", recommended=replace(RECOMMENDED, edit_warmup_steps=2))
+
+    def edit(*arguments: str) -> tuple[dict[str, float], str]:
+        result = sega_vec("apply", *arguments, "--to-prompt", "a woman", "--json")
+        facts = read_provenance(Path(json.loads(result.stdout)["pictures"][0]["path"]))
+        return facts["vectors"][0]["edit"], result.stderr
+
+    found, note = edit("glasses")
+    assert found == {"edit_guidance_scale": 12.0, "edit_threshold": 0.97, "edit_warmup_steps": 2}
+    assert "glasses has as recommended edit_guidance_scale 12, edit_threshold 0.97, edit_warmup_steps 2\n" in note
+    found, note = edit("glasses:0.5", "--edit-threshold", "0.95", "--steps", "6")
+    assert found == {"edit_guidance_scale": 6.0, "edit_threshold": 0.95, "edit_warmup_steps": 4}
+    assert "glasses has as recommended edit_guidance_scale 12, edit_warmup_steps 2\n" in note
+    all_given = ("--edit-guidance-scale", "5", "--edit-threshold", "0.95", "--edit-warmup-steps", "1")
+    found, note = edit("glasses", *all_given)
+    assert found == {"edit_guidance_scale": 5.0, "edit_threshold": 0.95, "edit_warmup_steps": 1}
+    assert "recommended" not in note
+    assert edit("smile") == ({}, note), "what is recommended for one vector is not for others"
 
 
 def test_a_distilled_vector_takes_any_noise(recorded: Library, sega_vec: SegaVec) -> None:

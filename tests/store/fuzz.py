@@ -19,6 +19,7 @@ import traceback
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ from sega_store.parcel import Parcel
 from sega_store.provenance import Provenance
 
 from .hostile import rechecked, with_array
-from .samples import PREVIEW, Array, noise, vector
+from .samples import PREVIEW, RECOMMENDED, Array, noise, vector
 
 Rng = random.Random
 Contents = dict[str, bytes]
@@ -71,6 +72,7 @@ NUMBERS = (0, 1, 2, -1.5, 3e4, float("nan"), float("inf"), 1e-40)
 VECTORS = [vector(), vector(dtype="float16").with_preview(PREVIEW), vector(dtype="bfloat16", shape=(2, 1, 3, 2, 5))]
 NOISES = [noise(), noise(dtype="bfloat16")]
 SAID = Annotation("mine", ("a", "b"), 3, "two\nlines")
+RECOMMENDING = replace(SAID, recommended=RECOMMENDED)
 INTEGERS = [
     0,
     1,
@@ -372,6 +374,7 @@ def same_annotation(said: Annotation, data: bytes) -> None:
     found = json.loads(data)
     assert (said.name, said.rating, said.notes) == (found["name"], found["rating"], found["notes"])
     assert said.tags == tuple(sorted(set(found["tags"])))
+    assert (said.recommended and said.recommended.to_json()) == found.get("recommended")
     assert all(text.isprintable() for text in (said.name or "", *said.tags))
 
 
@@ -470,7 +473,7 @@ def due_name(data: bytes) -> str | None:
 
 def mutate_said(rng: Rng) -> bytes:
     """A changed annotation."""
-    data = SAID.to_bytes()
+    data = rng.choice((SAID, RECOMMENDING)).to_bytes()
     if rng.randrange(2):
         return mutate_bytes(rng, data, data)
     return as_json(rng, mutate_json(rng, json.loads(data)))

@@ -20,8 +20,10 @@ from sega_store import (
     SchedulerFacts,
 )
 from sega_store.dtypes import HELD_AS, narrow
+from sega_store.recommendation import Recommendation
 
 Array = NDArray[Any]
+RECOMMENDED = Recommendation(12.5, 0.95, 2, "embedded", 9, 1, 12)
 PREVIEW = Preview(b"\x89PNG before", b"\x89PNG and after", "image/png")
 
 

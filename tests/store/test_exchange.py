@@ -25,7 +25,7 @@ from sega_store.annotation import Annotation
 from sega_store.exchange import FORMATS
 from sega_store.parcel import Parcel, parcel_of
 
-from .samples import PREVIEW, noise, of_no_noise, provenance, vector, vectors
+from .samples import PREVIEW, RECOMMENDED, noise, of_no_noise, provenance, vector, vectors
 
 PATHS = {"zip": "vectors.zip", "folder": "vectors", "zarr": "vectors.zarr", "safetensors": "tensors"}
 
@@ -37,13 +37,15 @@ def fill(library: Library) -> Library:
     library.add(vector("smile", shape=(3, 2, 2, 4, 4)).with_preview(PREVIEW), noise(), name="my smile")
     library.annotate("smile", tags=["b", "a"], rating=4, notes="two\nlines, ünïcode")
     library.add(vector("empty", kept=0, facts=provenance(noise(8))))
-    library.add(of_no_noise("distilled"))
+    library.annotate(library.add(of_no_noise("distilled")), recommended=RECOMMENDED)
     return library
 
 
 def said(library: Library) -> dict[str, tuple[Any, ...]]:
     """All that a library holds, by id."""
-    rows = {row.id: (row.name, row.tags, row.rating, row.notes) for row in library.search()}
+    rows = {
+        row.id: (row.name, row.tags, row.rating, row.notes, library.recommended(row.id)) for row in library.search()
+    }
     parcels = [parcel_of(library, identity) for identity in library]
     return {p.vector.id: (p.vector.provenance, p.noise, p.noise and p.noise.facts, rows[p.vector.id]) for p in parcels}
 

@@ -25,7 +25,7 @@ from sega_store import (
 from sega_store.disk import at_most
 from sega_store.storage import Folder
 
-from .samples import PREVIEW, noise, of_no_noise, provenance, vector
+from .samples import PREVIEW, RECOMMENDED, noise, of_no_noise, provenance, vector
 
 ROOT = Path(__file__).parents[2]
 
@@ -223,6 +223,13 @@ def test_annotations_stay_until_changed(library: Library) -> None:
     assert (row.tags, row.rating, row.notes) == (("a", "b"), 3, "good")
     row = library.annotate(identity, tags=(), rating=None)
     assert (row.tags, row.rating, row.notes) == ((), None, "good")
+    assert library.recommended(identity) is None
+    library.annotate(identity, recommended=RECOMMENDED)
+    library.annotate(identity, rating=4)
+    assert library.recommended(identity) == RECOMMENDED
+    assert library.entry(identity).notes == "good"
+    library.annotate(identity, recommended=None)
+    assert library.recommended(identity) is None
 
 
 @everywhere
