@@ -30,6 +30,8 @@ from .hostile import (
     SAID_NAME,
     VECTOR,
     VECTOR_NAME,
+    as_format_1,
+    entries,
     good_folder,
     good_hierarchy,
     good_tensors,
@@ -143,6 +145,10 @@ def test_folders(case: str, library: Library, export: Path) -> None:
     assert len(Library(export).verify().damages) == 1
     assert len(Library(export).search()) in (0, 1)
     refuse(library, export)
+
+
+def test_a_vector_of_format_1_is_accepted() -> None:
+    assert read_vector(pack(as_format_1(entries(FILES[VECTOR_NAME])))) == VECTOR
 
 
 @pytest.mark.parametrize("good", [good_folder, good_hierarchy, good_tensors, "bundle"])
