@@ -563,7 +563,7 @@ HOSTILE_HIERARCHIES: dict[str, Change] = {
     "metadata too deep": at("zarr.json", b"[" * 100_000),
     "metadata too long": at("zarr.json", b" " * (2 << 20)),
     "no header": at("zarr.json", b'{"attributes":{}}'),
-    "another format": facts(format=2),
+    "another format": facts(format=3),
     "another nnz": facts(nnz=1),
     "another recipe": facts(recipe="0" * 64),
     "another's name": move,
