@@ -183,9 +183,9 @@ def chunk_key(name: str, shape: tuple[int, ...]) -> str:
 
 
 def check_expansion(nbytes: int, stored: int) -> None:
-    """Refuses a bomb: Blosc packs 8,000 equal bytes into one, so a file of 270 kB could ask for 2 GiB.
+    """Refuses a bomb: Blosc packs 31,000 equal bytes into one, so a file of 70 kB could ask for 2 GiB.
 
-    No vector of the field comes near the limit: with one entry in a thousand kept it takes 220 times its file.
+    No vector of the field comes near the limit: with one entry in a thousand kept it takes 245 times its file.
 
     Args:
         nbytes: The size of the arrays.

@@ -195,12 +195,12 @@ def cost(paths: Mapping[str, Path], nowhere: Path) -> dict[str, tuple[int, float
 
 
 def test_memory_and_time_are_bounded(tmp_path: Path) -> None:
-    paths = make_all(tmp_path) | {"the largest that 8 kB may ask for": tmp_path / "large"}
+    paths = make_all(tmp_path) | {"the largest that 6 kB may ask for": tmp_path / "large"}
     for name, data in Parcel(vector(shape=(1, 1, ALWAYS_BYTES - 16), kept=0)).files():
-        (paths["the largest that 8 kB may ask for"] / name).parent.mkdir(parents=True)
-        (paths["the largest that 8 kB may ask for"] / name).write_bytes(data)
+        (paths["the largest that 6 kB may ask for"] / name).parent.mkdir(parents=True)
+        (paths["the largest that 6 kB may ask for"] / name).write_bytes(data)
     found = cost(paths, tmp_path / "nowhere")
     assert len(found) > 200
-    assert [name for name, (status, _, _) in found.items() if status] == ["the largest that 8 kB may ask for"]
+    assert [name for name, (status, _, _) in found.items() if status] == ["the largest that 6 kB may ask for"]
     assert {name: mebibytes for name, (_, mebibytes, _) in found.items() if mebibytes > 200} == {}
     assert {name: seconds for name, (_, _, seconds) in found.items() if seconds > 5} == {}
