@@ -105,13 +105,13 @@ def check_noise_size(head: bytes, size: int) -> None:
 
 
 def vector_arrays(header: VectorHeader) -> list[ArrayFormat]:
-    """How the arrays of a vector's file are kept, in their order; what is read fast may take long to write."""
+    """How the arrays of a vector's file are kept, in their order."""
     steps, held = header.shape[:1], _held_as(header.dtype)
     support = ArrayFormat("support", header.shape, "bool", "bitshuffle", first_axis_last=True)
     values = ArrayFormat("values", (header.nnz,), held)
     if header.format > 1:
         support = support.bitshuffled(level=8)
-        # two-byte values would grow by up to 8% with their bits shuffled, and gain nothing from level 9
+        # values of two bytes would grow by up to 8% with their bits shuffled, and gain 0.1% from level 9
         values = values.bitshuffled(level=9) if held == "float32" else replace(values, level=8)
     arrays = [support, values, ArrayFormat("timesteps", steps, "float64"), ArrayFormat("sigmas", steps, "float64")]
     if header.preview is not None:  # pictures are compressed already
