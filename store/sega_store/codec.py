@@ -59,7 +59,7 @@ class ArrayFormat:
     def bitshuffled(self, level: int) -> "ArrayFormat":
         """The same array with the bits shuffled, in the largest blocks of a multiple of 8 elements, at most 1 MiB.
 
-        Blosc shuffles the bits of no other block: in blocks of its own, 40,999 values of a recording take 25% more bytes.
+        Blosc shuffles the bits of no other block: in its own blocks, 40,999 values of a recording take 25% more bytes.
         """
         eight = 8 * np.dtype(self.data_type).itemsize
         blocksize = min(MAX_BLOCK_BYTES, self.nbytes // eight * eight)
