@@ -43,12 +43,14 @@ from sega_store import (
     write_vector,
 )
 from sega_store.annotation import Annotation, read_annotation
-from sega_store.codec import ArrayFormat
 from sega_store.container import pack, unpack
+from sega_store.file import vector_arrays
+from sega_store.header import VectorHeader
 from sega_store.parcel import Parcel
 from sega_store.provenance import Provenance
 
 from .hostile import rechecked, with_array
+from .make_golden import GOLDEN
 from .samples import PREVIEW, RECOMMENDED, Array, noise, vector
 
 Rng = random.Random
@@ -244,13 +246,11 @@ def large(rng: Rng, contents: Contents) -> Contents:
     """Nothing, in a large shape, up to more than a reader allows."""
     shape = (1, 1, rng.choice((1 << 18, 1 << 20, RESIGNABLE, 1 << 26, 1 << 28)))
     root = json.loads(contents["zarr.json"])
-    root["attributes"]["sega_vectors"].update(shape=shape, nnz=0, dtype="float32", preview=None, kind="vector")
+    root["attributes"]["sega_vectors"].update(shape=list(shape), nnz=0, dtype="float32", preview=None, kind="vector")
     made = {"zarr.json": as_json(Rng(0), root)}
-    made |= ArrayFormat("support", shape, "bool", "bitshuffle", first_axis_last=True).encode(np.zeros(shape, bool))
-    made |= ArrayFormat("values", (0,), "float32").encode(np.zeros(0))
-    return made | {
-        key: data for name in STEPS for key, data in ArrayFormat(name, (1,), "float64").encode(np.zeros(1)).items()
-    }
+    for one in vector_arrays(VectorHeader.from_json(root["attributes"]["sega_vectors"])):
+        made |= one.encode(np.zeros(one.shape, one.data_type))
+    return made
 
 
 # ------------------------------------------------------------------------------------------- independent readers
@@ -400,6 +400,7 @@ def check_tensors(path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------- corpus
 
 GOOD_VECTORS = [write_vector(v) for v in VECTORS]
+GOOD_VECTORS += [(GOLDEN / f"format1-vector-{name}.zarr.zip").read_bytes() for name in ("float16", "video")]
 GOOD_NOISES = [write_noise(one) for one in NOISES]
 PARCELS = [Parcel(vector(), noise(), SAID), Parcel(vector("smile"), noise())]
 BUNDLE = {name: data for parcel in PARCELS for name, data in parcel.files()}

@@ -22,9 +22,13 @@ from sega_store import (
     import_vectors,
 )
 from sega_store.annotation import Annotation
+from sega_store.container import pack
 from sega_store.exchange import FORMATS
+from sega_store.header import read_header
+from sega_store.layout import vector_key
 from sega_store.parcel import Parcel, parcel_of
 
+from .hostile import as_format_1, entries
 from .samples import PREVIEW, RECOMMENDED, noise, of_no_noise, provenance, vector, vectors
 
 PATHS = {"zip": "vectors.zip", "folder": "vectors", "zarr": "vectors.zarr", "safetensors": "tensors"}
@@ -76,6 +80,16 @@ def test_it_all_comes_back(format: str, full: Library, empty: Library, tmp_path:
     again = import_vectors(empty, path)
     assert (again.added, set(again.held)) == ((), set(ids))
     assert said(empty) == said(full)
+
+
+def test_a_file_of_format_1_goes_on_in_format_2(full: Library, empty: Library, tmp_path: Path) -> None:
+    identity = full.resolve("smile")
+    old = dict(parcel_of(full, identity).files())
+    old[vector_key(identity)] = pack(as_format_1(entries(old[vector_key(identity)])))
+    (tmp_path / "a.zip").write_bytes(pack(old))
+    assert import_vectors(empty, tmp_path / "a.zip").added == (identity,)
+    assert empty[identity] == full[identity]
+    assert read_header(empty.root / vector_key(identity))[0].format == 2
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -20,11 +20,14 @@ from sega_store import (
     UnknownRefError,
     VectorFileError,
     layout,
+    write_noise,
     write_vector,
 )
+from sega_store.container import pack
 from sega_store.disk import at_most
 from sega_store.storage import Folder
 
+from .hostile import as_format_1, entries
 from .samples import PREVIEW, RECOMMENDED, noise, of_no_noise, provenance, vector
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +86,21 @@ def test_adding_again_changes_nothing(library: Library) -> None:
     assert file_of(library, v.id) == write_vector(v)
     assert library[v.id].preview is None
     assert len(library) == 1
+
+
+@everywhere
+def test_a_library_holds_files_of_both_formats(library: Library) -> None:
+    v, w = vector(), vector("smile")
+    old = pack(as_format_1(entries(write_vector(v))))
+    library.storage.publish(layout.noise_key(noise().sha256), write_noise(noise()))
+    library.storage.publish(layout.vector_key(v.id), old)
+    library.rebuild()
+    library.add(w, noise())
+    assert library.add(v, noise()) == v.id
+    assert file_of(library, v.id) == old
+    assert [library[identity] for identity in (v.id, w.id)] == [v, w]
+    assert {row.id: row.bytes for row in library.search()}[v.id] == len(old)
+    assert not library.verify().damages
 
 
 @everywhere
