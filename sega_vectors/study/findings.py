@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rate:
-    """A share of trials, as `.74 [.66, .81]` with its 95% Wilson interval.
+    """A share of trials, as `.74 [.66, .81]` with its 95% Wilson interval; of none, as `–`.
 
     Attributes:
         successes: How many succeeded.
@@ -39,6 +39,8 @@ class Rate:
         return wilson(self.successes, self.trials)
 
     def __str__(self) -> str:
+        if not self.trials:
+            return "–"
         low, high = self.interval
         return f"{number(self.value)} [{number(low)}, {number(high)}]"
 
@@ -94,7 +96,7 @@ class Findings:
 
 def number(value: float, digits: int = 2) -> str:
     """`.74`, `-.05`, `1.00`: as tables of rates have them."""
-    text = f"{value:.{digits}f}"
+    text = f"{value:z.{digits}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 
