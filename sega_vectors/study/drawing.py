@@ -31,6 +31,7 @@ _STYLE: dict[str, Any] = {
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "legend.frameon": False,
+    "text.parse_math": False,  # a `$` in a prompt is one
     "svg.hashsalt": "sega-vectors",  # the same figures give the same file
 }
 

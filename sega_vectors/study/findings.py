@@ -1,5 +1,6 @@
 """What a point of a study finds: sentences, tables, figures, and the tidy rows that they come from."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,16 @@ class Findings:
     tables: Sequence[Table]
     figures: Sequence[Figure] = ()
     rows: Sequence[dict[str, Any]] = field(default_factory=tuple)
+
+
+def file_names(texts: Sequence[str]) -> list[str]:
+    """A name for each of some texts, of its words: `red-hair`; numbered where another has it already."""
+    names: list[str] = []
+    for text in texts:
+        name = re.sub(r"\W+", "-", text)[:40].strip("-") or "untitled"
+        again = sum(re.fullmatch(re.escape(name) + r"(-\d+)?", other) is not None for other in names)
+        names.append(f"{name}-{again + 1}" if again else name)
+    return names
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -124,8 +124,8 @@ class Laboratory:
         result = call([run.prompt for run in batch], **self.arguments, **start)
         if not hasattr(result, "images"):
             raise PipelineError(
-                f"a study judges pictures, and {type(self.pipe).__name__} makes {', '.join(result)}: take a"
-                " text-to-image pipeline"
+                f"a study judges pictures, and {type(self.pipe).__name__} gives a"
+                f" {type(result).__name__}: take a text-to-image pipeline"
             )
         images: list[Image.Image] = result.images
         return images

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from sega_vectors.study.findings import Rate, number, paired
+from sega_vectors.study.findings import Rate, file_names, number, paired
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 20), (20, 20), (7, 20), (100, 128), (1, 1)])
@@ -56,3 +56,17 @@ def test_a_paired_comparison_is_mcnemars_exact_test() -> None:
 def test_outcomes_of_different_pairs_are_not_compared() -> None:
     with pytest.raises(ValueError, match="shorter"):
         paired([True, False], [True])
+
+
+def test_file_names_are_words_and_each_their_own() -> None:
+    assert file_names(["glasses", "red hair", "red-hair", "../up", "안경", "<!>", "?", "red hair-2"]) == [
+        "glasses",
+        "red-hair",
+        "red-hair-2",
+        "up",
+        "안경",
+        "untitled",
+        "untitled-2",
+        "red-hair-2-2",
+    ]
+    assert len(file_names(["x" * 300])[0]) == 40
