@@ -86,7 +86,9 @@ class Plan(Record):
                     f"a study needs at least {least} {name}s, each once; met {', '.join(map(str, values)) or 'none'}:"
                     f" give more, such as another --{name}"
                 )
-        object.__setattr__(self, "apply_scale", rules.finite("apply_scale", self.apply_scale))  # 15 and 15.0 are one key
+        object.__setattr__(
+            self, "apply_scale", rules.finite("apply_scale", self.apply_scale)
+        )  # 15 and 15.0 are one key
         if unknown := [name for name in self.edit if name not in _EDITS]:
             raise InvalidInputError(
                 f"the edit parameters of a plan are among {', '.join(_EDITS)}; met {', '.join(map(repr, unknown))}:"

@@ -3,7 +3,6 @@
 import fcntl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 

@@ -1,6 +1,5 @@
 """Making pictures: as single calls would, in whatever batches, and after interruptions; on the embedded model."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -177,7 +176,7 @@ def test_pictures_are_kept_with_what_they_are(tmp_path: Path) -> None:
 
 def test_a_pipeline_without_pictures_is_refused(pipe: DiffusionPipeline, tmp_path: Path) -> None:
     archive = Archive(tmp_path, {"model": "embedded", "arguments": {**PLAN.arguments, "return_dict": False}})
-    with pytest.raises(PipelineError, match="a study judges pictures.*take a text-to-image pipeline"):
+    with pytest.raises(PipelineError, match=r"a study judges pictures.*take a text-to-image pipeline"):
         Laboratory(pipe, archive, Library(tmp_path / "library")).make([OWN.run.plain])
 
 
@@ -223,7 +222,7 @@ def test_a_killed_study_leaves_no_process_and_goes_on(tmp_path: Path) -> None:
     assert len(after) == len(making.runs())
     assert sum(steps) == len(after) - len(before)
     assert {path: after[path] for path in before} == before
-    assert len(Library(tmp_path / "library")) == len(making.small_plan().pairs)
+    assert len(Library(tmp_path / "library")) == len(PLAN.pairs)
     assert making.archive_in(tmp_path).missing(making.runs()) == []
 
     making.make(tmp_path, 2, steps.append)

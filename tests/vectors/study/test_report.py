@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,7 +26,7 @@ from .plans import small_plan
 from .test_evidence import Brightness
 
 VOID = {"meta", "img"}
-HOSTILE = "<i on=1>|$x$&\\$../../\""
+HOSTILE = '<i on=1>|$x$&\\$../../"'
 
 
 class Page(HTMLParser):
@@ -147,9 +148,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Mapping[str
 
 
 @pytest.fixture(scope="module")
-def hostile_folder(
-    hostile: tuple[Plan, Mapping[str, Findings]], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def hostile_folder(hostile: tuple[Plan, Mapping[str, Findings]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of it."""
     folder = tmp_path_factory.mktemp("hostile-report") / "deep" / "deeper" / "deepest"
     StudyReport(*hostile, {HOSTILE: HOSTILE}).write(folder)
@@ -174,7 +173,7 @@ def test_tables_of_the_markdown_have_their_columns(hostile_folder: Path) -> None
     lines = (hostile_folder / "report.md").read_text(encoding="utf-8").splitlines()
     columns = [len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0 for line in lines]
     assert max(columns) > 3
-    for before, after in zip(columns, columns[1:], strict=False):
+    for before, after in pairwise(columns):
         assert 0 in (before, after) or before == after
 
 

@@ -17,7 +17,7 @@ from .test_evidence import Brightness, picture
 
 
 def test_a_point_is_one_of_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="a point is one of robustness, transfer,.*met 'nothing'"):
+    with pytest.raises(InvalidInputError, match=r"a point is one of robustness, transfer,.*met 'nothing'"):
         Study(small_plan(), ["nothing"], tmp_path, Library(tmp_path / "library"))
 
 
@@ -118,7 +118,7 @@ def test_a_plan_is_read_from_what_a_report_keeps(tmp_path: Path) -> None:
 def test_what_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "plan.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(InvalidInputError, match="a plan is a JSON file that a study wrote; .*plan.json can't be read"):
+    with pytest.raises(InvalidInputError, match=r"a plan is a JSON file that a study wrote; .*plan.json can't be read"):
         read_plan(path)
     with pytest.raises(InvalidInputError, match="can't be read"):
         read_plan(tmp_path)
