@@ -95,7 +95,7 @@ class Evidence:
         return float(np.quantile([_cosine(one, other) for one, other in combinations(maps, 2)], IN_PLACE_QUANTILE))
 
     def _vector(self, recorded: Recorded) -> GuidanceVector:
-        return self.library[self.archive.vectors(recorded.run)[0]]
+        return self.archive.vector(recorded, self.library)
 
     def _sega(self, run: Run, concept: str) -> Run:
         return run.plain.sega(self.plan.concept(concept))

@@ -3,6 +3,7 @@
 import fcntl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from sega_vectors.judge import Judge
 from sega_vectors.study.evidence import Evidence
 from sega_vectors.study.findings import Findings
 from sega_vectors.study.points import POINTS
+from sega_vectors.study.report import StudyReport
 from sega_vectors.study.study import Study
 
 from .plans import small_plan
@@ -37,3 +39,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Finish
         study.make(device="cpu", batch_size=32)
         evidence = study.evidence(Judge.load())
     return Finished(study, evidence, study.findings(evidence))
+
+
+@pytest.fixture(scope="session")
+def reported(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of its report."""
+    folder = tmp_path_factory.mktemp("report")
+    paths = StudyReport(finished.study.plan, finished.findings, {"Time": "1.0 minutes"}).write(folder)
+    assert paths[0] == folder / "report.html"
+    assert sorted(paths) == sorted(path for path in folder.rglob("*") if path.is_file())
+    return folder

@@ -13,7 +13,7 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from sega_store import InvalidInputError, Library, PipelineError
+from sega_store import InvalidInputError, Library, PipelineError, UnknownRefError
 from sega_store.noise_space import nearest, slerp
 from sega_vectors import Applier, Recorder, load_pipeline
 from sega_vectors.study.laboratory import Archive, Laboratory, make_all
@@ -172,6 +172,13 @@ def test_pictures_are_kept_with_what_they_are(tmp_path: Path) -> None:
     assert archive.missing([OWN.run, OTHER.run]) == [OTHER.run]
     elsewhere = Archive(tmp_path, {"model": "embedded", "arguments": {"num_inference_steps": 3}})
     assert elsewhere.missing([OWN.run]) == [OWN.run]
+
+
+def test_a_vector_that_its_library_lacks_is_asked_for(laboratory: Laboratory, tmp_path: Path) -> None:
+    archive = laboratory.archive
+    assert archive.vector(OWN, laboratory.library).provenance.run.prompt == OWN.prompt
+    with pytest.raises(UnknownRefError, match=r"must be in its library; .*another lacks .*: name the library .* delete"):
+        archive.vector(OWN, Library(tmp_path / "another"))
 
 
 def test_a_pipeline_without_pictures_is_refused(pipe: DiffusionPipeline, tmp_path: Path) -> None:

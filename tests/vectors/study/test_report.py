@@ -57,19 +57,8 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.seen if name == tag]
 
 
-@pytest.fixture(scope="module")
-def folder(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small study's report."""
-    folder = tmp_path_factory.mktemp("report")
-    report = StudyReport(finished.study.plan, finished.findings, {"Time": "1.0 minutes"})
-    paths = report.write(folder)
-    assert paths[0] == folder / "report.html"
-    assert sorted(paths) == sorted(path for path in folder.rglob("*") if path.is_file())
-    return folder
-
-
-def test_the_page_needs_nothing_else(folder: Path, finished: Finished) -> None:
-    text = (folder / "report.html").read_text(encoding="utf-8")
+def test_the_page_needs_nothing_else(reported: Path, finished: Finished) -> None:
+    text = (reported / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"https?:|//|@import|url\(", re.sub(r'src="data:[^"]*"', "", text))
     page = Page(text)
     assert {"script", "link", "iframe", "object"}.isdisjoint(tag for tag, _ in page.seen)
@@ -84,23 +73,23 @@ def test_the_page_needs_nothing_else(folder: Path, finished: Finished) -> None:
     assert "<!--" not in text
 
 
-def test_the_figures_of_the_markdown_are_there(folder: Path, finished: Finished) -> None:
-    text = (folder / "report.md").read_text(encoding="utf-8")
+def test_the_figures_of_the_markdown_are_there(reported: Path, finished: Finished) -> None:
+    text = (reported / "report.md").read_text(encoding="utf-8")
     shown = re.findall(r"\]\((figures/[^)]+)\)", text)
-    assert sorted(folder / name for name in shown) == sorted((folder / "figures").iterdir())
+    assert sorted(reported / name for name in shown) == sorted((reported / "figures").iterdir())
     for name in shown:
         if name.endswith(".svg"):
-            assert ElementTree.parse(folder / name).getroot().tag.endswith("svg")
+            assert ElementTree.parse(reported / name).getroot().tag.endswith("svg")
         else:
-            with Image.open(folder / name) as image:
+            with Image.open(reported / name) as image:
                 image.load()
     for name in POINTS:
         assert f"## {POINTS[name].title}\n" in text
 
 
-def test_tables_are_the_findings_rows(folder: Path, finished: Finished) -> None:
+def test_tables_are_the_findings_rows(reported: Path, finished: Finished) -> None:
     for name, found in finished.findings.items():
-        with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        with (reported / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         assert len(rows) == len(found.rows)
         for written, row in zip(rows, found.rows, strict=True):
@@ -111,9 +100,9 @@ def test_tables_are_the_findings_rows(folder: Path, finished: Finished) -> None:
                     assert written[column] == ("" if value is None else str(value))
 
 
-def test_the_json_holds_plan_and_tables(folder: Path, finished: Finished) -> None:
-    document = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    assert Plan.from_json(document["plan"]) == finished.study.plan == read_plan(folder / "plan.json")
+def test_the_json_holds_plan_and_tables(reported: Path, finished: Finished) -> None:
+    document = json.loads((reported / "study.json").read_text(encoding="utf-8"))
+    assert Plan.from_json(document["plan"]) == finished.study.plan == read_plan(reported / "plan.json")
     assert document["facts"] == {"Time": "1.0 minutes"}
     assert {"sega-vectors", "diffusers", "torch"} <= set(document["versions"])
     for name, point in document["points"].items():
