@@ -177,7 +177,9 @@ def test_pictures_are_kept_with_what_they_are(tmp_path: Path) -> None:
 def test_a_vector_that_its_library_lacks_is_asked_for(laboratory: Laboratory, tmp_path: Path) -> None:
     archive = laboratory.archive
     assert archive.vector(OWN, laboratory.library).provenance.run.prompt == OWN.prompt
-    with pytest.raises(UnknownRefError, match=r"must be in its library; .*another lacks .*: name the library .* delete"):
+    with pytest.raises(
+        UnknownRefError, match=r"must be in its library; .*another lacks .*: name the library .* delete"
+    ):
         archive.vector(OWN, Library(tmp_path / "another"))
 
 
