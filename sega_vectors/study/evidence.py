@@ -28,7 +28,7 @@ CELLS = 16
 IN_PLACE_QUANTILE = 0.95
 REGION = 0.8
 SHOWN = 0.5
-_CHUNK = 256
+_CHUNK = 64
 
 Judgement = dict[str, float]
 
