@@ -173,6 +173,7 @@ def _plots(plan: Plan, outcomes: Any) -> Figure:
     drawing.rates_over(axes[0, 0], counts, means)
     axes[0, 0].set(xscale="log", xlabel="vectors in the mean", title="mean of other noises' vectors")
     axes[0, 0].set_xticks(counts, [str(n) for n in counts])
+    axes[0, 0].minorticks_off()
     for name in BOUNDS[1:]:
         level = Rate.of(outcomes(name, "shown")).value
         axes[0, 0].axhline(level, color="#555", linewidth=0.8, linestyle=":")

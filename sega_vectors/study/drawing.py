@@ -31,6 +31,7 @@ _STYLE: dict[str, Any] = {
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "legend.frameon": False,
+    "text.parse_math": False,  # a `$` in a prompt is one
     "svg.hashsalt": "sega-vectors",  # the same figures give the same file
 }
 
@@ -95,7 +96,8 @@ def pictures(
     images: Sequence[Sequence["Image"]], rows: Sequence[str], columns: Sequence[str], framed: Sequence[Sequence[bool]]
 ) -> "Drawing":
     """A grid of pictures with labels, framed in green where `framed` says so."""
-    drawing, axes = panels(len(columns), 1.05, 1.12, rows=len(rows))
+    labels = 0.055 * max(map(len, rows))  # inches; at most half of the width
+    drawing, axes = panels(len(columns), max(1.05, 2 * labels / len(columns)), 1.12, rows=len(rows))
     for i, (line, label) in enumerate(zip(images, rows, strict=True)):
         for j, image in enumerate(line):
             cell = axes[i, j]

@@ -7,7 +7,7 @@ different noises, and *elsewhere* is what lies outside the smallest region that 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +17,9 @@ import torch
 from PIL import Image
 
 from sega_store import GuidanceVector, Library
+from sega_store.disk import replace
 from sega_store.dtypes import Array
+from sega_vectors.judges import PictureJudge
 from sega_vectors.study.laboratory import Archive
 from sega_vectors.study.plan import Plan
 from sega_vectors.study.runs import Recorded, Run
@@ -29,7 +31,6 @@ SHOWN = 0.5
 _CHUNK = 64
 
 Judgement = dict[str, float]
-JudgeOf = Callable[[Sequence[Image.Image]], dict[str, Array]]
 
 
 class Evidence:
@@ -94,7 +95,7 @@ class Evidence:
         return float(np.quantile([_cosine(one, other) for one, other in combinations(maps, 2)], IN_PLACE_QUANTILE))
 
     def _vector(self, recorded: Recorded) -> GuidanceVector:
-        return self.library[self.archive.vectors(recorded.run)[0]]
+        return self.archive.vector(recorded, self.library)
 
     def _sega(self, run: Run, concept: str) -> Run:
         return run.plain.sega(self.plan.concept(concept))
@@ -118,7 +119,7 @@ def _source_runs(plan: Plan, concept: str) -> list[Run]:
 def judge_all(
     archive: Archive,
     runs: Iterable[Run],
-    judge: JudgeOf,
+    judge: PictureJudge,
     memory: Path,
     progress: Callable[[int], object] = lambda judged: None,
 ) -> dict[Run, Judgement]:
@@ -127,30 +128,37 @@ def judge_all(
     Args:
         archive: Where they are.
         runs: The runs, all made.
-        judge: Gives each concept's probabilities for a list of pictures.
-        memory: A file that keeps what this judge said, so that it is asked once for each picture.
+        judge: The judge.
+        memory: A file that keeps what this judge said, after each call, so that it is asked once for each picture, and
+            again only if it has come to tell other concepts since.
         progress: Is given the number of pictures after each call of the judge.
     """
     known: dict[str, Judgement] = json.loads(memory.read_text()) if memory.exists() else {}
     keys = {run: run.key(archive.setting) for run in runs}
-    new = [run for run in keys if keys[run] not in known]
+    new = [run for run in keys if not known.get(keys[run], {}).keys() >= set(judge.concepts)]
     for chunk in (new[start : start + _CHUNK] for start in range(0, len(new), _CHUNK)):
         verdicts = judge([archive.picture(run) for run in chunk])
         for index, run in enumerate(chunk):
-            known[keys[run]] = {text: round(float(p[index]), 6) for text, p in verdicts.items()}
+            known.setdefault(keys[run], {}).update({text: round(float(p[index]), 6) for text, p in verdicts.items()})
+        replace(memory, json.dumps(known).encode())
         progress(len(chunk))
-    temporary = memory.with_suffix(".tmp")
-    temporary.write_text(json.dumps(known))
-    temporary.replace(memory)
     return {run: known[key] for run, key in keys.items()}
 
 
 def cells(change: Array) -> Array:
-    """The means of a map (H, W) over a grid of 16x16 cells."""
-    rows, columns = (np.linspace(0, size, CELLS + 1).round().astype(int) for size in change.shape)
-    sums = np.add.reduceat(np.add.reduceat(change, rows[:-1], axis=0), columns[:-1], axis=1)
-    means: Array = sums / np.outer(np.diff(rows), np.diff(columns))
+    """The means of a map (H, W) over a grid of 16x16 cells; a pixel that a border cuts counts on both sides by its
+    parts."""
+    rows, columns = (_parts(size) for size in change.shape)
+    means: Array = rows @ change @ columns.T
     return means
+
+
+def _parts(size: int) -> Array:
+    """What part of each cell each of so many pixels in a line takes, shape (16, size)."""
+    borders, pixels = np.linspace(0, size, CELLS + 1)[:, None], np.arange(size)
+    shared = np.minimum(borders[1:], pixels + 1) - np.maximum(borders[:-1], pixels)
+    parts: Array = shared.clip(min=0) * CELLS / size
+    return parts
 
 
 def _cosine(one: Array, other: Array) -> float:

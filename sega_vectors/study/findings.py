@@ -1,5 +1,6 @@
 """What a point of a study finds: sentences, tables, figures, and the tidy rows that they come from."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rate:
-    """A share of trials, as `.74 [.66, .81]` with its 95% Wilson interval.
+    """A share of trials, as `.74 [.66, .81]` with its 95% Wilson interval; of none, as `–`.
 
     Attributes:
         successes: How many succeeded.
@@ -39,6 +40,8 @@ class Rate:
         return wilson(self.successes, self.trials)
 
     def __str__(self) -> str:
+        if not self.trials:
+            return "–"
         low, high = self.interval
         return f"{number(self.value)} [{number(low)}, {number(high)}]"
 
@@ -92,9 +95,19 @@ class Findings:
     rows: Sequence[dict[str, Any]] = field(default_factory=tuple)
 
 
+def file_names(texts: Sequence[str]) -> list[str]:
+    """A name for each of some texts, of its words: `red-hair`; numbered where another has it already."""
+    names: list[str] = []
+    for text in texts:
+        name = re.sub(r"\W+", "-", text)[:40].strip("-") or "untitled"
+        again = sum(re.fullmatch(re.escape(name) + r"(-\d+)?", other) is not None for other in names)
+        names.append(f"{name}-{again + 1}" if again else name)
+    return names
+
+
 def number(value: float, digits: int = 2) -> str:
     """`.74`, `-.05`, `1.00`: as tables of rates have them."""
-    text = f"{value:.{digits}f}"
+    text = f"{value:z.{digits}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 

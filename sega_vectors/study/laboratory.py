@@ -21,7 +21,7 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from sega_store import GuidanceVector, InitialNoise, Library, PipelineError
+from sega_store import GuidanceVector, InitialNoise, Library, PipelineError, UnknownRefError
 from sega_store.algebra import moved
 from sega_store.disk import publish
 from sega_store.noise_space import nearest, slerp
@@ -69,6 +69,21 @@ class Archive:
         with Image.open(self.path(run)) as image:
             ids: list[str] = json.loads(image.info[_KEYWORD])["vectors"]
             return ids
+
+    def vector(self, recorded: Recorded, library: Library) -> GuidanceVector:
+        """The vector of a recording that was made.
+
+        Raises:
+            UnknownRefError: It isn't in the library.
+        """
+        identity = self.vectors(recorded.run)[0]
+        try:
+            return library[identity]
+        except UnknownRefError as error:
+            raise UnknownRefError(
+                f"the vectors of a study's pictures must be in its library; {library.where} lacks {identity}: name the"
+                f" library that the study began with, or delete {self.path(recorded.run)} to record it again"
+            ) from error
 
     def keep(self, run: Run, image: Image.Image, vectors: Sequence[str]) -> None:
         """Write a picture, whole or not at all."""
@@ -124,8 +139,8 @@ class Laboratory:
         result = call([run.prompt for run in batch], **self.arguments, **start)
         if not hasattr(result, "images"):
             raise PipelineError(
-                f"a study judges pictures, and {type(self.pipe).__name__} makes {', '.join(result)}: take a"
-                " text-to-image pipeline"
+                f"a study judges pictures, and {type(self.pipe).__name__} gives a"
+                f" {type(result).__name__}: take a text-to-image pipeline"
             )
         images: list[Image.Image] = result.images
         return images
@@ -147,7 +162,7 @@ class Laboratory:
         return vector if vector.provenance.noise.sha256 == noise.sha256 else moved(vector, noise.facts)
 
     def _load(self, recorded: Recorded) -> GuidanceVector:
-        return self.library[self.archive.vectors(recorded.run)[0]]
+        return self.archive.vector(recorded, self.library)
 
     def _draw(self, seed: int) -> InitialNoise:
         generator = torch.Generator().manual_seed(seed)

@@ -1,15 +1,17 @@
 """What a study is about: the model, the concepts, the prompts and the noises, and how they are paired."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from string import Formatter
 from typing import Any, TypeVar
 
-from sega_store import Concept, InvalidInputError
+from sega_store import Concept, InvalidInputError, rules
 from sega_store.record import Record
 from sega_vectors.study.runs import Applied, Noise, Recorded, Run, Source
 
 _T = TypeVar("_T")
+_EDITS = tuple(parameter.name for parameter in fields(Concept) if parameter.name != "text")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Plan(Record):
         swaps: Pairs of concepts, the first of which a prompt names and the second is to take its place.
 
     Raises:
-        InvalidInputError: Too few of something.
+        InvalidInputError: Too few of something, or what no concept, scale or prompt can be made of.
     """
 
     concepts: tuple[str, ...]
@@ -84,8 +86,25 @@ class Plan(Record):
                     f"a study needs at least {least} {name}s, each once; met {', '.join(map(str, values)) or 'none'}:"
                     f" give more, such as another --{name}"
                 )
-        for text in self.concepts:
+        object.__setattr__(
+            self, "apply_scale", rules.finite("apply_scale", self.apply_scale)
+        )  # 15 and 15.0 are one key
+        if unknown := [name for name in self.edit if name not in _EDITS]:
+            raise InvalidInputError(
+                f"the edit parameters of a plan are among {', '.join(_EDITS)}; met {', '.join(map(repr, unknown))}:"
+                " leave out what is none"
+            )
+        for text in self.judged:
             self.concept(text)
+        for swap in self.swaps:
+            if len(swap) != 2 or swap[0] == swap[1]:
+                raise InvalidInputError(f"a swap is of two different concepts; met {', '.join(swap)}: name both")
+        if _fields(self.naming) != {"prompt", "concept"}:
+            raise InvalidInputError(
+                f"naming must hold {{prompt}} and {{concept}} and no other field; met {self.naming!r}: it is how a"
+                " prompt names a concept"
+            )
+        rules.integer("few_concepts", self.few_concepts, 1)
         if not 2 <= self.few <= self.tried:
             raise InvalidInputError(
                 f"few must be from 2 to tried, met {self.few} of {self.tried}: it is how many of the noises that"
@@ -156,6 +175,15 @@ class Plan(Record):
     def run(self, prompt: str, seed: int, *applied: Applied) -> Run:
         """A run from a pair's noise."""
         return Run(prompt, Noise(seed), applied=applied)
+
+
+def _fields(template: str) -> set[str]:
+    """The names of the plain fields of a format string, `?` for others; none if it can't be read."""
+    try:
+        found = Formatter().parse(template)
+        return {"?" if spec or conversion else name for _, name, spec, conversion in found if name is not None}
+    except ValueError:
+        return set()
 
 
 def evenly(values: Sequence[_T], count: int) -> list[_T]:

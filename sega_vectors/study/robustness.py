@@ -34,7 +34,7 @@ def findings(evidence: Evidence) -> Findings:
             for prompt in _prompts(pair):
                 plain = Run(prompt, Noise(pair.seed))
                 sega = plain.sega(plan.concept(concept))
-                style = next(style for style in plan.styles if prompt.startswith(style))
+                style = next(s for s in plan.styles if prompt in [f"{s} {subject}" for subject in plan.subjects])
                 for kind, run in (("plain", plain), ("SEGA", sega)):
                     rows.append(
                         {

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sega_store import InvalidInputError, Library
-from sega_vectors.study.evidence import Evidence, JudgeOf, judge_all
+from sega_vectors.judges import PictureJudge
+from sega_vectors.study.evidence import Evidence, judge_all
 from sega_vectors.study.findings import Findings
 from sega_vectors.study.laboratory import Archive, make_all
 from sega_vectors.study.plan import Plan
@@ -58,9 +60,9 @@ class Study:
         """Make the pictures that are missing; `how` as `make_all` takes it."""
         make_all(self.archive, self.library, self.runs(), progress=progress, **how)
 
-    def evidence(self, judge: JudgeOf, progress: Progress = lambda judged: None) -> Evidence:
+    def evidence(self, judge: PictureJudge, progress: Progress = lambda judged: None) -> Evidence:
         """Judge the pictures, all of which were made."""
-        memory = self.folder / f"judged-by-{self.plan.judge.replace('/', '-').replace(':', '-')}.json"
+        memory = self.folder / f"judged-by-{quote(self.plan.judge, safe='')}.json"
         return Evidence(
             self.plan, self.archive, self.library, judge_all(self.archive, self.runs(), judge, memory, progress)
         )

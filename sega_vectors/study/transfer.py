@@ -8,7 +8,7 @@ from sega_store.dtypes import Array
 from sega_store.similarity import cosine, overlap
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence, place_runs
-from sega_vectors.study.findings import Figure, Findings, Rate, Table, number, paired
+from sega_vectors.study.findings import Figure, Findings, Rate, Table, file_names, number, paired
 from sega_vectors.study.plan import Pair, Plan, evenly
 from sega_vectors.study.runs import Derived, Noise, Recorded, Run, Source
 
@@ -164,8 +164,9 @@ def _related(plan: Plan, relation: str) -> Iterator[tuple[Recorded, Recorded]]:
                 if pair.other_source == pair.source:
                     yield own, plan.control(concept, pair)
             elif relation == "other noise, other prompt":
-                other = plan.pairs[(plan.pairs.index(pair) + 1) % len(plan.pairs)]
-                yield own, plan.recorded(concept, other)
+                at = plan.pairs.index(pair)
+                others = (other for other in plan.pairs[at + 1 :] + plan.pairs[:at] if other.source != pair.source)
+                yield own, plan.recorded(concept, next(others))
             else:
                 for text in plan.concepts[index + 1 :]:
                     yield own, plan.recorded(text, pair)
@@ -214,10 +215,10 @@ def _bars(evidence: Evidence, of: Callable[[str, str, str], list[bool]]) -> Figu
 def _grids(evidence: Evidence) -> Iterator[Figure]:
     plan = evidence.plan
     pairs = evenly(plan.pairs, 10)
-    for concept in plan.concepts:
+    for concept, name in zip(plan.concepts, file_names(plan.concepts), strict=True):
         runs = [[of_kind(plan, pair, pair.other_style, concept, kind) for pair in pairs] for kind in KINDS]
         yield Figure(
-            f"transfer-{concept.replace(' ', '-')}",
+            f"transfer-{name}",
             f"{concept}, applied to another style; {len(pairs)} of {len(plan.pairs)} pairs, evenly spaced. Framed: the"
             " judge finds the concept.",
             drawing.pictures(

@@ -1,5 +1,6 @@
 """Every example of a help text runs, on the embedded model with few steps."""
 
+import json
 import shlex
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from sega_cli.main import COMMANDS, EPILOG
 from tests.cli.conftest import SegaVec
 from tests.store.servers import Proxy, make_bucket
+from tests.vectors.study.plans import small_plan
 
 
 def examples(epilog: str | None) -> list[str]:
@@ -33,6 +35,20 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGA_VEC_DISTIL_SEED", "5")
 
 
+@pytest.fixture
+def small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small plan of few noises for `study`, from the environment and where an example looks for it."""
+    plan = folder / "study" / "plan.json"
+    plan.parent.mkdir()
+    plan.write_text(json.dumps(small_plan(tried=2).to_json()), encoding="utf-8")
+    monkeypatch.setenv("SEGA_VEC_STUDY_PLAN", str(plan))
+
+
+def example(line: str) -> object:
+    """An example as a test's parameter; one that makes a whole study is slow, though the study be small."""
+    return pytest.param(line, marks=pytest.mark.slow) if "study --plan" in line else line
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_ends_with_examples(name: str) -> None:
     lines = examples(command(name).epilog)
@@ -40,13 +56,13 @@ def test_every_command_ends_with_examples(name: str) -> None:
     assert all(line.startswith(f"sega-vec {name}") for line in lines)
 
 
-@pytest.mark.parametrize("line", [line for name in COMMANDS for line in examples(command(name).epilog)])
-@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("line", [example(line) for name in COMMANDS for line in examples(command(name).epilog)])
+@pytest.mark.usefixtures("short", "small")
 def test_the_examples_of_commands_work(line: str, sega_vec: SegaVec, folder: Path, s3: Proxy) -> None:
     arguments = shlex.split(line)[1:]
     if "s3://bucket" in line:
         make_bucket(s3.url, "bucket")
-    if arguments[0] not in ("record", "demo"):
+    if arguments[0] not in ("record", "study", "demo"):
         sega_vec("record", "a portrait of a man", "--concept", "glasses", "--concept", "smile", "--seed", "21")
     if arguments[0] == "import":
         sega_vec("export", arguments[1])
