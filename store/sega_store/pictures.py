@@ -67,13 +67,18 @@ def reencoded(encoded: bytes, most: int | None = None) -> bytes:
 
 def drawn(levels: Array, colours: Array = HEAT) -> bytes:
     """Numbers in [0, 1], shape (H, W), as a PNG of one pixel each, from the first colour to the last."""
-    from PIL import Image
-
     position = np.clip(levels, 0, 1) * (len(colours) - 1)
     index = np.minimum(position.astype(np.intp), len(colours) - 2)
     weight = (position - index)[..., None]
     pixels = colours[index] * (1 - weight) + colours[index + 1] * weight
-    return _png(Image.fromarray(np.rint(pixels).astype(np.uint8)))
+    return as_png(np.rint(pixels).astype(np.uint8))
+
+
+def as_png(pixels: Array) -> bytes:
+    """Pixels, uint8 of shape (H, W, 3), as PNG."""
+    from PIL import Image
+
+    return _png(Image.fromarray(pixels))
 
 
 def relative(values: Array) -> Array:
