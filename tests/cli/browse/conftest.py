@@ -78,6 +78,7 @@ def chromium() -> "Iterator[Browser]":
 def page(chromium: "Browser", site: Served) -> "Iterator[Page]":
     """A fresh page; at the end nothing may have gone wrong in it, and nothing may have left the machine."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=site.address)
+    context.set_default_timeout(10_000)
     opened = context.new_page()
     wrong: list[str] = []
     opened.on("pageerror", lambda error: wrong.append(str(error)))
