@@ -14,8 +14,8 @@ PAGE = 48
 GROUPS = 20
 GROUP_PAGE = 8
 FACET = 12
-ORDERS = {"newest": "newest first", "oldest": "oldest first", "rating": "best rated", "concept": "by concept"}
-GROUPINGS = {"": "not grouped", "noise": "by noise", "concept": "by concept"}
+ORDERS = {"newest": "Newest", "oldest": "Oldest", "rating": "Best rated", "concept": "Concept"}
+GROUPINGS = {"": "No groups", "noise": "By noise", "concept": "By concept"}
 
 router = APIRouter()
 

@@ -172,12 +172,15 @@ def test_what_is_said_is_edited_in_place(page: "Page", site: Served) -> None:
     page.get_by_label("Tags").fill("a tag, with a comma")
     page.get_by_label("Tags").press("Enter")
     page.get_by_role("link", name="a tag, with a comma").wait_for()
-    page.get_by_text("★").nth(3).click()
+    with page.expect_response("**/annotation"):
+        page.get_by_text("★").nth(3).click()
     until(page, "document.querySelector('.rating input:checked').value === '4'")
     page.get_by_role("textbox", name="Notes").fill("first line\nsecond <b>line</b>")
-    with page.expect_response("**/annotation"):
-        page.get_by_role("textbox", name="Notes").blur()
-    said = site.library.entry(entry.id)
+    page.get_by_role("textbox", name="Notes").blur()
+    for _ in range(100):  # what was typed before may still be on its way
+        if (said := site.library.entry(entry.id)).notes:
+            break
+        page.wait_for_timeout(50)
     assert (said.name, said.tags, said.rating) == ("my hat", ("a tag, with a comma",), 4)
     assert said.notes == "first line\nsecond <b>line</b>"
     page.reload()
@@ -187,6 +190,7 @@ def test_what_is_said_is_edited_in_place(page: "Page", site: Served) -> None:
     until(page, "!document.querySelector('.tags .chip')")
     with page.expect_response("**/annotation"):
         page.get_by_text("none", exact=True).click()
+    until(page, "document.getElementById('saved').textContent.trim() === 'Saved'")
     said = site.library.entry(entry.id)
     assert (said.name, said.tags, said.rating) == ("my hat", (), None)
 
