@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from sega_cli.main import main
 from sega_store import Library
-from tests.cli.browse.serving import CHROMIUM, Served, served
+from tests.cli.browse.serving import CHROMIUM, Served, launch, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -67,11 +67,8 @@ def chromium() -> "Iterator[Browser]":
         pytest.skip("there is no Chromium: install Debian's package chromium, as `make test` does where it may")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        rights = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=rights)
+    with sync_playwright() as playwright, launch(playwright) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

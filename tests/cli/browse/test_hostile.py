@@ -84,7 +84,7 @@ def test_every_field_is_only_text_on_every_page(site: Served, evil: Library) -> 
     ids = list(evil)
     noise = evil.entry(first).noise
     paths = [
-        "/", "/?group=concept", "/?group=noise", "/?q=script", f"/vectors/{first}", f"/noises/{noise}",
+        "/", "/facets", "/?group=concept", "/?group=noise", "/?q=script", f"/vectors/{first}", f"/noises/{noise}",
         "/compare?" + "&".join(f"id={identity}" for identity in ids),
     ]  # fmt: skip
     for path in paths:
