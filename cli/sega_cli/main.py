@@ -9,7 +9,7 @@ from sega_cli.errors import click_errors
 
 COMMANDS = (
     "record", "apply", "ls", "show", "compare", "tune", "distil", "tag", "rename", "note", "rm", "verify", "export",
-    "import", "push", "pull", "study", "demo",
+    "import", "push", "pull", "browse", "study", "demo",
 )  # fmt: skip
 
 EPILOG = """\b
