@@ -26,7 +26,6 @@ Examples:
 A REF is a name, a concept if only one vector has it, or the start of an id; REF:SCALE scales its guidance.
 Options that are not given are as recorded. One given once goes for all vectors; given once for each, in their order."""
 
-_AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
 OVERRIDES = ("noise", "architecture")
 
 
@@ -69,7 +68,7 @@ def command(
 
     The prompts are run from the initial noise that the vectors REF were recorded at, at the price of plain runs.
     """
-    from sega_cli.picture import prepare_folder
+    from sega_cli.picture import prepare_folder, write_picture
     from sega_store import Library
 
     store = Library(library)
@@ -80,26 +79,28 @@ def command(
 
     recorded = vectors[0].provenance
     pipe = open_pipeline(model or recorded.model.id, device, dtype, report)
-    from sega_cli.applied import apply_to
+    from sega_cli.applied import apply_to, run_arguments
     from sega_vectors import check_prompt
-    from sega_vectors.call import recorded_arguments
 
-    as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(recorded.run, key)) is not None}
-    arguments = {**recorded_arguments(pipe, recorded.run.arguments), **as_recorded, **run}
+    arguments = run_arguments(pipe, recorded, run)
     for text in filter(None, (*to_prompt, arguments.get("negative_prompt"))):
         check_prompt(pipe, text)
     noise = store.noise(vectors[0].id) if seed is None else draw_noise(pipe, vectors[0].shape[1:], seed)
-    pictures, differences = [], {}
+    pictures: list[dict[str, Any]] = []
+    differences = {}
     for prompt in to_prompt:
         for count in (0, len(vectors)) if plain else (len(vectors),):
-            made, found = apply_to(pipe, vectors[:count], changes[:count], noise, allow, prompt, arguments, output)
-            pictures.append(made)
-            report.item(made["path"], bare=made["path"])
-            differences.update({v.id: list(c.differences) for v, c in zip(vectors, found, strict=False)})
+            made = apply_to(pipe, vectors[:count], changes[:count], noise, allow, prompt, arguments)
+            path = str(write_picture(output, made.image, made.facts))
+            pictures.append(
+                {"path": path, "prompt": prompt, "guided": bool(count), "denoiser_rows": made.denoiser_rows}
+            )
+            report.item(path, bare=path)
+            differences.update({v.id: list(c.differences) for v, c in zip(vectors, made.compatibility, strict=False)})
     for ref, vector in zip(refs, vectors, strict=True):
         for difference in differences[vector.id]:
             report.note(f"{clean(ref.ref)} is compatible, not exact: {clean(difference)}")
-    report.note(f"{sum(made['denoiser_rows'] for made in pictures)} denoiser rows for {len(pictures)} pictures")
+    report.note(f"{sum(p['denoiser_rows'] for p in pictures)} denoiser rows for {len(pictures)} pictures")
     report.document({"pictures": pictures, "differences": differences})
 
 
