@@ -1,0 +1,1 @@
+"""`sega-vec browse`: look at a library in the browser."""
