@@ -8,7 +8,8 @@ import click
 from sega_cli.errors import click_errors
 
 COMMANDS = (
-    "record", "apply", "ls", "show", "tag", "rename", "note", "rm", "verify", "export", "import", "push", "pull", "demo"
+    "record", "apply", "ls", "show", "tag", "rename", "note", "rm", "verify", "export", "import", "push", "pull",
+    "browse", "demo"
 )  # fmt: skip
 
 EPILOG = """\b

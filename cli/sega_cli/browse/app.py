@@ -1,0 +1,56 @@
+"""The application: the guard, the pages, and what becomes of errors."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from sega_cli.browse import gallery
+from sega_cli.browse.security import Access, Guard
+from sega_cli.browse.site import Extension, Site
+from sega_store import InvalidInputError, Library, LibraryError, RefError, SegaError, VectorFileError
+
+STATIC = Path(str(files("sega_cli.browse"))) / "static"
+
+_TITLES: dict[type[SegaError], tuple[int, str]] = {
+    RefError: (404, "There is no such vector"),
+    VectorFileError: (422, "This file is damaged"),
+    InvalidInputError: (422, "That can't be"),
+    LibraryError: (503, "The library can't be read"),
+}
+
+
+def create_app(library: Library, access: Access, extensions: Sequence[Extension] = ()) -> FastAPI:
+    """The pages of a library.
+
+    Args:
+        library: The library.
+        access: Who may use them.
+        extensions: Further pages.
+    """
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=[Middleware(Guard, access=access)])
+    app.state.site = Site(library, extensions=extensions)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    for router in (gallery.router, *(extension.router for extension in extensions)):
+        app.include_router(router)
+    app.add_exception_handler(SegaError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse)
+    return app
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    """An error as a page, or as a message where htmx asked for a part of one."""
+    if isinstance(error, HTTPException):
+        status, title, message = error.status_code, "There is no such page", ""
+    else:
+        found = (entry for kind, entry in _TITLES.items() if isinstance(error, kind))
+        status, title = next(found, (500, "That didn't work"))
+        message = str(error)
+    part = request.headers.get("HX-Request") == "true"
+    site: Site = request.app.state.site
+    return site.page("message.html" if part else "error.html", status, title=title, message=message)

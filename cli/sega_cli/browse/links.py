@@ -1,0 +1,59 @@
+"""Where a page's links lead: to the server's addresses, or to the files of an exported site.
+
+Templates ask for links by what they lead to, so the same templates serve both.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+from urllib.parse import quote, urlencode
+
+
+class Links(Protocol):
+    """Addresses, by what they lead to."""
+
+    def gallery(self, **filters: str | int | None) -> str:
+        """The gallery, with filters that aren't None."""
+
+    def vector(self, identity: str) -> str:
+        """A vector's page."""
+
+    def noise(self, sha256: str) -> str:
+        """A noise's page."""
+
+    def compare(self, ids: Iterable[str]) -> str:
+        """The comparison of some vectors."""
+
+    def picture(self, identity: str, name: str) -> str:
+        """A picture of a vector; see `sega_cli.browse.pictures`."""
+
+    def asset(self, name: str) -> str:
+        """A style sheet or script."""
+
+
+class ServedLinks:
+    """The server's addresses."""
+
+    def gallery(self, **filters: str | int | None) -> str:
+        """As `Links.gallery`."""
+        query = urlencode({name: value for name, value in filters.items() if value not in (None, "")})
+        return f"/?{query}" if query else "/"
+
+    def vector(self, identity: str) -> str:
+        """As `Links.vector`."""
+        return f"/vectors/{quote(identity, safe='')}"
+
+    def noise(self, sha256: str) -> str:
+        """As `Links.noise`."""
+        return f"/noises/{quote(sha256, safe='')}"
+
+    def compare(self, ids: Iterable[str]) -> str:
+        """As `Links.compare`."""
+        return f"/compare?{urlencode([('id', identity) for identity in ids])}"
+
+    def picture(self, identity: str, name: str) -> str:
+        """As `Links.picture`."""
+        return f"/pictures/{quote(identity, safe='')}/{quote(name, safe='')}.png"
+
+    def asset(self, name: str) -> str:
+        """As `Links.asset`."""
+        return f"/static/{name}"

@@ -1,0 +1,181 @@
+"""Who may use the pages: the middleware that every request passes before anything else sees it.
+
+A page that runs on this machine is within reach of every other page that is open in the browser. So a request must name
+one of our own hosts (a foreign name that was made to lead here is refused), one that changes something must come from
+our own pages, and what we send may load nothing from elsewhere and run nothing but our own scripts. Beyond the
+loopback, a token is asked for besides.
+"""
+
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY_BYTES = 1 << 20
+READING = ("GET", "HEAD")
+METHODS = (*READING, "POST")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+COOKIE = "sega_vec_token"
+TOKEN_PARAMETER = "token"
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self';"
+    " form-action 'self'; frame-ancestors 'none'; img-src 'self'; script-src 'self'; style-src 'self'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that is bound to a host."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may use the pages.
+
+    Attributes:
+        hosts: What the header `Host` may say, with the port, in lower case.
+        token: What a browser must show once; None asks for nothing.
+    """
+
+    hosts: frozenset[str]
+    token: str | None = None
+
+    @classmethod
+    def to(cls, host: str, port: int, names: Iterable[str] = ()) -> "Access":
+        """To a server that is bound to a host and port, perhaps also reached by other names, each with its port.
+
+        Beyond the loopback there is a token.
+        """
+        own = {f"{name}:{port}" for name in (*LOOPBACK_NAMES, f"[{host}]" if ":" in host else host)}
+        token = None if is_loopback(host) else secrets.token_urlsafe(24)
+        return cls(frozenset({*own, *(name.lower() for name in names)}), token)
+
+
+class Guard:
+    """The middleware.
+
+    Args:
+        app: What is guarded.
+        access: Who may use it.
+        max_body: The most bytes that a request may carry.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, max_body: int = MAX_BODY_BYTES) -> None:
+        self.app, self.access, self.max_body = app, access, max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, or refuses it."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # nothing here speaks WebSocket
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = self._refusal(scope) or self._introduction(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send_guarded)
+            return
+        try:
+            await self.app(scope, self._limited(receive), send_guarded)
+        except _TooLargeError:
+            await self._too_large()(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or hosts[0].lower() not in self.access.hosts:
+            return PlainTextResponse(
+                "This server answers to its own names only. If you reach it by another, such as that of a tunnel, start"
+                " it with --trusted-host NAME:PORT.",
+                421,
+            )
+        if scope["method"] not in METHODS:
+            return PlainTextResponse("Only GET, HEAD and POST are known here.", 405, {"Allow": ", ".join(METHODS)})
+        if scope["method"] not in READING and not _from_our_pages(headers, hosts[0].lower()):
+            return PlainTextResponse("Changes are accepted from this server's own pages only.", 403)
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()):
+            return PlainTextResponse("Content-Length must be a number.", 400)
+        return self._too_large() if int(length) > self.max_body else None
+
+    def _too_large(self) -> Response:
+        return PlainTextResponse(f"A request may carry {self.max_body} bytes at most.", 413)
+
+    def _introduction(self, scope: Scope) -> Response | None:
+        """What a browser is answered that has not shown the token yet."""
+        if self.access.token is None:
+            return None
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        shown = [value for name, value in query if name == TOKEN_PARAMETER]
+        if shown and scope["method"] in READING and self._is_token(shown[0]):
+            rest = urlencode([(name, value) for name, value in query if name != TOKEN_PARAMETER])
+            path = "/" + scope["path"].lstrip("/")
+            answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
+            answer.set_cookie(COOKIE, self.access.token, httponly=True, samesite="strict", path="/")
+            return answer
+        if self._is_token(_cookie(Headers(scope=scope))):
+            return None
+        return PlainTextResponse("Open the address that sega-vec browse printed: it carries a token.", 401)
+
+    def _is_token(self, text: str) -> bool:
+        return hmac.compare_digest(text.encode(), (self.access.token or "").encode())
+
+    def _limited(self, receive: Receive) -> Receive:
+        """Receives no more than the limit, also where a request doesn't say its length."""
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_body:
+                raise _TooLargeError
+            return message
+
+        return limited
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+def _from_our_pages(headers: Headers, host: str) -> bool:
+    """Whether a browser says that a page of ours sent a request; another page can't make it say so."""
+    origin = headers.get("origin")
+    if origin is None:
+        return headers.get("sec-fetch-site") == "same-origin"
+    parts = urlsplit(origin.lower())
+    return parts.scheme in ("http", "https") and parts.netloc == host
+
+
+def _cookie(headers: Headers) -> str:
+    try:
+        cookies = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return ""
+    return cookies[COOKIE].value if COOKIE in cookies else ""

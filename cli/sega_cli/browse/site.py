@@ -1,0 +1,128 @@
+"""The site: a library with the templates that show it. Every text of a library is a stranger's, and is escaped here.
+
+Templates escape whatever they print; besides, control and format characters of plain texts become U+FFFD, for they can
+turn a line around or break out of what is pasted into a terminal.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from fastapi import APIRouter, Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from sega_cli.browse.links import Links, ServedLinks
+from sega_cli.terminal import clean, size
+from sega_store import Library
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do with vectors: a page that takes their ids as parameters `id`.
+
+    Attributes:
+        label: On its button.
+        path: Of its page.
+        most: How many vectors it takes.
+    """
+
+    label: str
+    path: str
+    most: int = 1
+
+
+@dataclass(frozen=True)
+class Extension:
+    """Pages beside those of the library.
+
+    Attributes:
+        router: Their routes.
+        navigation: What the navigation shows of them: a label and a path each.
+        actions: What they do with vectors that are selected.
+    """
+
+    router: APIRouter
+    navigation: tuple[tuple[str, str], ...] = ()
+    actions: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True)
+class Site:
+    """What pages are made of.
+
+    Attributes:
+        library: The library.
+        links: Where links lead.
+        extensions: Further pages.
+        live: Whether there is a server that answers; an exported site has none.
+    """
+
+    library: Library
+    links: Links = field(default_factory=ServedLinks)
+    extensions: Sequence[Extension] = ()
+    live: bool = True
+
+    def render(self, template: str, **context: Any) -> str:
+        """A template's text; it sees this site as `site`, and its links as `link`."""
+        return environment().get_template(template).render(site=self, link=self.links, **context)
+
+    def page(
+        self, template: str, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+    ) -> HTMLResponse:
+        """A template as a response."""
+        return HTMLResponse(self.render(template, **context), status, dict(headers or {}))
+
+    @property
+    def navigation(self) -> list[tuple[str, str]]:
+        """The labels and paths of the extensions' pages."""
+        return [link for extension in self.extensions for link in extension.navigation]
+
+    @property
+    def actions(self) -> list[Action]:
+        """What can be done with vectors that are selected."""
+        return [action for extension in self.extensions for action in extension.actions]
+
+
+def site_of(request: Request) -> Site:
+    """The site that answers a request; for FastAPI's `Depends`."""
+    site: Site = request.app.state.site
+    return site
+
+
+def lines(text: str) -> Markup:
+    """A text of several lines, escaped and harmless, with its line breaks."""
+    return Markup("\n").join(clean(line) for line in text.replace("\r\n", "\n").split("\n"))
+
+
+@cache
+def environment() -> Environment:
+    """The templates."""
+    made = Environment(
+        loader=PackageLoader("sega_cli.browse"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_harmless,
+    )
+    made.filters |= {"bytes": size, "lines": lines, "day": _day, "moment": _moment, "number": _number}
+    return made
+
+
+def _harmless(value: object) -> object:
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _day(created: str) -> str:
+    return created[:10]
+
+
+def _moment(created: str) -> str:
+    return f"{created[:10]} {created[11:19]} UTC"
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"

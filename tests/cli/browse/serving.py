@@ -1,0 +1,49 @@
+"""The pages over a real library: a server in a thread, and a real browser."""
+
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from sega_cli.browse.app import create_app
+from sega_cli.browse.security import Access
+from sega_cli.browse.server import bind
+from sega_cli.browse.site import Extension
+from sega_store import Library
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server.
+
+    Attributes:
+        address: Without a slash at the end.
+        access: Who may use it.
+        library: What it shows.
+    """
+
+    address: str
+    access: Access
+    library: Library
+
+
+@contextmanager
+def served(library: Library, extensions: Sequence[Extension] = (), token: str | None = None) -> Iterator[Served]:
+    """Serves a library's pages on a free port of the loopback."""
+    with closing(bind("127.0.0.1", 0)) as bound:
+        port = bound.getsockname()[1]
+        access = Access(Access.to("127.0.0.1", port).hosts, token)
+        app = create_app(library, access, extensions)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, server_header=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread.start()
+        try:
+            yield Served(f"http://127.0.0.1:{port}", access, library)
+        finally:
+            server.should_exit = True
+            thread.join()
