@@ -41,7 +41,7 @@ class Progress:
         shot: The picture that is being made, if any.
         done: Its steps that are done.
         count: Its steps.
-        look: How it will look, encoded as WebP, if it is known.
+        look: The last look at a picture before it was done.
         pictures: What is made, by shot.
         notes: Remarks.
         kept: The vectors that were recorded, or were there already.
@@ -55,7 +55,7 @@ class Progress:
     shot: int | None = None
     done: int = 0
     count: int = 0
-    look: bytes | None = None
+    look: Look | None = None
     pictures: Mapping[int, Made] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -71,12 +71,11 @@ class Progress:
         changes: dict[str, Any] = {}
         match event:
             case Doing(text):
-                changes = {"doing": text, "shot": None, "done": 0, "count": 0, "look": None}
+                changes = {"doing": text, "shot": None, "done": 0, "count": 0}
             case Step(shot, done, count):
-                look = self.look if shot == self.shot else None
-                changes = {"doing": "", "shot": shot, "done": done, "count": count, "look": look}
-            case Look(shot, data):
-                changes = {"shot": shot, "look": data}
+                changes = {"doing": "", "shot": shot, "done": done, "count": count}
+            case Look():
+                changes = {"look": event}
             case Made(shot):
                 changes = {"pictures": {**self.pictures, shot: event}}
             case Note(text):
@@ -84,7 +83,7 @@ class Progress:
             case Kept(ids, new):
                 changes = {"kept": ids, "new": new}
             case Ended(state, reason):
-                changes = {"state": state, "reason": reason, "doing": "", "shot": None, "look": None}
+                changes = {"state": state, "reason": reason, "doing": "", "shot": None}
         return replace(self, version=self.version + 1, **changes)
 
 

@@ -41,7 +41,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Look:
-    """How a picture will look, encoded as WebP."""
+    """How a picture will look, as far as it is known: encoded as WebP."""
 
     shot: int
     data: bytes
