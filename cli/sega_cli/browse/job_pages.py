@@ -1,6 +1,8 @@
 """A job's page: its progress as it goes on, its pictures, and what became of it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
@@ -31,7 +33,9 @@ JobOf = Annotated[Job, Depends(job_of)]
 @router.get("/jobs")
 def jobs(site: SiteOf, generation: GenerationOf) -> HTMLResponse:
     """All jobs that are remembered."""
-    return site.page("jobs.html", jobs=generation.queue.list(), current="/jobs")
+    remembered = generation.queue.list()
+    titles = _titles(site, remembered)
+    return site.page("jobs.html", jobs=list(zip(remembered, titles, strict=True)), current="/jobs")
 
 
 @router.get("/jobs/{number}")
@@ -115,11 +119,28 @@ def _made(job: Job, shot: int) -> Made:
     return made
 
 
-def _context(site: Site, generation: Generation, job: Job) -> dict[str, Any]:
-    progress, order = job.progress, job.order
-    apply = isinstance(order, ApplyOrder)
-    ids = order.vectors if isinstance(order, ApplyOrder) else progress.kept
+def _titles(site: Site, jobs: Sequence[Job]) -> list[str]:
+    """What each job does, in a few words."""
+    orders = [job.order for job in jobs]
+    ids = [identity for order in orders if isinstance(order, ApplyOrder) for identity in order.vectors]
     entries = site.library.entries(ids)
+    return [
+        "Apply " + " + ".join(entries[i].concept if i in entries else i[:8] for i in order.vectors)
+        if isinstance(order, ApplyOrder)
+        else "Record " + " + ".join(concept.text for concept in order.concepts)
+        for order in orders
+    ]
+
+
+def _context(site: Site, generation: Generation, job: Job) -> dict[str, Any]:
+    """What `job.html` shows."""
+    order, progress = job.order, job.progress
+    if isinstance(order, ApplyOrder):
+        chosen = [*(("id", identity) for identity in order.vectors), ("prompt", "\n".join(order.prompts))]
+        again = f"/apply?{urlencode(chosen)}"
+    else:
+        again = f"/record?{urlencode({'prompt': order.prompt, 'model': order.model, 'noise': order.noise or ''})}"
+    entries = site.library.entries(progress.kept)
     prompts = {
         prompt: [(index, shot) for index, shot in enumerate(order.shots) if shot.prompt == prompt]
         for prompt in dict.fromkeys(shot.prompt for shot in order.shots)
@@ -127,8 +148,10 @@ def _context(site: Site, generation: Generation, job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "progress": progress,
-        "apply": apply,
-        "entries": [entries[identity] for identity in ids if identity in entries],
+        "title": _titles(site, [job])[0],
+        "apply": isinstance(order, ApplyOrder),
+        "again": again,
+        "kept": [entries[identity] for identity in progress.kept if identity in entries],
         "prompts": prompts,
         "document": _document(generation.queue, job),
         "keeps": generation.pictures is not None,

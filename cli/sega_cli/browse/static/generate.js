@@ -37,8 +37,8 @@ function show(told) {
     const made = told.pictures.includes(shot);
     figure.classList.toggle("running", told.shot === shot && !made);
     const actions = figure.querySelector(".actions");
-    if (made && actions?.hidden) {
-      actions.hidden = false;
+    if (made && actions.classList.contains("waiting")) {
+      actions.classList.remove("waiting");
       picture(figure, `${job.dataset.path}/pictures/${shot}.png`);
     } else if (!made && told.look && told.look[0] === shot && figure.dataset.look !== String(told.look[1])) {
       figure.dataset.look = told.look[1];
@@ -73,6 +73,7 @@ function follow() {
     if (!["done", "failed", "cancelled"].includes(told.state)) return;
     source.close();
     document.getElementById("cancel").hidden = true;
+    document.getElementById("again").hidden = false;
     htmx.ajax("GET", `${job.dataset.path}/outcome`, { target: "#outcome", swap: "innerHTML" });
   };
   source.onerror = () => {
