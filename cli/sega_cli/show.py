@@ -10,9 +10,6 @@ from sega_cli.report import Report
 from sega_cli.terminal import clean, heat_map, size, sparkline
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float
-
     from sega_store import Entry, GuidanceVector
 
 EXAMPLES = """\b
@@ -46,17 +43,9 @@ def command(ctx: click.Context, ref: str, library: Place, report: Report) -> Non
     report.document(_document(entry, vector, path))
 
 
-def acts_where(vector: "GuidanceVector") -> "Float[np.ndarray, 'H W']":
-    """The strength of a vector at each place: the L2 norm over steps, channels and all but the last two dimensions."""
-    import numpy as np
-
-    squares = vector.dense().astype(np.float64) ** 2
-    kept = min(2, squares.ndim - 2)
-    place: Float[np.ndarray, ...] = np.sqrt(squares.sum(axis=tuple(range(squares.ndim - kept))))
-    return place.reshape((1, -1)) if kept == 1 else place
-
-
 def _drawing(vector: "GuidanceVector", *, colour: bool) -> Iterator[str]:
+    from sega_store.activity import activity, strength
+
     counts, energy = vector.counts(), vector.energy()
     per_step = vector.support[0].size
     yield click.style(clean(vector.concept.text), bold=True)
@@ -68,7 +57,7 @@ def _drawing(vector: "GuidanceVector", *, colour: bool) -> Iterator[str]:
     yield f"guides  {_guides(vector)}, as recorded"
     yield ""
     yield "where it acts, over all steps and channels"
-    yield from heat_map(acts_where(vector), colour=colour)
+    yield from heat_map(strength(activity(vector), 0, 1), colour=colour)
     yield ""
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sega_store.noise import InitialNoise
     from sega_store.preview import Preview
     from sega_store.provenance import ModelFacts, NoiseFacts, Provenance, RunFacts, SchedulerFacts, recipe
+    from sega_store.selection import Group, Selection
     from sega_store.sync import copy_vectors
     from sega_store.vector import GuidanceVector
     from sega_store.verify import Damage, Verification
@@ -37,6 +38,7 @@ __all__ = [
     "Concept",
     "Damage",
     "Entry",
+    "Group",
     "GuidanceVector",
     "Imported",
     "IncompatibleError",
@@ -53,6 +55,7 @@ __all__ = [
     "RunFacts",
     "SchedulerFacts",
     "SegaError",
+    "Selection",
     "UnknownRefError",
     "VectorFileError",
     "Verification",
@@ -87,6 +90,7 @@ _MODULES = {
     "noise": ("InitialNoise",),
     "preview": ("Preview",),
     "provenance": ("ModelFacts", "NoiseFacts", "Provenance", "RunFacts", "SchedulerFacts", "recipe"),
+    "selection": ("Group", "Selection"),
     "sync": ("copy_vectors",),
     "vector": ("GuidanceVector",),
     "verify": ("Damage", "Verification"),

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -22,8 +22,9 @@ from sega_store.disk import ABANDONED_SECONDS, library_errors
 from sega_store.entry import Entry
 from sega_store.errors import LibraryError, VectorFileError
 from sega_store.layout import SUFFIX
+from sega_store.selection import AFTER_ALL_DIGITS, MONTH, RANK, Group, Selection, facets, groups, page, select, total
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_SECONDS = 60
 BUSY_PAUSE_SECONDS = 0.01
 ATTEMPTS = 5  # several processes that meet a broken catalogue may throw away what another has just begun
@@ -44,6 +45,11 @@ _SCHEMA = (
     "CREATE INDEX by_model_and_concept ON vectors (model, concept)",
     "CREATE INDEX by_noise ON vectors (noise)",
     "CREATE INDEX by_name ON vectors (name) WHERE name IS NOT NULL",
+    f"CREATE INDEX by_month ON vectors ({MONTH})",
+    f"CREATE INDEX by_rank ON vectors ({RANK})",
+    "CREATE INDEX by_rating ON vectors (rating) WHERE rating IS NOT NULL",
+    "CREATE TABLE tags (tag TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (tag, number)) WITHOUT ROWID",
+    "CREATE INDEX tags_of ON tags (number)",
     """CREATE VIRTUAL TABLE texts USING fts5 (
         concept, prompt, name, model, tags, notes, tokenize = "unicode61 remove_diacritics 2",
         prefix = '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16')""",
@@ -51,11 +57,8 @@ _SCHEMA = (
     f"PRAGMA user_version = {SCHEMA_VERSION}",
     "COMMIT",
 )
-_COLUMNS = "id, name, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created, tags, rating, notes"
 MIN_PREFIX = 4
 ID_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},64}}|[0-9a-f]{{64}}\.[0-9a-f]{{0,64}}")
-_MATCHING = "(SELECT rowid AS hit FROM texts WHERE texts MATCH ?) CROSS JOIN vectors ON number = hit"
-_AFTER_ALL_DIGITS = "g"  # sorts after every text that goes on from a prefix with a hexadecimal digit or a dot
 
 _FILE = "catalogue.sqlite"
 _CURRENT = "current"
@@ -107,7 +110,7 @@ class Catalogue:
         """What a REF names, newest first: the vectors of a name, else of a concept, else with a beginning of the id."""
         ways = [("name = ?", [ref]), ("concept = ?", [ref])]
         if ID_PREFIX.fullmatch(ref.lower()):
-            ways.append(("id >= ? AND id < ?", [ref.lower(), ref.lower() + _AFTER_ALL_DIGITS]))
+            ways.append(("id >= ? AND id < ?", [ref.lower(), ref.lower() + AFTER_ALL_DIGITS]))
 
         def ask(db: sqlite3.Connection) -> list[Entry]:
             return next((found for where, values in ways if (found := select(db, where, values))), [])
@@ -149,25 +152,23 @@ class Catalogue:
 
         return self.ask(ask, fresh=False)
 
-    def search(
-        self, query: str, concept: str | None, model: str | None, noise: str | None, limit: int | None
+    def page(
+        self, selection: Selection, sort: str = "newest", after: str | None = None, limit: int | None = None
     ) -> list[Entry]:
-        """Rows, newest first; see `Library.search`."""
-        where, values = ["1"], list[str]()
-        texts = {column: text for column, text in (("concept", concept), ("model", model)) if text is not None}
-        for column, text in texts.items():
-            where.append(f"{column} = ?")
-            values.append(text)
-        if noise is not None and len(noise) == 64:
-            where.append("noise = ?")
-            values.append(noise.lower())
-        elif noise is not None:
-            where.append("noise >= ? AND noise < ?")
-            values += [noise.lower(), noise.lower() + _AFTER_ALL_DIGITS]
-        if not query.strip():
-            return self.ask(lambda db: select(db, " AND ".join(where), values, limit))
-        values.insert(0, _match(query, texts))
-        return self.ask(lambda db: select(db, " AND ".join(where), values, limit, _MATCHING, "hit"))
+        """Rows of a selection; see `Library.page`."""
+        return self.ask(lambda db: page(db, selection, sort, after, limit))
+
+    def total(self, selection: Selection) -> int:
+        """The number of vectors of a selection."""
+        return self.ask(lambda db: total(db, selection))
+
+    def groups(self, selection: Selection, by: str, limit: int | None = None, offset: int = 0) -> list[Group]:
+        """Groups of a selection's vectors; see `Library.groups`."""
+        return self.ask(lambda db: groups(db, selection, by, limit, offset))
+
+    def facets(self, selection: Selection, limit: int | None = None) -> dict[str, list[Group]]:
+        """What else could be chosen; see `Library.facets`."""
+        return self.ask(lambda db: facets(db, selection, limit))
 
     def refresh(self, step: Callable[[], object]) -> None:
         """Brings it up to date, as every question does first; calls `step` after each vector that is new to it."""
@@ -273,43 +274,6 @@ def _connection(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _match(query: str, texts: Mapping[str, str]) -> str:
-    """A user's text as an FTS5 expression: rows with a word that starts with each of its words.
-
-    And with the words of the columns that are asked for, so that few rows are left to be compared with them.
-    """
-    words = [f'"{word}"*' for word in _words(query)] or ['""']
-    words += [f'{column} : "{word}"' for column, text in texts.items() for word in _words(text)]
-    return " AND ".join(words)
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text)
-
-
-def select(
-    db: sqlite3.Connection,
-    where: str = "1",
-    values: Sequence[str] = (),
-    limit: int | None = None,
-    source: str = "vectors",
-    number: str = "number",
-) -> list[Entry]:
-    """Rows of a source, newest first, by its own column of numbers: so SQLite sorts nothing and stops at the limit."""
-    cursor = db.cursor()
-    cursor.row_factory = sqlite3.Row
-    sql = f"SELECT {_COLUMNS} FROM {source} WHERE {where} ORDER BY {number} DESC LIMIT ?"
-    return [_entry(row) for row in cursor.execute(sql, (*values, -1 if limit is None else limit))]
-
-
 def _select_among(db: sqlite3.Connection, column: str, values: Sequence[str]) -> list[Entry]:
     parts = [values[start : start + 500] for start in range(0, len(values), 500)]
     return [entry for part in parts for entry in select(db, f"{column} IN ({', '.join('?' * len(part))})", part)]
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    facts = {key: row[key] for key in row.keys()}  # noqa: SIM118 - iterating over a Row gives its values
-    facts["seed"] = None if row["seed"] is None else int(row["seed"])
-    facts["shape"] = tuple(map(int, row["shape"].split()))
-    facts["tags"] = tuple(row["tags"].split("\n")) if row["tags"] else ()
-    return Entry(**facts, steps=facts["shape"][0])

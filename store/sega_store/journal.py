@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sega_store import layout
 from sega_store.annotation import NOTHING_SAID, Annotation, load_annotation
-from sega_store.catalogue import select
 from sega_store.disk import at_most
 from sega_store.entry import Entry
 from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
 from sega_store.header import header_by
 from sega_store.refresh import annotate_row, drop_row, entry_of, put_row
 from sega_store.segment import MAX_SEGMENT_BYTES, State, latest, read_segment, write_segment
+from sega_store.selection import select
 
 if TYPE_CHECKING:
     from sega_store.objects import Objects

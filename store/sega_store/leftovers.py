@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sega_store import disk, layout, removal
 from sega_store.errors import LibraryError
+from sega_store.selection import ALL
 
 if TYPE_CHECKING:
     from sega_store.catalogue import Catalogue
@@ -37,7 +38,7 @@ def clean(root: Path, catalogue: "Catalogue") -> None:
                 for aside in removal.asides_in(folder):
                     removal.settle(aside, needed)
     with suppress(OSError, LibraryError):
-        entries = catalogue.search("", None, None, None, None)
+        entries = catalogue.page(ALL)
         wanted = {layout.noise_path(root, entry.noise) for entry in entries}
         wanted |= {layout.annotation_path(root, entry.id) for entry in entries}
         for path in layout.files(root):

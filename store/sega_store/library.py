@@ -26,6 +26,7 @@ from sega_store.errors import (
     VectorFileError,
 )
 from sega_store.refresh import entry_of
+from sega_store.selection import ALL, GROUPED_BY, SORTS, Group, Selection
 from sega_store.storage import Changes, Folder, storage_at
 
 if TYPE_CHECKING:  # what reads and writes arrays is imported where it is done: a listing does without numpy
@@ -168,7 +169,51 @@ class Library(Mapping[str, "GuidanceVector"]):
             noise: The beginning of the noise's hash.
             limit: At most so many.
         """
-        return self._catalogue.search(query, concept, model, noise, limit)
+        return self._catalogue.page(Selection(query, concept, model, noise), limit=limit)
+
+    def page(
+        self, selection: Selection = ALL, sort: str = "newest", after: str | None = None, limit: int | None = None
+    ) -> list[Entry]:
+        """Lists the vectors of a selection, in parts; opens no file but new ones.
+
+        Args:
+            selection: Which.
+            sort: `newest`, `oldest`, `rating` (the best first, those without last) or `concept` (by the alphabet).
+            after: The id of the last vector of the part before; None for the first part.
+            limit: At most so many.
+
+        Raises:
+            InvalidInputError: The order is unknown.
+        """
+        if sort not in SORTS:
+            raise InvalidInputError(f"sort must be one of {', '.join(SORTS)}, met {sort!r}.")
+        return self._catalogue.page(selection, sort, after, limit)
+
+    def total(self, selection: Selection = ALL) -> int:
+        """The number of vectors of a selection."""
+        return self._catalogue.total(selection)
+
+    def groups(self, selection: Selection, by: str, limit: int | None = None, offset: int = 0) -> list[Group]:
+        """What the vectors of a selection have in common, and how many have it.
+
+        Args:
+            selection: Which vectors.
+            by: `concept`, `model`, `noise` or `tag`, the largest group first; `month` of the recording, the newest
+                first; or `rating`, the best first. Vectors without a tag or rating are in no group of these.
+            limit: At most so many groups.
+            offset: How many groups are passed over.
+
+        Raises:
+            InvalidInputError: There are no groups by that.
+        """
+        if by not in GROUPED_BY:
+            raise InvalidInputError(f"Groups are by one of {', '.join(GROUPED_BY)}, met {by!r}.")
+        return self._catalogue.groups(selection, by, limit, offset)
+
+    def facets(self, selection: Selection = ALL, limit: int | None = None) -> dict[str, list[Group]]:
+        """What a selection could be narrowed or changed to: for each way to group, the groups of the same selection
+        without its own condition of that kind; at most `limit` of each."""
+        return self._catalogue.facets(selection, limit)
 
     def refresh(self, step: Callable[[], object] = lambda: None) -> None:
         """Lists what has changed since the last time, as every question does by itself; to show how the first goes on.
@@ -315,6 +360,12 @@ class Library(Mapping[str, "GuidanceVector"]):
 
     def __hash__(self) -> int:
         return hash(self.storage.identity)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        from sega_store.notebook import library_html
+
+        return library_html(self)
 
     def __repr__(self) -> str:
         return f"Library({self.where!r})"

@@ -32,6 +32,8 @@ _ANNOTATE = "UPDATE vectors SET name = ?, tags = ?, rating = ?, notes = ?, annot
 _INDEX = """
     INSERT INTO texts (rowid, concept, prompt, name, model, tags, notes)
     SELECT number, concept, prompt, name, model, tags, notes FROM vectors WHERE id = ?"""
+_TAG = "INSERT INTO tags SELECT ?, number FROM vectors WHERE id = ?"
+_UNTAG = "DELETE FROM tags WHERE number = (SELECT number FROM vectors WHERE id = ?)"
 _UNINDEX = "DELETE FROM texts WHERE rowid = (SELECT number FROM vectors WHERE id = ?)"
 
 
@@ -153,12 +155,15 @@ def annotate_row(db: sqlite3.Connection, identity: str, said: Annotation, state:
     """Lists what people say of a vector that is listed; `state` changes with the annotation's file."""
     db.execute(_UNINDEX, (identity,))
     db.execute(_ANNOTATE, (said.name, "\n".join(said.tags), said.rating, said.notes, state, identity))
+    db.execute(_UNTAG, (identity,))
+    db.executemany(_TAG, [(tag, identity) for tag in said.tags])
     db.execute(_INDEX, (identity,))
 
 
 def drop_row(db: sqlite3.Connection, identity: str) -> None:
     """Lists a vector no more."""
     db.execute(_UNINDEX, (identity,))
+    db.execute(_UNTAG, (identity,))
     db.execute("DELETE FROM vectors WHERE id = ?", (identity,))
 
 

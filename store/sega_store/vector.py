@@ -222,6 +222,12 @@ class GuidanceVector:
     def __hash__(self) -> int:
         return hash(self.content)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        from sega_store.notebook import vector_html
+
+        return vector_html(self)
+
     def __repr__(self) -> str:
         return f"<GuidanceVector {self.concept.text!r} {self.shape} {self.dtype}, {self.nnz} entries, {self.id[:12]}>"
 

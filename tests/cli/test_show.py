@@ -2,12 +2,8 @@
 
 import json
 
-import numpy as np
-
-from sega_cli.show import acts_where
 from sega_store import Library
 from tests.cli.conftest import SegaVec
-from tests.cli.samples import make_vector
 
 
 def test_draws_when_and_where_and_says_where_from(sega_vec: SegaVec, library: Library) -> None:
@@ -29,14 +25,6 @@ def test_quiet_prints_the_id_and_json_all_facts(sega_vec: SegaVec, library: Libr
     assert document["counts"] == vector.counts().tolist()
     assert document["concept"] == vector.concept.to_json()
     assert document["provenance"] == vector.provenance.to_json()
-
-
-def test_where_it_acts_is_the_last_two_dimensions() -> None:
-    vector = make_vector()
-    place = acts_where(vector)
-    assert place.shape == (8, 8)
-    assert np.isclose((place**2).sum(), (vector.dense() ** 2).sum())
-    assert (place > 0).sum() == 4
 
 
 def test_an_unknown_ref_offers_what_is_close(sega_vec: SegaVec, library: Library) -> None:

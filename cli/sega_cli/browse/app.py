@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from sega_cli.browse import gallery
+from sega_cli.browse import compare, gallery, noise, pictures, vector
 from sega_cli.browse.jobs import BusyError
 from sega_cli.browse.security import Access, Guard
 from sega_cli.browse.site import Extension, Site
@@ -41,7 +41,8 @@ def create_app(library: Library, access: Access, extensions: Sequence[Extension]
     app.state.site = Site(library, extensions=extensions)
     app.state.ending = lambda: False  # whoever serves it says better; streams end by it
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for router in (gallery.router, *(extension.router for extension in extensions)):
+    own = (gallery, vector, compare, noise, pictures)
+    for router in (*(page.router for page in own), *(extension.router for extension in extensions)):
         app.include_router(router)
     app.add_exception_handler(SegaError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)

@@ -1,16 +1,198 @@
-"""The gallery: all vectors of the library."""
+"""The gallery: the vectors of a library that are searched and filtered for, in pages, or grouped by what they share."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import HTMLResponse
 
 from sega_cli.browse.site import Site, site_of
+from sega_store import Entry, Group, Selection
+
+PAGE = 48
+GROUPS = 20
+GROUP_PAGE = 8
+FACET = 12
+ORDERS = {"newest": "newest first", "oldest": "oldest first", "rating": "best rated", "concept": "by concept"}
+GROUPINGS = {"": "not grouped", "noise": "by noise", "concept": "by concept"}
 
 router = APIRouter()
 
 
+@dataclass(frozen=True)
+class Filters:
+    """What the address of the gallery asks for; what it doesn't know is as if it weren't there.
+
+    Attributes:
+        q: The search.
+        sort: One of `ORDERS`.
+        group: One of `GROUPINGS`.
+    """
+
+    q: str = ""
+    concept: str | None = None
+    model: str | None = None
+    noise: Annotated[str | None, Query(pattern="^[0-9a-fA-F]{1,64}$")] = None
+    tag: str | None = None
+    rating: Annotated[int | None, Query(ge=1, le=5)] = None
+    date: Annotated[str | None, Query(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] = None
+    sort: str = "newest"
+    group: str = ""
+
+    @property
+    def selection(self) -> Selection:
+        """The vectors that are asked for."""
+        return Selection(self.q, self.concept, self.model, self.noise, self.tag, self.rating, self.date)
+
+    def link(self, **changes: str | int | None) -> dict[str, str | int | None]:
+        """The parameters of the same gallery with some of them changed."""
+        mine = {name: value for name, value in vars(self).items() if value not in (None, "")}
+        if mine.get("sort") == "newest":
+            del mine["sort"]
+        return {**mine, **changes}
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A way to narrow the gallery.
+
+    Attributes:
+        name: The parameter.
+        title: What it is called.
+        choices: The values, each with its label, the number of vectors, and whether it is chosen.
+        more: Whether there are more than are shown.
+    """
+
+    name: str
+    title: str
+    choices: list[tuple[str, str, int, bool]] = field(default_factory=list)
+    more: bool = False
+
+
 @router.get("/")
-def gallery(site: Annotated[Site, Depends(site_of)], q: str = "") -> HTMLResponse:
-    """The newest vectors."""
-    return site.page("gallery.html", entries=site.library.search(q, limit=48), q=q)
+def gallery(
+    site: Annotated[Site, Depends(site_of)], filters: Annotated[Filters, Depends()], after: str | None = None
+) -> HTMLResponse:
+    """A page of the gallery."""
+    return site.page("gallery.html", **gallery_context(site, filters, after))
+
+
+@router.get("/tiles")
+def tiles(site: Annotated[Site, Depends(site_of)], filters: Annotated[Filters, Depends()], after: str) -> HTMLResponse:
+    """The tiles that follow a vector's."""
+    return site.page("tiles.html", **tiles_context(site, filters, after))
+
+
+@router.get("/groups")
+def groups(
+    site: Annotated[Site, Depends(site_of)],
+    filters: Annotated[Filters, Depends()],
+    skip: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
+) -> HTMLResponse:
+    """The groups that follow so many others."""
+    return site.page("groups.html", **groups_context(site, filters, skip))
+
+
+def gallery_context(site: Site, filters: Filters, after: str | None = None) -> dict[str, Any]:
+    """What the gallery shows."""
+    library = site.library
+    context: dict[str, Any] = {
+        "filters": filters,
+        "facets": facets(site, filters),
+        "chips": chips(filters),
+        "total": library.total(filters.selection),
+        "size": len(library),
+        "damaged": library.damaged(),
+        "orders": ORDERS,
+        "groupings": GROUPINGS,
+    }
+    if filters.group in ("noise", "concept"):
+        return context | groups_context(site, filters, 0)
+    return context | tiles_context(site, filters, after)
+
+
+def tiles_context(site: Site, filters: Filters, after: str | None, limit: int = PAGE) -> dict[str, Any]:
+    """A page of tiles, and after which vector the next begins, if there is one."""
+    sort = filters.sort if filters.sort in ORDERS else "newest"
+    entries = site.library.page(filters.selection, sort, after, limit + 1)
+    return {
+        "filters": filters,
+        "entries": entries[:limit],
+        "next": entries[limit - 1].id if len(entries) > limit else None,
+    }
+
+
+def groups_context(site: Site, filters: Filters, skip: int) -> dict[str, Any]:
+    """A page of groups, each with its newest vectors."""
+    found = site.library.groups(filters.selection, filters.group, GROUPS + 1, skip)
+    shown = []
+    for group in found[:GROUPS]:
+        own = Filters(**{**vars(filters), filters.group: group.value})
+        shown.append((group, site.library.page(own.selection, limit=GROUP_PAGE)))
+    return {
+        "filters": filters,
+        "groups": shown,
+        "next_groups": skip + GROUPS if len(found) > GROUPS else None,
+    }
+
+
+def facets(site: Site, filters: Filters) -> list[Facet]:
+    """The ways to narrow the gallery, with the number of vectors that each would leave."""
+    found = site.library.facets(filters.selection, FACET + 1)
+    made = [
+        _facet("concept", "Concept", found["concept"], filters.concept),
+        _facet("model", "Model", found["model"], filters.model),
+        _facet(
+            "noise", "Noise", found["noise"], filters.noise, {g.value: noise_name(g.newest) for g in found["noise"]}
+        ),
+        _facet("tag", "Tag", found["tag"], filters.tag),
+        _ratings(found["rating"], filters.rating),
+        _facet("date", "Recorded", found["month"], filters.date),
+    ]
+    return [facet for facet in made if facet.choices]
+
+
+def _facet(
+    name: str, title: str, groups: list[Group], chosen: str | None, labels: Mapping[str, str] | None = None
+) -> Facet:
+    choices = [
+        (group.value, (labels or {}).get(group.value, group.value), group.count, group.value == chosen)
+        for group in groups[:FACET]
+    ]
+    return Facet(name, title, choices, len(groups) > FACET)
+
+
+def _ratings(groups: list[Group], chosen: int | None) -> Facet:
+    """Ratings count from the best down: who asks for three stars wants four, too."""
+    choices, count = [], 0
+    for group in groups:
+        count += group.count
+        rating = int(group.value)
+        label = stars(rating) + (" and up" if rating < 5 else "")
+        choices.append((group.value, label, count, rating == chosen))
+    return Facet("rating", "Rating", choices)
+
+
+def chips(filters: Filters) -> list[tuple[str, str]]:
+    """The conditions that hold, each as a parameter and a text."""
+    texts = {
+        "q": f"“{filters.q}”" if filters.q else None,
+        "concept": filters.concept,
+        "model": filters.model,
+        "noise": filters.noise and f"noise {filters.noise[:8]}",
+        "tag": filters.tag and f"#{filters.tag}",
+        "rating": filters.rating and f"{stars(filters.rating)} and up",
+        "date": filters.date,
+    }
+    return [(name, text) for name, text in texts.items() if text]
+
+
+def noise_name(entry: Entry) -> str:
+    """What a noise is called: its seed, if it is known, and the beginning of its hash."""
+    return entry.noise[:8] if entry.seed is None else f"seed {entry.seed} · {entry.noise[:6]}"
+
+
+def stars(rating: int) -> str:
+    """A rating as stars."""
+    return "★" * rating + "☆" * (5 - rating)

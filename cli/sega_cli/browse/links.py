@@ -3,7 +3,7 @@
 Templates ask for links by what they lead to, so the same templates serve both.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
@@ -13,6 +13,12 @@ class Links(Protocol):
 
     def gallery(self, **filters: str | int | None) -> str:
         """The gallery, with filters that aren't None."""
+
+    def tiles(self, **filters: str | int | None) -> str:
+        """The gallery's next tiles alone."""
+
+    def groups(self, **filters: str | int | None) -> str:
+        """The gallery's next groups alone."""
 
     def vector(self, identity: str) -> str:
         """A vector's page."""
@@ -26,6 +32,9 @@ class Links(Protocol):
     def picture(self, identity: str, name: str) -> str:
         """A picture of a vector; see `sega_cli.browse.pictures`."""
 
+    def noise_picture(self, sha256: str) -> str:
+        """The picture of a noise."""
+
     def asset(self, name: str) -> str:
         """A style sheet or script."""
 
@@ -35,8 +44,15 @@ class ServedLinks:
 
     def gallery(self, **filters: str | int | None) -> str:
         """As `Links.gallery`."""
-        query = urlencode({name: value for name, value in filters.items() if value not in (None, "")})
-        return f"/?{query}" if query else "/"
+        return _address("/", filters)
+
+    def tiles(self, **filters: str | int | None) -> str:
+        """As `Links.tiles`."""
+        return _address("/tiles", filters)
+
+    def groups(self, **filters: str | int | None) -> str:
+        """As `Links.groups`."""
+        return _address("/groups", filters)
 
     def vector(self, identity: str) -> str:
         """As `Links.vector`."""
@@ -54,6 +70,15 @@ class ServedLinks:
         """As `Links.picture`."""
         return f"/pictures/{quote(identity, safe='')}/{quote(name, safe='')}.png"
 
+    def noise_picture(self, sha256: str) -> str:
+        """As `Links.noise_picture`."""
+        return f"/noises/{quote(sha256, safe='')}/picture.png"
+
     def asset(self, name: str) -> str:
         """As `Links.asset`."""
         return f"/static/{name}"
+
+
+def _address(path: str, parameters: Mapping[str, str | int | None]) -> str:
+    query = urlencode({name: value for name, value in parameters.items() if value not in (None, "")})
+    return f"{path}?{query}" if query else path

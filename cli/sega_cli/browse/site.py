@@ -4,6 +4,7 @@ Templates escape whatever they print; besides, control and format characters of 
 turn a line around or break out of what is pasted into a terminal.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -108,7 +109,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_harmless,
     )
-    made.filters |= {"bytes": size, "lines": lines, "day": _day, "moment": _moment, "number": _number}
+    made.filters |= {"bytes": size, "lines": lines, "day": _day, "moment": _moment, "number": _number, "key": _key}
     return made
 
 
@@ -126,3 +127,8 @@ def _moment(created: str) -> str:
 
 def _number(count: int) -> str:
     return f"{count:,}"
+
+
+def _key(text: str) -> str:
+    """A short name for a text that may stand in an `id`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

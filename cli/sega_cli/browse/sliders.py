@@ -55,11 +55,12 @@ def sliders(concept: Concept, steps: int, *, keep: bool) -> list[Slider]:
         keep: Whether entries below the concept's `keep_threshold` are gone.
     """
     scale = max(abs(concept.edit_guidance_scale), 1.0)
+    threshold = concept.edit_threshold
     cooldown = steps if concept.edit_cooldown_steps is None else min(concept.edit_cooldown_steps, steps)
     return [
         Slider("edit_guidance_scale", "Scale", concept.edit_guidance_scale, -3 * scale, 3 * scale, scale / 20),
         Slider(
-            "edit_threshold", "Threshold", concept.edit_threshold, concept.keep_threshold if keep else 0.0, 0.99, 0.01
+            "edit_threshold", "Threshold", threshold, concept.keep_threshold if keep else 0, max(threshold, 0.99), 0.01
         ),
         Slider("edit_warmup_steps", "Warm-up", min(concept.edit_warmup_steps, steps), 0, steps, 1),
         Slider("edit_cooldown_steps", "Cool-down", cooldown, 0, steps, 1, endless=True),
