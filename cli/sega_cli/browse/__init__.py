@@ -7,15 +7,18 @@ import click
 
 from sega_cli.options import Place, device_options, library_option, reporting
 from sega_cli.report import Report
+from sega_cli.terminal import clean
 
 EXAMPLES = """\b
 Examples:
   sega-vec browse
   sega-vec browse --port 0 --no-open
+  sega-vec browse --export site
 
 \b
 The pages are served to this machine only. With --host they are served to others, too, to whom knows the address that is
-printed: it carries a token. Through a tunnel or a proxy, --trusted-host says by which name they are reached."""
+printed: it carries a token. Through a tunnel or a proxy, --trusted-host says by which name they are reached.
+--export writes the same gallery as files, for a Hugging Face Space, GitHub Pages, or a folder of your own."""
 
 
 @click.command("browse", epilog=EXAMPLES)
@@ -25,6 +28,9 @@ printed: it carries a token. Through a tunnel or a proxy, --trusted-host says by
     "--trusted-host", multiple=True, metavar="NAME:PORT", help="Another name of this server; may be repeated."
 )
 @click.option("--open/--no-open", "show", default=True, show_default=True, help="Open a browser.")
+@click.option(
+    "--export", type=click.Path(path_type=Path), help="Write the pages into this new folder, and serve nothing."
+)
 @click.option("--no-generate", is_flag=True, help="Only look: offer neither to apply nor to record.")
 @click.option(
     "--pictures",
@@ -39,6 +45,7 @@ def command(
     port: int,
     trusted_host: tuple[str, ...],
     show: bool,
+    export: Path | None,
     no_generate: bool,
     pictures: Path | None,
     device: str,
@@ -48,6 +55,7 @@ def command(
 ) -> None:
     """Look at the library in the browser."""
     try:
+        from sega_cli.browse.export import export_site
         from sega_cli.browse.generate import generation
         from sega_cli.browse.jobs import JobQueue
         from sega_cli.browse.server import serve
@@ -70,9 +78,15 @@ def command(
     store = Library(library)
     with tqdm(desc="listing", unit="vector", delay=1, disable=not report.bars) as bar:
         store.refresh(bar.update)
+    if export is not None:
+        with tqdm(unit="vector", disable=not report.bars) as bar:
+            count = export_site(store, export, bar.update)
+        report.item(f"{count} vectors  {clean(str(export))}", bare=str(export))
+        report.document({"library": str(library), "path": str(export), "vectors": count})
+        return
 
     def ready(address: str) -> None:
-        report.item(f"{store.where} is at {address}", bare=address)
+        report.item(f"{clean(store.where)} is at {address}", bare=address)
         report.note("Ctrl-C ends it.")
         report.document({"library": str(library), "address": address})
         if show and report.terminal:

@@ -52,7 +52,9 @@ def create_app(library: Library, access: Access, extensions: Sequence[Extension]
 def _refuse(request: Request, error: Exception) -> Response:
     """An error as a page, or as a message where htmx asked for a part of one."""
     if isinstance(error, HTTPException):
-        status, title, message = error.status_code, "There is no such page", ""
+        missing = error.status_code == 404
+        status, title = error.status_code, "There is no such page" if missing else "That isn't possible"
+        message = "" if missing else str(error.detail)
     else:
         found = (entry for kind, entry in _TITLES.items() if isinstance(error, kind))
         status, title = next(found, (500, "That didn't work"))

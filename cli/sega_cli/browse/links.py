@@ -79,6 +79,53 @@ class ServedLinks:
         return f"/static/{name}"
 
 
-def _address(path: str, parameters: Mapping[str, str | int | None]) -> str:
+class ExportedLinks:
+    """The files of an exported site, as a page of it refers to them.
+
+    Args:
+        up: What leads from the page to the site's folder, such as `../`.
+    """
+
+    def __init__(self, up: str = "") -> None:
+        self.up = up
+
+    def gallery(self, **filters: str | int | None) -> str:
+        """As `Links.gallery`; the filters are for the gallery's script."""
+        return _address(f"{self.up}index.html", filters, "#")
+
+    def tiles(self, **filters: str | int | None) -> str:
+        """As `Links.tiles`: the gallery's script makes them."""
+        return self.gallery(**filters)
+
+    def groups(self, **filters: str | int | None) -> str:
+        """As `Links.groups`: an exported gallery isn't grouped."""
+        return self.gallery(**filters)
+
+    def vector(self, identity: str) -> str:
+        """As `Links.vector`."""
+        return f"{self.up}vectors/{identity}.html"
+
+    def noise(self, sha256: str) -> str:
+        """As `Links.noise`."""
+        return f"{self.up}noises/{sha256}.html"
+
+    def compare(self, ids: Iterable[str]) -> str:
+        """As `Links.compare`: nothing compares there."""
+        return self.gallery()
+
+    def picture(self, identity: str, name: str) -> str:
+        """As `Links.picture`."""
+        return f"{self.up}pictures/{identity}/{name}.png"
+
+    def noise_picture(self, sha256: str) -> str:
+        """As `Links.noise_picture`."""
+        return f"{self.up}noises/{sha256}.png"
+
+    def asset(self, name: str) -> str:
+        """As `Links.asset`."""
+        return f"{self.up}static/{name}"
+
+
+def _address(path: str, parameters: Mapping[str, str | int | None], mark: str = "?") -> str:
     query = urlencode({name: value for name, value in parameters.items() if value not in (None, "")})
-    return f"{path}?{query}" if query else path
+    return f"{path}{mark}{query}" if query else path

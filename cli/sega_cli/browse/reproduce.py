@@ -12,6 +12,7 @@ from typing import Any
 from sega_cli.defaults import defaults_of
 from sega_store import Concept, GuidanceVector
 
+_MOST_COLUMNS = 80
 EXAMPLE_PROMPT = "a pencil drawing of a queen"
 _EDIT = (
     "edit_guidance_scale", "edit_threshold", "edit_warmup_steps", "edit_cooldown_steps", "reverse_editing_direction",
@@ -43,16 +44,14 @@ def record_again(vector: GuidanceVector, library: str) -> Recipe:
         return Recipe(None, None, (f"Computed from recorded vectors, of the content {of}.",))
     concepts = [vector.concept, *run.companions]
     remarks = [f"Recorded with {facts.scheduler.name}; load the pipeline with the same scheduler."]
-    if any(concept.edit_cooldown_steps is None for concept in concepts) and any(
-        concept.edit_cooldown_steps is not None for concept in concepts
-    ):
-        remarks.append("The command line has one cool-down for all concepts or for each, so only Python says this one.")
+    mixed = len({concept.edit_cooldown_steps is None for concept in concepts}) > 1
+    if mixed:
+        remarks.append("Only some of its concepts have a cool-down, which the command line can't say.")
     if facts.noise.seed is None:
         remarks.append("The seed of its initial noise isn't known, so it starts from the noise itself.")
     if run.arguments:
         remarks.append(f"The call's other arguments: {', '.join(sorted(run.arguments))}. The command line has none.")
     possible = facts.noise.seed is not None and facts.noise.device == "cpu" and not run.arguments
-    mixed = len({concept.edit_cooldown_steps is None for concept in concepts}) > 1
     command = _record_command(vector, concepts, library) if possible and not mixed else None
     return Recipe(command, _record_python(vector, concepts), tuple(remarks))
 
@@ -72,14 +71,14 @@ def apply_it(vector: GuidanceVector, ref: str, library: str) -> Recipe:
         "" if scale is None or not recorded or scale == recorded or run.guide is False else f":{scale / recorded:g}"
     )
     command = shell("sega-vec", "apply", f"{ref}{factor}", "--to-prompt", EXAMPLE_PROMPT, "--library", library)
-    edit = f", edit_guidance_scale={scale!r}" if factor else ""
+    edit = [f"edit_guidance_scale={scale!r}"] if factor else []
     python = "\n".join(
         [
             "from sega_vectors import Applier, Library, load_pipeline",
             "",
             f"library = Library({library!r})",
             _load(vector),
-            f"applier = Applier(pipe, [library[{ref!r}]], noise=library.noise({ref!r}){edit})",
+            _spread("applier = Applier", ["pipe", f"[library[{ref!r}]]", f"noise=library.noise({ref!r})", *edit]),
             f"result = {_call('applier', EXAMPLE_PROMPT, _arguments(vector))}",
             'result.images[0].save("queen.png")',
         ]
@@ -117,10 +116,8 @@ def _record_python(vector: GuidanceVector, concepts: Sequence[Concept]) -> str:
         arguments["generator"] = _Code(start)
     lines = ["import torch", "", "from sega_vectors import Concept, Recorder, load_pipeline", "", _load(vector)]
     lines += ["concepts = [", *(f"    {_concept(concept)}," for concept in concepts), "]"]
-    lines += [
-        f"recorder = Recorder(pipe, concepts, edit_momentum_scale={run.edit_momentum_scale!r},"
-        f" edit_mom_beta={run.edit_mom_beta!r}, guide={run.guide!r})"
-    ]
+    momentum = [f"{name}={getattr(run, name)!r}" for name in ("edit_momentum_scale", "edit_mom_beta", "guide")]
+    lines += [_spread("recorder = Recorder", ["pipe", "concepts", *momentum])]
     lines += [_call("recorder", run.prompt, arguments), "vector = recorder.vectors[0]"]
     return "\n".join(lines)
 
@@ -138,12 +135,19 @@ def _arguments(vector: GuidanceVector) -> dict[str, Any]:
 def _concept(concept: Concept) -> str:
     edits = {name: getattr(concept, name) for name in _EDIT}
     said = [f"{name}={value!r}" for name, value in edits.items() if value is not None]
-    return f"Concept({', '.join([repr(concept.text), *said])})"
+    return _spread("Concept", [repr(concept.text), *said], "    ")
 
 
 def _call(what: str, prompt: str, arguments: Mapping[str, Any]) -> str:
-    said = "".join(f", {name}={value!r}" for name, value in arguments.items())
-    return f"{what}({prompt!r}{said})"
+    return _spread(what, [repr(prompt), *(f"{name}={value!r}" for name, value in arguments.items())])
+
+
+def _spread(what: str, arguments: Sequence[str], indent: str = "") -> str:
+    """A call on one line, or if that is long with an argument a line."""
+    line = f"{what}({', '.join(arguments)})"
+    if len(line) <= _MOST_COLUMNS:
+        return line
+    return "\n".join([f"{what}(", *(f"{indent}    {argument}," for argument in arguments), f"{indent})"])
 
 
 class _Code:

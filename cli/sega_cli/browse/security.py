@@ -15,6 +15,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -100,10 +101,7 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
-        try:
-            await self.app(scope, self._limited(receive), send_guarded)
-        except _TooLargeError:
-            await self._too_large()(scope, receive, send_guarded)
+        await self.app(scope, self._limited(receive), send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -121,10 +119,11 @@ class Guard:
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             return PlainTextResponse("Content-Length must be a number.", 400)
-        return self._too_large() if int(length) > self.max_body else None
+        return PlainTextResponse(self._too_large, 413) if int(length) > self.max_body else None
 
-    def _too_large(self) -> Response:
-        return PlainTextResponse(f"A request may carry {self.max_body} bytes at most.", 413)
+    @property
+    def _too_large(self) -> str:
+        return f"A request may carry {self.max_body} bytes at most."
 
     def _introduction(self, scope: Scope) -> Response | None:
         """What a browser is answered that has not shown the token yet."""
@@ -154,14 +153,10 @@ class Guard:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.max_body:
-                raise _TooLargeError
+                raise HTTPException(413, self._too_large)  # what reads a body lets this one pass
             return message
 
         return limited
-
-
-class _TooLargeError(Exception):
-    pass
 
 
 def _from_our_pages(headers: Headers, host: str) -> bool:

@@ -109,7 +109,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_harmless,
     )
-    made.filters |= {"bytes": size, "lines": lines, "day": _day, "moment": _moment, "number": _number, "key": _key}
+    made.filters |= {
+        "bytes": size,
+        "lines": lines,
+        "day": _day,
+        "moment": _moment,
+        "number": _number,
+        "key": _key,
+        "in_script": _in_script,
+    }
     return made
 
 
@@ -132,3 +140,8 @@ def _number(count: int) -> str:
 def _key(text: str) -> str:
     """A short name for a text that may stand in an `id`."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _in_script(document: str) -> Markup:
+    """JSON that may stand in a script element: what could end it, or begin another, is written as escapes."""
+    return Markup(document.translate({ord(c): f"\\u{ord(c):04x}" for c in "<>&"}))

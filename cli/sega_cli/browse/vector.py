@@ -107,7 +107,7 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
     steps, channels = acting.shape[:2]
     per_step = vector.support[0].size
     weights = strength(acting, 0, 2, 3)
-    concept = vector.concept
+    where = library.where if site.live else "my-vectors"  # a path is nobody else's business
     return {
         "entry": entry,
         "vector": vector,
@@ -134,9 +134,8 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
         "file": file_facts(site, vector),
         "verification": library.verify([identity]) if site.live else None,
         "noise_held": noise_is_held(site, vector),
-        "record": record_again(vector, library.where),
-        "apply": apply_it(vector, library.short(identity), library.where),
-        "concept": concept,
+        "record": record_again(vector, where),
+        "apply": apply_it(vector, library.short(identity), where),
         "exports": EXPORTS,
     }
 

@@ -15,7 +15,7 @@ from sega_store import Library
 from tests.cli.browse.serving import CHROMIUM, Served, served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 RUNS = (
     ("a portrait of a man", ("glasses", "hat"), "21"),
@@ -74,6 +74,12 @@ def chromium() -> "Iterator[Browser]":
         browser.close()
 
 
+def _complains(message: "ConsoleMessage") -> bool:
+    """Whether something is wrong; that a form was refused is what a test wants to see."""
+    refused = any(f"the server responded with a status of {status} " in message.text for status in (422, 429))
+    return message.type in ("error", "warning") and not refused
+
+
 @pytest.fixture
 def page(chromium: "Browser", site: Served) -> "Iterator[Page]":
     """A fresh page; at the end nothing may have gone wrong in it, and nothing may have left the machine."""
@@ -81,7 +87,7 @@ def page(chromium: "Browser", site: Served) -> "Iterator[Page]":
     opened = context.new_page()
     wrong: list[str] = []
     opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    opened.on("console", lambda message: wrong.append(message.text) if _complains(message) else None)
     opened.on("request", lambda request: None if request.url.startswith(site.address) else wrong.append(request.url))
     yield opened
     context.close()

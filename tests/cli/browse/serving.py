@@ -2,9 +2,11 @@
 
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
+from urllib.parse import urlencode
 
 import uvicorn
 
@@ -15,6 +17,20 @@ from sega_cli.browse.site import Extension
 from sega_store import Library
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.data.decode()
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,26 @@ class Served:
     address: str
     access: Access
     library: Library
+
+    @property
+    def host(self) -> str:
+        """Its name with the port."""
+        return self.address.removeprefix("http://")
+
+    def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Reply:
+        """Asks as any program may; an underscore in a header's name stands for a hyphen."""
+        connection = HTTPConnection(self.host, timeout=60)
+        with closing(connection):
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
+            answer = connection.getresponse()
+            return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+
+    def post(self, path: str, **fields: str) -> Reply:
+        """Sends a form as a page of ours does."""
+        body = urlencode(fields).encode()
+        kind = "application/x-www-form-urlencoded"
+        return self.ask(path, "POST", body, Content_Type=kind, Origin=self.address, HX_Request="true")
 
 
 @contextmanager

@@ -22,9 +22,15 @@ document.addEventListener("picked", () => {
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-remove]");
   if (!button) return;
-  button.closest(".pick").remove();
+  button.closest(".chosen").remove();
   document.getElementById("vectors").focus();
   document.body.dispatchEvent(new Event("picked", { bubbles: true }));
+});
+
+// Whoever says which seed or noise it is to be wants that one.
+document.addEventListener("change", (event) => {
+  const start = event.target.closest?.(".start");
+  if (start) start.querySelector("[type=radio]").checked = true;
 });
 
 const job = document.getElementById("job");

@@ -1,0 +1,124 @@
+"""The same pages as files, for a Hugging Face Space, GitHub Pages or a folder: no server, and nothing from elsewhere.
+
+index.html                          the gallery; its script searches what is embedded in it
+vectors/<id>.html                   a page a vector
+noises/<sha256>.html, .png          a page and a picture a noise
+pictures/<id>/<name>.png            as `sega_cli.browse.pictures` names them
+static/                             styles and scripts
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sega_cli.browse.app import STATIC
+from sega_cli.browse.gallery import Filters, gallery_context
+from sega_cli.browse.links import ExportedLinks
+from sega_cli.browse.noise import noise_context
+from sega_cli.browse.pictures import draw, draw_noise
+from sega_cli.browse.site import Site
+from sega_cli.browse.vector import vector_context
+from sega_store import Entry, InvalidInputError, Library
+
+ASSETS = ("app.css", "app.js", "exported.js", "icon.svg", "theme.js")
+
+
+def export_site(library: Library, folder: Path, step: Callable[[], object] = lambda: None) -> int:
+    """Writes the pages of a library; the folder appears when all is written.
+
+    Args:
+        library: The library.
+        folder: Where they go; there must be nothing yet.
+        step: Called after every vector.
+
+    Returns:
+        The number of vectors.
+
+    Raises:
+        InvalidInputError: There is something at the path, or no vector in the library.
+        VectorFileError: A file of the library is damaged.
+    """
+    target = folder.expanduser().absolute()
+    if os.path.lexists(target):
+        raise InvalidInputError(f"{target} is there already. Remove it, or choose another path.")
+    entries = library.page()
+    if not entries:
+        raise InvalidInputError(f"{library.where} has no vectors, so there is nothing to show.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        _write_assets(draft)
+        within = Site(library, ExportedLinks("../"), live=False)
+        for entry in entries:
+            _write_vector(draft, within, entry)
+            step()
+        for sha256 in dict.fromkeys(entry.noise for entry in entries):
+            _write_noise(draft, within, sha256)
+        _write_gallery(draft, replace(within, links=ExportedLinks()), entries)
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return len(entries)
+
+
+def _write_assets(root: Path) -> None:
+    for name in ("static", "vectors", "noises", "pictures"):
+        (root / name).mkdir(parents=True)
+    for name in ASSETS:
+        shutil.copyfile(STATIC / name, root / "static" / name)
+
+
+def _write_vector(root: Path, site: Site, entry: Entry) -> None:
+    context = vector_context(site, entry.id)
+    _write(root / "vectors" / f"{entry.id}.html", site.render("vector.html", **context))
+    names = [
+        "before-small",
+        "after-small",
+        "acts",
+        "steps",
+        *(f"channel-{channel}" for channel, *_ in context["channels"]),
+    ]
+    names += [] if context["preview"] else ["before", "after"]
+    pictures = root / "pictures" / entry.id
+    pictures.mkdir()
+    for name in names:
+        (pictures / f"{name}.png").write_bytes(draw(site, entry.id, name))
+
+
+def _write_noise(root: Path, site: Site, sha256: str) -> None:
+    context = noise_context(site, sha256)
+    _write(root / "noises" / f"{sha256}.html", site.render("noise.html", **context))
+    if context["noise"] is not None:
+        (root / "noises" / f"{sha256}.png").write_bytes(draw_noise(context["noise"]))
+
+
+def _write_gallery(root: Path, site: Site, entries: list[Entry]) -> None:
+    context = gallery_context(site, Filters())
+    context["index"] = json.dumps([_row(entry) for entry in entries], separators=(",", ":"))
+    _write(root / "index.html", site.render("gallery.html", **context))
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    """What the gallery's script knows of a vector."""
+    return {
+        "id": entry.id,
+        "concept": entry.concept,
+        "name": entry.name,
+        "prompt": entry.prompt,
+        "model": entry.model,
+        "noise": entry.noise,
+        "seed": None if entry.seed is None else str(entry.seed),
+        "tags": list(entry.tags),
+        "rating": entry.rating,
+        "notes": entry.notes,
+        "date": entry.created[:10],
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

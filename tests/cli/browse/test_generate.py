@@ -1,0 +1,328 @@
+"""Apply and record in a real browser, on the embedded model; and what these pages withstand."""
+
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from sega_cli.browse.jobs import BusyError, Job
+from sega_cli.browse.orders import ApplyOrder, RecordOrder
+from sega_cli.picture import read_provenance
+from sega_store import Concept
+from tests.cli.browse.serving import Served
+from tests.cli.browse.studio import Studio, studio, until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+MANY = {"num_inference_steps": 900}
+EVIL = "<img src=x onerror=alert(1)>\"'&\u202e"
+
+
+@pytest.fixture(scope="module")
+def made(recorded_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    folder = tmp_path_factory.mktemp("studio")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGA_VEC_CACHE", str(folder / "cache"))
+        with studio(recorded_once, folder, most_waiting=3) as opened:
+            yield opened
+
+
+@pytest.fixture
+def site(made: Studio) -> Served:
+    return made.served
+
+
+@pytest.fixture
+def long(made: Studio) -> Iterator[Job]:
+    """A job that takes minutes, and has begun; it is cancelled in the end."""
+    job = made.queue.submit(ApplyOrder([made.id_of("glasses")], [{}], ["a queen"], run=MANY))
+    until(lambda: job.progress.done > 3)
+    yield job
+    for other in made.queue.list():
+        made.queue.cancel(other)
+    until(lambda: job.progress.over)
+
+
+def over(page: "Page", state: str = "done") -> None:
+    page.locator(f"#job[data-state={state}]").wait_for(timeout=60_000)
+
+
+def test_vectors_are_picked_applied_and_their_pictures_kept(page: "Page", made: Studio, tmp_path: Path) -> None:
+    page.goto("/apply")
+    page.get_by_role("link", name="Add glasses").first.wait_for()
+    page.locator(f"[hx-get='/apply/vectors/{made.id_of('glasses')}']").click()
+    page.get_by_role("link", name="Add hat").click()
+    page.locator("#picked article").nth(1).wait_for()
+    unfit = page.locator(".offer.unfit")
+    unfit.wait_for()
+    assert "another initial noise, seed 22 instead of seed 21" in unfit.inner_text()
+    assert unfit.get_by_role("link").count() == 0
+    assert page.url.endswith(f"?id={made.id_of('glasses')}&id={made.id_of('hat')}"), "it can be shared"
+
+    scale = page.locator("[name=edit_guidance_scale]").first
+    scale.fill("15")
+    scale.press("ArrowRight")
+    assert page.locator(".slider.changed .value").all_inner_texts() == ["15.5"]
+    page.get_by_label("Prompts").fill("a pencil drawing of a queen\na photograph of a man")
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_url("**/jobs/*")
+    assert page.locator("h1").inner_text() == "Apply glasses + hat"
+    over(page)
+    assert page.locator(".take img[src*=pictures]").count() == 4
+    assert page.locator("#where").inner_text() == "Done"
+    assert not page.locator("#cancel").is_visible()
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download guided").first.click()
+    download.value.save_as(tmp_path / "guided.png")
+    facts = read_provenance(tmp_path / "guided.png")
+    assert facts["run"]["prompt"] == "a pencil drawing of a queen"
+    assert [vector["edit"] for vector in facts["vectors"]] == [{"edit_guidance_scale": 15.5}, {}]
+    page.get_by_role("button", name="Keep guided").first.click()
+    page.get_by_text("Kept in").wait_for()
+    (kept,) = made.pictures.iterdir()
+    assert kept.read_bytes() == (tmp_path / "guided.png").read_bytes()
+    page.reload()
+    assert page.locator(".take img[src*=pictures]").count() == 4
+    page.get_by_role("link", name="Change and run again").click()
+    assert page.get_by_label("Prompts").input_value() == "a pencil drawing of a queen\na photograph of a man"
+    assert page.locator("#picked article").count() == 2
+
+
+def test_a_vector_is_taken_out_again(page: "Page", made: Studio) -> None:
+    page.goto(f"/apply?id={made.id_of('glasses')}&id={made.id_of('hat')}&id={made.id_of('glasses', 22)}")
+    assert "another initial noise" in page.locator("p.problem").inner_text()
+    page.get_by_text("Add a vector").click()
+    page.get_by_role("link", name="Add beard").wait_for()
+    page.get_by_role("button", name="Take glasses out").click()
+    page.get_by_role("link", name="Add glasses").wait_for()
+    assert page.url.endswith(f"/apply?id={made.id_of('hat')}")
+    page.get_by_label("Search").fill("bear")
+    until(lambda: page.locator(".offer").count() == 1)
+
+
+def test_a_strip_of_scales(page: "Page", made: Studio) -> None:
+    page.goto(f"/apply?id={made.id_of('beard')}")
+    page.get_by_label("Prompts").fill("a queen")
+    page.get_by_label("a strip of scales").check()
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_url("**/jobs/*")
+    over(page)
+    captions = [text.split("\n")[0] for text in page.locator("figcaption").all_inner_texts()]
+    assert captions == ["guided × −2", "guided × −1", "plain", "guided", "guided × 2"]
+    assert len({made.last().progress.pictures[shot].png for shot in range(5)}) == 5
+
+
+def test_a_wrong_order_is_refused_where_it_is_written(page: "Page", made: Studio) -> None:
+    page.goto("/apply")
+    page.get_by_label("Prompts").fill("a queen")
+    page.get_by_role("button", name="Run").click()
+    page.get_by_text("an order is for 1 to 8 vectors, met 0").wait_for()
+    assert page.get_by_label("Prompts").input_value() == "a queen", "nothing that was written is lost"
+
+
+def test_progress_is_seen_and_a_job_is_cancelled(page: "Page", made: Studio, long: Job) -> None:
+    page.goto(f"/jobs/{long.id}")
+    where = page.locator("#where")
+    first = where.inner_text()
+    assert first.startswith("Picture 1 of 1, step ")
+    page.locator(".take.running img[src*=look]").wait_for()
+    until(lambda: where.inner_text() != first)
+    waiting = made.queue.submit(RecordOrder("a man", [Concept("hat")]))
+    second = page.context.new_page()
+    second.goto(f"/jobs/{waiting.id}")
+    assert second.locator("#where").inner_text() == "Next in the queue"
+    second.get_by_role("button", name="Cancel").click()
+    over(second, "cancelled")
+    second.close()
+    assert not long.progress.over, "it was the other's"
+    page.get_by_role("button", name="Cancel").click()
+    over(page, "cancelled")
+    assert page.get_by_role("link", name="Change and run again").is_visible()
+
+
+def test_a_crash_is_told(page: "Page", made: Studio, long: Job) -> None:
+    page.goto(f"/jobs/{long.id}")
+    process = made.queue.process
+    assert process is not None
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    page.get_by_text("has ended by the signal SIGKILL, often for lack of memory").wait_for()
+    over(page, "failed")
+    page.goto("/jobs")
+    assert "failed" in page.locator(".offer").first.inner_text()
+
+
+def test_concepts_are_recorded_and_appear_in_the_gallery(page: "Page", made: Studio) -> None:
+    page.goto("/record")
+    page.get_by_label("Prompt", exact=True).fill("a photograph of a woman")
+    page.get_by_label("Concepts").fill("smile\nbeard")
+    page.get_by_label("Seed", exact=True).fill("5")
+    page.get_by_text("The run").click()
+    page.get_by_label("Steps").fill("6")
+    page.get_by_role("button", name="Record").click()
+    page.wait_for_url("**/jobs/*")
+    over(page)
+    page.get_by_role("heading", name="Recorded").wait_for()
+    assert page.locator("#outcome .offer").count() == 2
+    assert page.locator(".take img[src*=pictures]").count() == 2
+    (smile,) = (entry for entry in made.library.search(concept="smile") if entry.seed == 5)
+    assert smile.steps == 6
+    concept = made.library[smile.id].concept
+    assert (concept.edit_guidance_scale, concept.edit_threshold) == (10.0, 0.8), "the model's defaults"
+    page.goto("/")
+    page.get_by_text("a photograph of a woman").first.wait_for()
+
+    page.goto(f"/record?noise={smile.noise}")
+    assert page.locator("[name=start][value=noise]").is_checked()
+    page.get_by_label("Prompt", exact=True).fill("a king")
+    page.get_by_label("Concepts").fill("hat")
+    page.get_by_role("button", name="Record").click()
+    page.wait_for_url("**/jobs/*")
+    over(page)
+    assert smile.noise in {entry.noise for entry in made.library.search(concept="hat")}
+
+
+def test_a_models_own_defaults_are_shown(page: "Page") -> None:
+    page.goto("/record")
+    assert page.locator("#parameters .value").all_inner_texts() == ["10", "0.8", "2", "never"]
+    page.get_by_label("Model").fill("some/other")
+    page.get_by_label("Model").press("Tab")
+    page.locator("[name=edit_threshold][value='0.95']").wait_for()
+    assert page.locator("#parameters .value").all_inner_texts() == ["5", "0.95", "10", "never"]
+
+
+def test_without_scripts_the_forms_work_too(made: Studio) -> None:
+    hat = made.id_of("hat")
+    parameters = [
+        ("edit_guidance_scale", "10"), ("edit_threshold", "0.8"), ("edit_warmup_steps", "2"),
+        ("edit_cooldown_steps", "8"), ("edit_weight", "1"),
+    ]  # fmt: skip
+    status, headers, _ = made.ask("POST", "/apply", [("id", hat), *parameters, ("prompts", "a queen")])
+    assert (status, headers["location"]) == (303, f"/jobs/{made.last().id}")
+    assert made.last().order == ApplyOrder([hat], [{}], ["a queen"])
+    status, headers, _ = made.ask("POST", f"/jobs/{made.last().id}/cancel")
+    assert (status, headers["location"]) == (303, f"/jobs/{made.last().id}")
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "message"),
+    [
+        ([], 422, "1 to 8 vectors, met 0"),
+        ([("id", "nothing")], 404, "Nothing in"),
+        ([("id", "hat"), ("prompts", "x")], 422, "edit_guidance_scale is wanted once for each of 1 vectors, met 0"),
+        ([("id", "hat"), ("edit_guidance_scale", EVIL)], 422, "met &#39;&lt;img src=x"),
+        ([("id", "hat")] * 201, 400, ""),
+        ([("id", "hat"), ("id", "../../etc/passwd")], 404, "etc/passwd"),
+    ],
+)
+def test_a_bad_form_is_refused(made: Studio, form: list[tuple[str, str]], status: int, message: str) -> None:
+    before = len(made.queue.list())
+    form = [(name, made.id_of("hat") if value == "hat" else value) for name, value in form]
+    answered, _, body = made.ask("POST", "/apply", form)
+    assert answered == status
+    assert message in body.decode()
+    assert b"<img src=x" not in body
+    assert len(made.queue.list()) == before
+
+
+@pytest.mark.parametrize("path", ["/apply", "/record", "/jobs/1/cancel", "/jobs/1/pictures/0/keep"])
+def test_only_our_own_pages_may_order(made: Studio, path: str) -> None:
+    before = len(made.queue.list())
+    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}):
+        assert made.ask("POST", path, headers=headers)[0] in (403, 421)
+    assert made.ask("POST", path, body=b"x" * (1 << 21))[0] == 413
+    assert len(made.queue.list()) == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/jobs/0", "/jobs/-1", "/jobs/x", "/jobs/99999999999999999999999", "/jobs/0/events", "/jobs/0/look",
+     "/jobs/1/pictures/99.png", "/jobs/1/pictures/..%2f..png", "/apply/vectors/..%2f..%2fetc", "/apply?id=nothing"],
+)  # fmt: skip
+def test_what_is_not_there_is_not_found(made: Studio, path: str) -> None:
+    assert made.ask("GET", path)[0] in (404, 422)
+
+
+def test_hostile_texts_are_texts(page: "Page", made: Studio) -> None:
+    prompt = EVIL
+    vector = made.library[made.id_of("hat")]
+    try:
+        made.library.annotate(vector.id, name=EVIL[:30], notes=EVIL)
+        made.queue.submit(ApplyOrder([vector.id], [{}], [prompt], (0.0,)))
+        job = made.last()
+        until(lambda: job.progress.over)
+        assert job.progress.state == "done", job.progress.reason
+        for path in (f"/apply?id={vector.id}&prompt={EVIL.replace('&', '%26')}", "/apply", f"/jobs/{job.id}", "/jobs"):
+            page.goto(path)
+            assert page.locator("img[src=x]").count() == 0
+            assert "\u202e" not in page.content().replace("%E2%80%AE", "")
+        page.goto(f"/jobs/{job.id}")
+        assert page.locator("h2").first.inner_text() == prompt.replace("\u202e", "\ufffd")
+        status, headers, _ = made.ask("GET", f"/jobs/{job.id}/pictures/0.png?download=1")
+        assert status == 200
+        assert "\n" not in headers["content-disposition"]
+    finally:
+        made.library.annotate(vector.id, name=None, notes="")
+
+
+def test_too_many_jobs_are_refused_with_a_message(page: "Page", made: Studio, long: Job) -> None:
+    order = RecordOrder("a man", [Concept("hat")])
+    with suppress(BusyError):
+        for _ in range(9):
+            made.queue.submit(order)
+    page.goto("/record")
+    page.get_by_label("Prompt", exact=True).fill("a man")
+    page.get_by_label("Concepts").fill("hat")
+    page.on("response", lambda response: response.finished())
+    page.get_by_role("button", name="Record").click()
+    page.get_by_text("3 jobs may wait, and 3 do").wait_for()
+
+
+def test_fifty_streams_block_no_page_and_end_with_their_readers(made: Studio, long: Job) -> None:
+    netloc = urlsplit(made.served.address)
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(socket.create_connection((netloc.hostname, netloc.port))) for _ in range(50)]
+        for stream in sockets:
+            stream.sendall(f"GET /jobs/{long.id}/events HTTP/1.1\r\nHost: {netloc.netloc}\r\n\r\n".encode())
+        until(lambda: made.streams.open == 50)
+        assert b"text/event-stream" in sockets[0].recv(65536)
+        start, steps = time.monotonic(), long.progress.done  # nobody reads the other 49
+        for path in ("/", "/apply", "/record", "/jobs"):
+            assert made.ask("GET", path)[0] == 200
+        assert time.monotonic() - start < 10
+        until(lambda: long.progress.done > steps)
+    until(lambda: made.streams.open == 0)
+
+
+def test_more_streams_than_there_may_be_are_refused(made: Studio, long: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(made.streams, "most", 1)
+    with closing(made.connect()) as connection:
+        connection.request("GET", f"/jobs/{long.id}/events")
+        assert connection.getresponse().read(5) == b"data:"
+        assert made.ask("GET", f"/jobs/{long.id}/events")[0] == 429
+    until(lambda: made.streams.open == 0)
+
+
+def test_a_full_disk_is_said_and_the_picture_is_not_lost(made: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.queue.submit(ApplyOrder([made.id_of("hat")], [{}], ["a king"], (0.0,)))
+    job = made.last()
+    until(lambda: job.progress.over)
+    shutil.rmtree(made.pictures, ignore_errors=True)
+    made.pictures.write_text("a file")
+    try:
+        status, _, body = made.ask("POST", f"/jobs/{job.id}/pictures/0/keep")
+    finally:
+        made.pictures.unlink()
+    assert status == 503
+    assert b"can still be downloaded" in body
+    assert made.ask("GET", f"/jobs/{job.id}/pictures/0.png")[2].startswith(b"\x89PNG")
