@@ -14,14 +14,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from sega_cli.browse.jobs import BusyError, Job
-from sega_cli.browse.orders import ApplyOrder, RecordOrder
+from sega_cli.browse.orders import STRIP, ApplyOrder, Order, RecordOrder
 from sega_cli.picture import read_provenance
 from sega_store import Concept
+from tests.cli.browse.axe import violations
 from tests.cli.browse.serving import Served
 from tests.cli.browse.studio import Studio, studio, until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 MANY = {"num_inference_steps": 900}
 EVIL = "<img src=x onerror=alert(1)>\"'&\u202e"
@@ -54,6 +55,59 @@ def long(made: Studio) -> Iterator[Job]:
 
 def over(page: "Page", state: str = "done") -> None:
     page.locator(f"#job[data-state={state}]").wait_for(timeout=60_000)
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """Where screenshots go: SEGA_VEC_SCREENSHOTS, or a folder of the test."""
+    folder = Path(os.environ.get("SEGA_VEC_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ended(made: Studio) -> dict[str, str]:
+    """The pages of jobs that have ended in each way, by name."""
+    hat = made.id_of("hat")
+    orders: dict[str, Order] = {
+        "applied": ApplyOrder([hat, made.id_of("glasses")], [{}, {}], ["a pencil drawing of a queen", "a man"], STRIP),
+        "recorded": RecordOrder("a portrait of a man", [Concept("beard"), Concept("smile")], seed=9),
+        "failed": ApplyOrder([hat], [{"edit_threshold": 0.1}], ["a man"], (0.0, 1.0), {"guidance_scale": 3.0}),
+        "compatible": ApplyOrder([hat], [{}], ["a man"], run={"guidance_scale": 3.0}),
+    }
+    jobs = {}
+    for name, order in orders.items():
+        jobs[name] = made.queue.submit(order)
+        until(lambda job=jobs[name]: job.progress.over)  # type: ignore[misc]
+    assert [job.progress.state for job in jobs.values()] == ["done", "done", "failed", "done"]
+    return {name: f"/jobs/{job.id}" for name, job in jobs.items()}
+
+
+@pytest.mark.parametrize("width", [360, 2560])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible_and_fits(
+    chromium: "Browser", made: Studio, ended: dict[str, str], shots: Path, theme: str, width: int
+) -> None:
+    picked = "&".join(
+        f"id={made.id_of(concept, seed)}" for concept, seed in [("hat", 21), ("beard", 21), ("glasses", 22)]
+    )
+    pages = {"apply": f"/apply?{picked}", "apply-first": "/apply", "record": "/record", "jobs": "/jobs", **ended}
+    context = chromium.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if theme == "dark" else "light",
+        base_url=made.served.address,
+    )
+    for name, path in pages.items():
+        page = context.new_page()
+        page.goto(path)
+        for closed in page.locator("details:not([open]) > summary").all()[::-1]:
+            closed.click()
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=shots / f"{name}-{theme}-{width}.png", full_page=True)
+        assert violations(page) == [], name
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
+        page.close()
+    context.close()
 
 
 def test_vectors_are_picked_applied_and_their_pictures_kept(page: "Page", made: Studio, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sega_cli.browse import jobs
+from sega_cli.browse import generate, jobs
 from sega_cli.browse.jobs import BusyError, Job, JobQueue, Progress
 from sega_cli.browse.messages import Doing, Ended, Look, Made, Note, Step
 from sega_cli.browse.orders import STRIP, ApplyOrder, RecordOrder
@@ -240,5 +240,5 @@ def test_closing_ends_everything(place: Path) -> None:
 
 
 def test_the_servers_process_never_imports_torch() -> None:
-    code = f"import {jobs.__name__}, sys; assert not {{'torch', 'numpy', 'PIL'}} & set(sys.modules)"
+    code = f"import {generate.__name__}, {jobs.__name__}, sys; assert not {{'torch', 'diffusers'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
