@@ -7,7 +7,7 @@ a slow one gets what is newest when it reads on, and nothing piles up. It costs 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from sega_store import SegaError
@@ -43,7 +43,7 @@ class Streams:
 
     async def events(
         self, state: Callable[[], tuple[dict[str, Any], bool]], ended: Callable[[], bool]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """The events of one stream.
 
         Args:

@@ -66,11 +66,11 @@ class Studio:
 
 
 @contextmanager
-def studio(library: Path, folder: Path, **limits: int) -> Iterator[Studio]:
+def studio(library: Path, folder: Path, most_waiting: int) -> Iterator[Studio]:
     """Serves the pages over a copy of a library."""
     copy = folder / "library"
     shutil.copytree(library, copy)
-    with closing(JobQueue(copy, **limits)) as queue:
+    with closing(JobQueue(copy, most_waiting=most_waiting)) as queue:
         extension = generation(queue, folder / "kept")
         with served(Library(copy), [extension]) as server:
             yield Studio(server, queue, extension.streams, folder / "kept")

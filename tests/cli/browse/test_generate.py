@@ -1,5 +1,6 @@
 """Apply and record in a real browser, on the embedded model; and what these pages withstand."""
 
+import http.client
 import os
 import shutil
 import signal
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -20,6 +21,7 @@ from sega_store import Concept
 from tests.cli.browse.axe import violations
 from tests.cli.browse.serving import Served
 from tests.cli.browse.studio import Studio, studio, until
+from tests.cli.browse.test_command import browsing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -83,8 +85,15 @@ def ended(made: Studio) -> dict[str, str]:
     return {name: f"/jobs/{job.id}" for name, job in jobs.items()}
 
 
-@pytest.mark.parametrize("width", [360, 2560])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("theme", "width"),
+    [
+        ("light", 360),
+        ("dark", 2560),
+        pytest.param("dark", 360, marks=pytest.mark.slow),
+        pytest.param("light", 2560, marks=pytest.mark.slow),
+    ],
+)
 def test_every_page_is_accessible_and_fits(
     chromium: "Browser", made: Studio, ended: dict[str, str], shots: Path, theme: str, width: int
 ) -> None:
@@ -102,7 +111,8 @@ def test_every_page_is_accessible_and_fits(
         page.goto(path)
         for closed in page.locator("details:not([open]) > summary").all()[::-1]:
             closed.click()
-        page.wait_for_load_state("networkidle")
+        for image in page.locator("img[loading]").all():
+            image.evaluate("image => { image.loading = 'eager'; return image.decode() }")
         page.screenshot(path=shots / f"{name}-{theme}-{width}.png", full_page=True)
         assert violations(page) == [], name
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
@@ -380,3 +390,27 @@ def test_a_full_disk_is_said_and_the_picture_is_not_lost(made: Studio, monkeypat
     assert status == 503
     assert b"can still be downloaded" in body
     assert made.ask("GET", f"/jobs/{job.id}/pictures/0.png")[2].startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for the children of a process")
+def test_ctrl_c_ends_streams_and_the_process_that_generates(recorded_once: Path, folder: Path) -> None:
+    shutil.copytree(recorded_once, folder / "library")
+    order = [("prompt", "a man"), ("concepts", "hat"), ("num_inference_steps", "900"), ("edit_guidance_scale", "5"),
+             ("edit_threshold", "0.9"), ("edit_warmup_steps", "1"), ("edit_cooldown_steps", "9")]  # fmt: skip
+    with browsing("--quiet") as (process, address):
+        netloc = urlsplit(address).netloc
+        with closing(http.client.HTTPConnection(netloc, timeout=60)) as connection:
+            headers = {"Origin": f"http://{netloc}", "Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", "/record", urlencode(order), headers)
+            assert connection.getresponse().read() == b""
+            connection.request("GET", "/jobs/1/events")
+            stream = connection.getresponse()
+            while b'"running"' not in stream.readline():
+                pass
+            tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+            children = [Path("/proc", child) for task in tasks for child in task.read_text().split()]
+            assert children
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+    assert "Traceback" not in errors
+    until(lambda: not any(child.exists() for child in children), 10)

@@ -41,7 +41,7 @@ def test_looks_take_a_share_of_the_time(pipe: Any, monkeypatch: pytest.MonkeyPat
 
 def test_where_there_is_nothing_to_decode_there_is_no_look(pipe: Any) -> None:
     latents = torch.zeros(1, 4, 16, 16)
-    assert Looks(SimpleNamespace()).encode(latents) is None  # type: ignore[arg-type]
-    assert Looks(SimpleNamespace(vae="unknown")).encode(latents) is None  # type: ignore[arg-type]
+    assert Looks(SimpleNamespace()).encode(latents) is None
+    assert Looks(SimpleNamespace(vae="unknown")).encode(latents) is None
     assert Looks(pipe).encode(torch.zeros(1, 64, 16)) is None, "packed into tokens"
     assert Looks(pipe).encode(torch.zeros(1, 16, 16, 16)) is None, "of another model"
