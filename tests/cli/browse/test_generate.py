@@ -16,6 +16,7 @@ import pytest
 
 from sega_cli.browse.jobs import BusyError, Job
 from sega_cli.browse.orders import STRIP, ApplyOrder, Order, RecordOrder
+from sega_cli.browse.sliders import sliders
 from sega_cli.picture import read_provenance
 from sega_store import Concept
 from tests.cli.browse.axe import violations
@@ -265,12 +266,13 @@ def test_a_models_own_defaults_are_shown(page: "Page") -> None:
     assert page.locator("#parameters .value").all_inner_texts() == ["5", "0.95", "10", "never"]
 
 
+def names_of_sliders() -> list[str]:
+    return [slider.name for slider in sliders(Concept("a"), 8, keep=True)]
+
+
 def test_without_scripts_the_forms_work_too(made: Studio) -> None:
     hat = made.id_of("hat")
-    parameters = [
-        ("edit_guidance_scale", "10"), ("edit_threshold", "0.8"), ("edit_warmup_steps", "2"),
-        ("edit_cooldown_steps", "8"), ("edit_weight", "1"),
-    ]  # fmt: skip
+    parameters = list(zip(names_of_sliders(), ("10", "0.8", "2", "8", "1"), strict=True))
     status, headers, _ = made.ask("POST", "/apply", [("id", hat), *parameters, ("prompts", "a queen")])
     assert (status, headers["location"]) == (303, f"/jobs/{made.last().id}")
     assert made.last().order == ApplyOrder([hat], [{}], ["a queen"])
@@ -297,6 +299,14 @@ def test_a_bad_form_is_refused(made: Studio, form: list[tuple[str, str]], status
     assert message in body.decode()
     assert b"<img src=x" not in body
     assert len(made.queue.list()) == before
+
+
+def test_vectors_that_do_not_fit_are_refused(made: Studio) -> None:
+    chosen = [("id", made.id_of("glasses")), ("id", made.id_of("glasses", 22))]
+    values = [(name, "1") for name in names_of_sliders() for _ in chosen]
+    status, _, body = made.ask("POST", "/apply", [*chosen, *values, ("prompts", "x")])
+    assert status == 422
+    assert "has another initial noise, seed 22 instead of seed 21: take it out" in body.decode()
 
 
 @pytest.mark.parametrize("path", ["/apply", "/record", "/jobs/1/cancel", "/jobs/1/pictures/0/keep"])
@@ -393,10 +403,13 @@ def test_a_full_disk_is_said_and_the_picture_is_not_lost(made: Studio, monkeypat
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for the children of a process")
-def test_ctrl_c_ends_streams_and_the_process_that_generates(recorded_once: Path, folder: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_the_servers_end_is_that_of_streams_and_of_the_process_that_generates(
+    recorded_once: Path, folder: Path, end: signal.Signals
+) -> None:
     shutil.copytree(recorded_once, folder / "library")
-    order = [("prompt", "a man"), ("concepts", "hat"), ("num_inference_steps", "900"), ("edit_guidance_scale", "5"),
-             ("edit_threshold", "0.9"), ("edit_warmup_steps", "1"), ("edit_cooldown_steps", "9")]  # fmt: skip
+    order = [("prompt", "a man"), ("concepts", "hat"), ("num_inference_steps", "900")]
+    order += [(name, "1" if name != "edit_threshold" else "0.9") for name in names_of_sliders()]
     with browsing("--quiet") as (process, address):
         netloc = urlsplit(address).netloc
         with closing(http.client.HTTPConnection(netloc, timeout=60)) as connection:
@@ -410,7 +423,7 @@ def test_ctrl_c_ends_streams_and_the_process_that_generates(recorded_once: Path,
             tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
             children = [Path("/proc", child) for task in tasks for child in task.read_text().split()]
             assert children
-            process.send_signal(signal.SIGINT)
+            process.send_signal(end)
             _, errors = process.communicate(timeout=20)
     assert "Traceback" not in errors
-    until(lambda: not any(child.exists() for child in children), 10)
+    until(lambda: not any(child.exists() for child in children), 30)
