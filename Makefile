@@ -23,13 +23,18 @@ demo: $(INSTALLED)  ## record, apply and measure on the embedded model; the pict
 
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8
 
-test: $(INSTALLED)  ## ruff, mypy --strict and the tests
+# The tests of the pages drive Debian's Chromium, and are skipped where there is none.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || .ci/chromium.sh
+
+test: $(INSTALLED) chromium  ## ruff, mypy --strict and the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PYTEST)
 
-test-slow: $(INSTALLED)  ## the tests that take minutes: crashes, fuzzing, servers
+test-slow: $(INSTALLED) chromium  ## the tests that take minutes: crashes, fuzzing, servers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,slow]'
 	$(PYTEST) -m slow
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import diffusers
 import torch
 
+from benchmarks.browse import browse
 from benchmarks.command_line import start_up
 from benchmarks.files import sizes
 from benchmarks.scale import scale
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Row]]] = {
     "pixart": lambda _: pixart(5),
     "sdxl": lambda _: stable_diffusion_xl(5),
     "scale": scale,
+    "browse": browse,
 }
 
 
@@ -51,7 +53,9 @@ def main(arguments: list[str]) -> None:
     """Run the named benchmarks, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--vectors", type=int, default=10_000, help="how many vectors the library of scale holds")
+    parser.add_argument(
+        "--vectors", type=int, default=10_000, help="how many vectors the libraries of scale and browse hold"
+    )
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.names) - set(BENCHMARKS)):
         parser.error(f"benchmarks are {', '.join(BENCHMARKS)}; met {', '.join(unknown)}")
@@ -62,7 +66,7 @@ def main(arguments: list[str]) -> None:
         print("\n".join(rows), flush=True)
         today = datetime.date.today().isoformat()
         table = "\n".join(["| what | measured | at most |", "|---|---|---|", *rows])
-        command = f"{name} --vectors {options.vectors}" if name == "scale" else name
+        command = f"{name} --vectors {options.vectors}" if name in ("scale", "browse") else name
         sections[name] = f"`python -m benchmarks {command}`, {today}: {machine()}.\n\n{table}"
         RESULTS.write_text(HEAD + "".join(f"\n## {n}\n\n{sections[n]}\n" for n in BENCHMARKS if n in sections))
 

@@ -17,7 +17,17 @@ PACKAGES = {
     "sega_cli": ROOT / "cli/sega_cli",
 }
 FORBIDDEN = {
-    "sega_store": {"sega_vectors", "sega_cli", "torch", "diffusers", "transformers", "click", "rich"},
+    "sega_store": {
+        "sega_vectors",
+        "sega_cli",
+        "torch",
+        "diffusers",
+        "transformers",
+        "click",
+        "rich",
+        "fastapi",
+        "starlette",
+    },
     "sega_vectors": {"sega_cli", "click", "rich"},
     "sega_cli": set(),
 }
@@ -47,6 +57,7 @@ def test_arrows_point_one_way(package: str) -> None:
         "import sega_store; from sega_store import Library; list(Library('no-such-folder'))",
         "import sega_cli.main",
         "from sega_cli.main import main; main(['--help'], standalone_mode=False)",
+        "import sega_cli.browse.server, sega_cli.browse.export",
         "from sega_cli.main import main; main(['ls', '--library', 'no-such-folder'], standalone_mode=False)",
     ],
 )

@@ -71,7 +71,7 @@ def matrix(vectors: Sequence[GuidanceVector], measure: Any) -> list[list[tuple[f
         if a.shape != b.shape:
             return None
         mean = _mean(measure(a, b))
-        return (mean, round(abs(mean) * LEVELS)) if np.isfinite(mean) else None
+        return (round(mean, 2) + 0.0, round(abs(mean) * LEVELS)) if np.isfinite(mean) else None  # -0.0 is 0.0
 
     return [[cell(a, b) for b in vectors] for a in vectors]
 

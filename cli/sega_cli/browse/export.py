@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sega_cli.browse.app import STATIC
-from sega_cli.browse.gallery import Filters, gallery_context
+from sega_cli.browse.gallery import Filters, facets, gallery_context
 from sega_cli.browse.links import ExportedLinks
 from sega_cli.browse.noise import noise_context
 from sega_cli.browse.pictures import draw, draw_noise
@@ -99,6 +99,7 @@ def _write_noise(root: Path, site: Site, sha256: str) -> None:
 
 def _write_gallery(root: Path, site: Site, entries: list[Entry]) -> None:
     context = gallery_context(site, Filters())
+    context["facets"] = facets(site, Filters())
     context["index"] = json.dumps([_row(entry) for entry in entries], separators=(",", ":"))
     _write(root / "index.html", site.render("gallery.html", **context))
 

@@ -14,8 +14,8 @@ PAGE = 48
 GROUPS = 20
 GROUP_PAGE = 8
 FACET = 12
-ORDERS = {"newest": "newest first", "oldest": "oldest first", "rating": "best rated", "concept": "by concept"}
-GROUPINGS = {"": "not grouped", "noise": "by noise", "concept": "by concept"}
+ORDERS = {"newest": "Newest", "oldest": "Oldest", "rating": "Best rated", "concept": "Concept"}
+GROUPINGS = {"": "No groups", "noise": "By noise", "concept": "By concept"}
 
 router = APIRouter()
 
@@ -74,8 +74,16 @@ class Facet:
 def gallery(
     site: Annotated[Site, Depends(site_of)], filters: Annotated[Filters, Depends()], after: str | None = None
 ) -> HTMLResponse:
-    """A page of the gallery."""
-    return site.page("gallery.html", **gallery_context(site, filters, after))
+    """A page of the gallery; what it could be narrowed to is counted by itself, for the tiles don't wait for that."""
+    return site.page(
+        "gallery.html", headers={"HX-Trigger-After-Swap": "searched"}, **gallery_context(site, filters, after)
+    )
+
+
+@router.get("/facets")
+def facets_page(site: Annotated[Site, Depends(site_of)], filters: Annotated[Filters, Depends()]) -> HTMLResponse:
+    """What the gallery could be narrowed to."""
+    return site.page("facets.html", filters=filters, facets=facets(site, filters))
 
 
 @router.get("/tiles")
@@ -99,7 +107,6 @@ def gallery_context(site: Site, filters: Filters, after: str | None = None) -> d
     library = site.library
     context: dict[str, Any] = {
         "filters": filters,
-        "facets": facets(site, filters),
         "chips": chips(filters),
         "total": library.total(filters.selection),
         "size": len(library),

@@ -20,6 +20,9 @@ class Links(Protocol):
     def groups(self, **filters: str | int | None) -> str:
         """The gallery's next groups alone."""
 
+    def facets(self) -> str:
+        """What the gallery could be narrowed to."""
+
     def vector(self, identity: str) -> str:
         """A vector's page."""
 
@@ -53,6 +56,10 @@ class ServedLinks:
     def groups(self, **filters: str | int | None) -> str:
         """As `Links.groups`."""
         return _address("/groups", filters)
+
+    def facets(self) -> str:
+        """As `Links.facets`."""
+        return "/facets"
 
     def vector(self, identity: str) -> str:
         """As `Links.vector`."""
@@ -100,6 +107,10 @@ class ExportedLinks:
     def groups(self, **filters: str | int | None) -> str:
         """As `Links.groups`: an exported gallery isn't grouped."""
         return self.gallery(**filters)
+
+    def facets(self) -> str:
+        """As `Links.facets`: they are in the page."""
+        return self.gallery()
 
     def vector(self, identity: str) -> str:
         """As `Links.vector`."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import RedirectResponse, Response
 
 from sega_cli.browse.site import Site, site_of
-from sega_store import Entry, InitialNoise, SegaError, Selection, UnknownRefError
+from sega_store import Entry, InitialNoise, SegaError, Selection, UnknownRefError, layout
 
 SHOWN = 96
 PLAIN = 24
@@ -54,8 +54,18 @@ def noise_context(site: Site, sha256: str) -> dict[str, Any]:
     }
 
 
+def noise_is_held(site: Site, sha256: str) -> bool:
+    """Whether the library has a noise's file."""
+    return site.library.storage.exists(layout.noise_key(sha256))
+
+
 def _noise(site: Site, sha256: str) -> tuple[InitialNoise | None, str | None]:
     """The noise, or why it isn't there."""
+    if not noise_is_held(site, sha256):
+        return (
+            None,
+            "The library doesn't hold this noise: its vectors were added without, and can't be applied from here.",
+        )
     try:
         return site.library.noise(sha256), None
     except SegaError as error:

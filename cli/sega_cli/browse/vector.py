@@ -8,6 +8,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from sega_cli.browse.noise import noise_is_held
 from sega_cli.browse.pictures import columns
 from sega_cli.browse.plots import histogram, place, plot
 from sega_cli.browse.reproduce import apply_it, record_again
@@ -133,16 +134,11 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
         "provenance": provenance(vector),
         "file": file_facts(site, vector),
         "verification": library.verify([identity]) if site.live else None,
-        "noise_held": noise_is_held(site, vector),
+        "noise_held": noise_is_held(site, vector.provenance.noise.sha256),
         "record": record_again(vector, where),
         "apply": apply_it(vector, library.short(identity), where),
         "exports": EXPORTS,
     }
-
-
-def noise_is_held(site: Site, vector: GuidanceVector) -> bool:
-    """Whether the library holds the noise of a vector."""
-    return site.library.storage.exists(layout.noise_key(vector.provenance.noise.sha256))
 
 
 def provenance(vector: GuidanceVector) -> list[tuple[str, Mapping[str, object]]]:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from sega_cli.main import main
 from sega_store import Library
-from tests.cli.browse.serving import CHROMIUM, Served, served
+from tests.cli.browse.serving import CHROMIUM, Served, launch, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
@@ -60,6 +60,14 @@ def site(shown: Library) -> Iterator[Served]:
         yield server
 
 
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """Where screenshots go: SEGA_VEC_SCREENSHOTS, or a folder of the test."""
+    folder = Path(os.environ.get("SEGA_VEC_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def chromium() -> "Iterator[Browser]":
     """Chromium without a window; the test is skipped where there is none."""
@@ -67,11 +75,8 @@ def chromium() -> "Iterator[Browser]":
         pytest.skip("there is no Chromium: install Debian's package chromium, as `make test` does where it may")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        rights = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=rights)
+    with sync_playwright() as playwright, launch(playwright) as browser:
         yield browser
-        browser.close()
 
 
 def _complains(message: "ConsoleMessage") -> bool:
@@ -84,6 +89,7 @@ def _complains(message: "ConsoleMessage") -> bool:
 def page(chromium: "Browser", site: Served) -> "Iterator[Page]":
     """A fresh page; at the end nothing may have gone wrong in it, and nothing may have left the machine."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=site.address)
+    context.set_default_timeout(10_000)
     opened = context.new_page()
     wrong: list[str] = []
     opened.on("pageerror", lambda error: wrong.append(str(error)))

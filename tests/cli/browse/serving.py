@@ -1,11 +1,13 @@
 """The pages over a real library: a server in a thread, and a real browser."""
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import uvicorn
@@ -15,6 +17,9 @@ from sega_cli.browse.security import Access
 from sega_cli.browse.server import bind
 from sega_cli.browse.site import Extension
 from sega_store import Library
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -84,3 +89,14 @@ def served(library: Library, extensions: Sequence[Extension] = (), token: str | 
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def launch(playwright: "Playwright") -> "Iterator[Browser]":
+    """Chromium without a window; root needs it without its sandbox."""
+    rights = ["--no-sandbox"] if os.geteuid() == 0 else []
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=rights)
+    try:
+        yield browser
+    finally:
+        browser.close()

@@ -60,14 +60,6 @@ def over(page: "Page", state: str = "done") -> None:
     page.locator(f"#job[data-state={state}]").wait_for(timeout=60_000)
 
 
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """Where screenshots go: SEGA_VEC_SCREENSHOTS, or a folder of the test."""
-    folder = Path(os.environ.get("SEGA_VEC_SCREENSHOTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def ended(made: Studio) -> dict[str, str]:
     """The pages of jobs that have ended in each way, by name."""

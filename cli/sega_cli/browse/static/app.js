@@ -41,16 +41,10 @@ document.addEventListener("pointerout", (event) => {
   wipe.style.removeProperty("--wipe");
 });
 
-// Buttons that open and close something.
+// On a narrow screen the filters are opened by a button; the state is the page's, for results are exchanged.
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-toggle]");
-  if (!button) return;
-  const open = document.getElementById(button.dataset.toggle)?.classList.toggle("open");
-  button.setAttribute("aria-expanded", String(Boolean(open)));
-});
-document.addEventListener("htmx:afterSwap", () => {
-  const button = document.querySelector("[data-toggle]");
-  if (button?.getAttribute("aria-expanded") === "true") document.getElementById(button.dataset.toggle)?.classList.add("open");
+  const button = event.target.closest("[aria-controls=facets]");
+  if (button) button.setAttribute("aria-expanded", String(document.body.classList.toggle("filtering")));
 });
 
 // Texts to be copied.
@@ -184,3 +178,10 @@ for (const figure of document.querySelectorAll("[data-map]")) {
   });
   sprite.src = figure.dataset.source;
 }
+
+// A tag that was added makes room for the next.
+document.addEventListener("htmx:afterRequest", (event) => {
+  const add = document.getElementById("add");
+  if (!add || event.detail.elt.id !== "annotation" || !event.detail.successful) return;
+  if (add.value === event.detail.requestConfig.parameters.add) add.value = "";
+});
