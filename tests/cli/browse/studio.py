@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +36,18 @@ class Studio:
         """What it shows."""
         return self.served.library
 
-    def post(self, path: str, form: Sequence[tuple[str, str]] = (), body: bytes | None = None, **headers: str) -> Reply:
+    def post(
+        self,
+        path: str,
+        form: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
         """Sends a form as a browser without scripts does from a page of ours."""
-        sent = {"Origin": self.served.address, "Content_Type": "application/x-www-form-urlencoded", **headers}
-        return self.served.ask(path, "POST", urlencode(form).encode() if body is None else body, **sent)
+        own = {"Origin": self.served.address, "Content_Type": "application/x-www-form-urlencoded"}
+        return self.served.ask(
+            path, "POST", urlencode(form).encode() if body is None else body, **{**own, **(headers or {})}
+        )
 
     def id_of(self, concept: str, seed: int = 21) -> str:
         """The vector of a concept and seed."""
