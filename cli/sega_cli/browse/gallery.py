@@ -1,6 +1,6 @@
 """The gallery: the vectors of a library that are searched and filtered for, in pages, or grouped by what they share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -147,27 +147,25 @@ def groups_context(site: Site, filters: Filters, skip: int) -> dict[str, Any]:
 def facets(site: Site, filters: Filters) -> list[Facet]:
     """The ways to narrow the gallery, with the number of vectors that each would leave."""
     found = site.library.facets(filters.selection, FACET + 1)
+    left = site.library.total(filters.selection)
+
+    def facet(name: str, title: str, group: str, label: Callable[[Group], str] = lambda group: group.value) -> Facet:
+        chosen = getattr(filters, name)
+        groups = found[group]
+        choices = [(group.value, label(group), group.count, group.value == chosen) for group in groups[:FACET]]
+        if chosen is not None and not any(choice[-1] for choice in choices):  # a rare one, or one that is left by none
+            choices.append((chosen, chosen[:12] if name == "noise" else chosen, left, True))
+        return Facet(name, title, choices, len(groups) > FACET)
+
     made = [
-        _facet("concept", "Concept", found["concept"], filters.concept),
-        _facet("model", "Model", found["model"], filters.model),
-        _facet(
-            "noise", "Noise", found["noise"], filters.noise, {g.value: noise_name(g.newest) for g in found["noise"]}
-        ),
-        _facet("tag", "Tag", found["tag"], filters.tag),
+        facet("concept", "Concept", "concept"),
+        facet("model", "Model", "model"),
+        facet("noise", "Noise", "noise", lambda group: noise_name(group.newest)),
+        facet("tag", "Tag", "tag"),
         _ratings(found["rating"], filters.rating),
-        _facet("date", "Recorded", found["month"], filters.date),
+        facet("date", "Recorded", "month"),
     ]
     return [facet for facet in made if facet.choices]
-
-
-def _facet(
-    name: str, title: str, groups: list[Group], chosen: str | None, labels: Mapping[str, str] | None = None
-) -> Facet:
-    choices = [
-        (group.value, (labels or {}).get(group.value, group.value), group.count, group.value == chosen)
-        for group in groups[:FACET]
-    ]
-    return Facet(name, title, choices, len(groups) > FACET)
 
 
 def _ratings(groups: list[Group], chosen: int | None) -> Facet:
