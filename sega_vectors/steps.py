@@ -1,4 +1,7 @@
-"""Injection at the scheduler: the one place that every pipeline passes its final noise prediction through."""
+"""Injection at the scheduler: the one place that every pipeline passes its final noise prediction through.
+
+It is also where the progress of any pipeline can be followed.
+"""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -8,23 +11,55 @@ from typing import Any
 from torch import Tensor
 
 StepHook = Callable[[Tensor, Any, Tensor], Tensor]
+Follower = Callable[[int, int, Tensor], None]
 
 
 @contextmanager
 def guided_steps(scheduler: Any, guide: StepHook) -> Iterator[None]:
-    """Replace the model output of every `scheduler.step` by `guide(model_output, timestep, sample)`.
+    """Replace the model output of every `scheduler.step` by `guide(model_output, timestep, sample)`, until the block
+    ends."""
+    with _wrapped(scheduler) as step:
 
-    The wrapper keeps the signature that pipelines inspect, and is gone when the block ends.
-    """
-    step, attached = scheduler.step, "step" in vars(scheduler)
+        @functools.wraps(step)
+        def guided(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
+            return step(guide(model_output, timestep, sample), timestep, sample, *args, **kwargs)
 
-    @functools.wraps(step)
-    def wrapped(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return step(guide(model_output, timestep, sample), timestep, sample, *args, **kwargs)
-
-    scheduler.step = wrapped
-    try:
+        scheduler.step = guided
         yield
+
+
+@contextmanager
+def followed_steps(scheduler: Any, follow: Follower) -> Iterator[None]:
+    """Call `follow(step, num_steps, denoised)` after every `scheduler.step`, until the block ends.
+
+    `step` counts from 0 in each of the runs within the block. `denoised` is the scheduler's prediction of x_0 where it
+    returns one, else the new sample. What `follow` raises ends the run.
+    """
+    number = 0
+    with _wrapped(scheduler) as step:
+
+        @functools.wraps(step)
+        def followed(*args: Any, **kwargs: Any) -> Any:
+            nonlocal number
+            output = step(*args, **kwargs)
+            results = tuple(output) if isinstance(output, tuple) else tuple(output.values())
+            count = len(scheduler.timesteps)
+            like = [result for result in results[:2] if isinstance(result, Tensor) and result.shape == results[0].shape]
+            at, number = number, (number + 1) % count  # the last step of a run is followed by the first of the next
+            follow(at, count, like[-1])
+            return output
+
+        scheduler.step = followed
+        yield
+
+
+@contextmanager
+def _wrapped(scheduler: Any) -> Iterator[Callable[..., Any]]:
+    """The scheduler's `step`, which is put back when the block ends; a wrapper keeps the signature that pipelines
+    inspect."""
+    step, attached = scheduler.step, "step" in vars(scheduler)
+    try:
+        yield step
     finally:
         if attached:
             scheduler.step = step

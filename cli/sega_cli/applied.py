@@ -1,18 +1,20 @@
-"""Runs with vectors added, whose pictures are written with their provenance."""
+"""Runs with vectors added, and the provenance of their pictures."""
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sega_cli.generation import first_picture
-from sega_cli.picture import picture_facts, vector_facts, write_picture
+from sega_cli.picture import picture_facts, vector_facts
 from sega_vectors import Applier, Compatibility, DenoiserRows
 from sega_vectors.provenance import model_facts, scheduler_facts
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
+    from PIL.Image import Image
 
     from sega_store import GuidanceVector, InitialNoise
+
 
 _PARAMETERS = (
     "edit_guidance_scale", "edit_threshold", "edit_warmup_steps", "edit_cooldown_steps", "reverse_editing_direction",
@@ -33,6 +35,23 @@ def make_applier(
     return Applier(pipe, vectors, noise=noise, allow=allow, **columns)
 
 
+@dataclass(frozen=True)
+class Applied:
+    """A run with vectors added.
+
+    Attributes:
+        image: The picture.
+        facts: Its provenance, as JSON.
+        denoiser_rows: Its price.
+        compatibility: For each vector, how its recording relates to this run.
+    """
+
+    image: "Image"
+    facts: Mapping[str, Any]
+    denoiser_rows: int
+    compatibility: Sequence[Compatibility]
+
+
 def apply_to(
     pipe: "DiffusionPipeline",
     vectors: "Sequence[GuidanceVector]",
@@ -41,9 +60,8 @@ def apply_to(
     allow: Collection[str],
     prompt: str,
     arguments: Mapping[str, Any],
-    folder: Path,
-) -> tuple[dict[str, Any], Sequence[Compatibility]]:
-    """Run one prompt with vectors added, and write the picture.
+) -> Applied:
+    """Run one prompt with vectors added.
 
     Args:
         pipe: The pipeline.
@@ -53,10 +71,6 @@ def apply_to(
         allow: The refusals to override.
         prompt: The prompt.
         arguments: Further arguments of the pipeline's call.
-        folder: Where the picture goes.
-
-    Returns:
-        What was made, as JSON, and for each vector how its recording relates to this run.
     """
     applier = make_applier(pipe, vectors, edits, noise, allow)
     with DenoiserRows(pipe) as price:
@@ -64,6 +78,4 @@ def apply_to(
     acting = [vector_facts(vector, edit) for vector, edit in zip(vectors, edits, strict=True)]
     run = {"prompt": prompt, **arguments}
     facts = picture_facts("apply", model_facts(pipe), scheduler_facts(pipe), noise.facts, run, acting)
-    path = write_picture(folder, image, facts)
-    made = {"path": str(path), "prompt": prompt, "guided": bool(vectors), "denoiser_rows": price.rows}
-    return made, applier.compatibility
+    return Applied(image, facts, price.rows, applier.compatibility)

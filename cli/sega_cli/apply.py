@@ -75,7 +75,7 @@ def command(
     The prompts are run from the initial noise that the vectors REF were recorded at, at the price of plain runs.
     Distilled vectors belong to no single noise: they act at any, that of --seed or of another REF.
     """
-    from sega_cli.picture import prepare_folder
+    from sega_cli.picture import prepare_folder, write_picture
     from sega_store import Library
 
     store = Library(library)
@@ -97,17 +97,21 @@ def command(
     for text in filter(None, (*to_prompt, arguments.get("negative_prompt"))):
         check_prompt(pipe, text)
     noise = store.noise(start) if isinstance(start, str) else draw_noise(pipe, vectors[0].shape[1:], start)
-    pictures, differences = [], {}
+    pictures: list[dict[str, Any]] = []
+    differences = {}
     for prompt in to_prompt:
         for count in (0, len(vectors)) if plain else (len(vectors),):
-            made, found = apply_to(pipe, vectors[:count], changes[:count], noise, allow, prompt, arguments, output)
-            pictures.append(made)
-            report.item(made["path"], bare=made["path"])
-            differences.update({v.id: list(c.differences) for v, c in zip(vectors, found, strict=False)})
+            made = apply_to(pipe, vectors[:count], changes[:count], noise, allow, prompt, arguments)
+            path = str(write_picture(output, made.image, made.facts))
+            pictures.append(
+                {"path": path, "prompt": prompt, "guided": bool(count), "denoiser_rows": made.denoiser_rows}
+            )
+            report.item(path, bare=path)
+            differences.update({v.id: list(c.differences) for v, c in zip(vectors, made.compatibility, strict=False)})
     for ref, vector in zip(refs, vectors, strict=True):
         for difference in differences[vector.id]:
             report.note(f"{clean(ref.ref)} is compatible, not exact: {clean(difference)}")
-    report.note(f"{sum(made['denoiser_rows'] for made in pictures)} denoiser rows for {len(pictures)} pictures")
+    report.note(f"{sum(p['denoiser_rows'] for p in pictures)} denoiser rows for {len(pictures)} pictures")
     report.document({"pictures": pictures, "differences": differences})
 
 

@@ -1,5 +1,6 @@
-"""What every generating command does to get ready: load the pipeline, mind its progress bars, draw its noise."""
+"""What all that generates does to get ready: load the pipeline, mind its progress bars, find its noise."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,34 @@ def generator(seed: int) -> "torch.Generator":
     import torch
 
     return torch.Generator("cpu").manual_seed(seed)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from: the noise of a seed, or a stored one.
+
+    Attributes:
+        seed: The seed; not looked at where there is a noise.
+        noise: The noise.
+    """
+
+    seed: int = 0
+    noise: "InitialNoise | None" = None
+
+    def arguments(self, pipe: "DiffusionPipeline") -> dict[str, Any]:
+        """The arguments of one call of the pipeline: a generator draws other numbers in a second one.
+
+        A stored noise that its seed draws again comes from that generator, since a stochastic sampler goes on drawing
+        from it.
+        """
+        from sega_vectors.provenance import as_tensor
+
+        if self.noise is None:
+            return {"generator": generator(self.seed)}
+        seed = self.noise.seed
+        if seed is not None and draw_noise(pipe, self.noise.shape, seed) == self.noise:
+            return {"generator": generator(seed)}
+        return {"latents": as_tensor(self.noise).unsqueeze(0)}
 
 
 def first_picture(pipe: "DiffusionPipeline", result: Any) -> "Image":

@@ -155,26 +155,24 @@ def grouped(name: str, *options: Decorator, **renamed: str) -> Decorator:
     return decorate
 
 
+_DEVICE = click.option("--device", default="auto", show_default=True, help="Where it runs: cpu, cuda, cuda:1, mps.")
+_DTYPE = click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Its precision.")
+
+
+def device_options(command: Command) -> Command:
+    """`--device` and `--dtype`."""
+    return _DEVICE(_DTYPE(command))
+
+
 def pipeline_options(model: str | None) -> Decorator:
     """`--device`, `--dtype` and `--model`, whose default is `model` (None: the one of the vectors)."""
-
-    def decorate(command: Command) -> Command:
-        for option in (
-            click.option(
-                "--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Its precision."
-            ),
-            click.option("--device", default="auto", show_default=True, help="Where it runs: cpu, cuda, cuda:1, mps."),
-            click.option(
-                "--model",
-                default=model,
-                show_default=model or "the one that the vectors were recorded with",
-                help="'embedded', a folder in diffusers' format, or an id on the Hugging Face Hub (safetensors only).",
-            ),
-        ):
-            command = option(command)
-        return command
-
-    return decorate
+    option = click.option(
+        "--model",
+        default=model,
+        show_default=model or "the one that the vectors were recorded with",
+        help="'embedded', a folder in diffusers' format, or an id on the Hugging Face Hub (safetensors only).",
+    )
+    return lambda command: option(device_options(command))
 
 
 def run_options(default: str) -> Decorator:

@@ -12,6 +12,7 @@ The provenance is JSON in a text chunk with the keyword `sega_vectors`:
 
 import hashlib
 import importlib.metadata
+import io
 import json
 import re
 import secrets
@@ -99,17 +100,29 @@ def _slug(text: str, length: int) -> str:
     return re.sub(r"[^\w+]+", "-", text.lower())[:length].strip("-") or "untitled"
 
 
-def write_picture(folder: Path, image: "Image", provenance: Mapping[str, Any], name: str | None = None) -> Path:
-    """Write a picture with its provenance, whole or not at all, and return its path."""
+def encode_picture(image: "Image", provenance: Mapping[str, Any]) -> bytes:
+    """A picture with its provenance as a PNG file."""
     from PIL.PngImagePlugin import PngInfo
 
     chunks = PngInfo()
     chunks.add_text(KEYWORD, json.dumps(provenance))  # ASCII, so that it is a tEXt chunk that every reader knows
-    path = folder / (name or picture_name(provenance))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=chunks)
+    return buffer.getvalue()
+
+
+def write_picture(folder: Path, image: "Image", provenance: Mapping[str, Any], name: str | None = None) -> Path:
+    """Write a picture with its provenance, whole or not at all, and return its path."""
+    return write_png(folder, encode_picture(image, provenance), name or picture_name(provenance))
+
+
+def write_png(folder: Path, png: bytes, name: str) -> Path:
+    """Write what `encode_picture` made, whole or not at all, and return its path."""
+    path = folder / name
     temporary = folder / f".{secrets.token_hex(8)}.tmp"
     try:
         with temporary.open("xb") as file:
-            image.save(file, "PNG", pnginfo=chunks)
+            file.write(png)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

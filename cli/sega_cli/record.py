@@ -8,7 +8,7 @@ import click
 
 from sega_cli.defaults import Defaults, defaults_of
 from sega_cli.edit_parameters import Edits, momentum_options, per_concept, recording_options
-from sega_cli.generation import open_pipeline
+from sega_cli.generation import Start, open_pipeline
 from sega_cli.options import Place, Seeds, Text, library_option, pipeline_options, reporting, run_options
 from sega_cli.report import Report
 from sega_cli.terminal import clean, size
@@ -67,7 +67,7 @@ def command(
 
     PROMPT is run with SEGA, once for each seed. All concepts are recorded in one pass, which they guide together.
     """
-    from sega_cli.picture import prepare_folder
+    from sega_cli.picture import prepare_folder, write_picture
     from sega_store import Library
 
     if name and (len(name) != len(concept) or len(seed) > 1):
@@ -83,7 +83,7 @@ def command(
             prepare_folder(folder)
 
     pipe = open_pipeline(model, device, dtype, report)
-    from sega_cli.sweep import record_seed
+    from sega_cli.sweep import record_from
     from sega_vectors import Recorder, check_prompt
 
     for text in filter(None, (prompt, arguments.get("negative_prompt"))):
@@ -91,9 +91,10 @@ def command(
     recorder = Recorder(pipe, concepts, guide=not no_guide, **momentum)
     store, rows, pictures = Library(library), [], []
     for number in seed:
-        made = record_seed(
-            recorder, store, prompt, arguments, number, before=bool(output) or not no_preview, preview=not no_preview
-        )
+        made = record_from(
+            recorder, store, prompt, arguments, Start(number),
+            before=bool(output) or not no_preview, preview=not no_preview,
+        )  # fmt: skip
         for text, label, identity in zip(concept, name or [None] * len(concept), made.ids, strict=True):
             if label is not None:
                 store.annotate(identity, name=label)
@@ -107,7 +108,7 @@ def command(
             line = f"{store.short(identity)}  {clean(text)}  seed {number}  {size(stored)}  {made.status}"
             report.item(line, bare=identity)
         if output:
-            pictures += made.write_pictures(output)
+            pictures += [write_picture(output, *picture) for picture in made.pictures()]
     for picture in pictures:
         report.item(str(picture))
     report.document({"library": str(library), "vectors": rows, "pictures": [str(picture) for picture in pictures]})

@@ -1,13 +1,12 @@
-"""A sweep's one step: record a prompt's concepts at one seed, and keep them as soon as they are done."""
+"""A sweep's one step: record a prompt's concepts at one noise, and keep them as soon as they are done."""
 
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sega_cli.generation import first_picture, generator
-from sega_cli.picture import recorded_facts, vector_facts, write_picture
+from sega_cli.generation import Start, first_picture
+from sega_cli.picture import recorded_facts, vector_facts
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,7 +19,7 @@ _PREVIEW_EDGE = 512  # pixels: enough to judge an edit by, and small beside the 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the library now holds of one seed.
+    """What the library now holds of one noise.
 
     Attributes:
         status: `recorded`, or `held already` if nothing was run.
@@ -38,22 +37,22 @@ class Recorded:
     after: "Image | None" = None
     denoiser_rows: int = 0
 
-    def write_pictures(self, folder: Path) -> list[Path]:
-        """Write the pictures that were made as PNG with their provenance."""
+    def pictures(self) -> "list[tuple[Image, dict[str, Any]]]":
+        """The pictures that were made, the plain one first, with their provenance."""
         vectors = [vector_facts(vector, {}) for vector in self.vectors]
         return [
-            write_picture(folder, image, recorded_facts("record", self.vectors[0].provenance, shown))
+            (image, recorded_facts("record", self.vectors[0].provenance, shown))
             for image, shown in ((self.before, []), (self.after, vectors))
             if image is not None
         ]
 
 
-def record_seed(
+def record_from(
     recorder: "Recorder",
     library: "Library",
     prompt: str,
     arguments: Mapping[str, Any],
-    seed: int,
+    start: Start,
     *,
     before: bool,
     preview: bool,
@@ -65,21 +64,32 @@ def record_seed(
         library: Where the vectors and their noise go.
         prompt: The prompt.
         arguments: Further arguments of the pipeline's call.
-        seed: The seed of the initial noise.
+        start: The initial noise.
         before: Whether to make the plain run's picture too.
         preview: Whether to keep both pictures with the vectors.
+
+    Raises:
+        IncompatibleError: The run did not start from the noise that it was to start from; nothing is kept.
     """
+    from sega_store import IncompatibleError
     from sega_vectors import DenoiserRows
 
-    recipes = recorder.recipes(prompt, generator=generator(seed), **arguments)
+    pipe = recorder.pipe
+    recipes = recorder.recipes(prompt, **start.arguments(pipe), **arguments)
     held = [library.by_recipe(recipe) for recipe in recipes]
     if all(held):
         return Recorded("held already", [ids[0] for ids in held])
-    with DenoiserRows(recorder.pipe) as price:
-        after = first_picture(recorder.pipe, recorder(prompt, generator=generator(seed), **arguments))
+    with DenoiserRows(pipe) as price:
+        after = first_picture(pipe, recorder(prompt, **start.arguments(pipe), **arguments))
+    if start.noise is not None and recorder.noises[0] != start.noise:
+        raise IncompatibleError(
+            f"a recording must start from the stored noise {start.noise.sha256[:12]} of shape {start.noise.shape}, this"
+            f" one started from {recorder.noises[0].sha256[:12]} of shape {recorder.noises[0].shape}: use the model and"
+            " the size that the noise is from, or a seed"
+        )
     plain = after if not recorder.guide else None
     if before and plain is None:
-        plain = first_picture(recorder.pipe, recorder.pipe(prompt, generator=generator(seed), **arguments))
+        plain = first_picture(pipe, pipe(prompt, **start.arguments(pipe), **arguments))
     kept = _preview(plain, after) if preview and plain is not None else None
     vectors = [replace(vector, preview=kept) for vector in recorder.vectors]
     ids = [library.add(vector, noise) for vector, noise in zip(vectors, recorder.noises, strict=True)]

@@ -1,10 +1,11 @@
 """`sega-vec browse`: look at a library in the browser."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
 
-from sega_cli.options import Place, library_option, reporting
+from sega_cli.options import Place, device_options, library_option, reporting
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
@@ -30,6 +31,13 @@ printed: it carries a token. Through a tunnel or a proxy, --trusted-host says by
 @click.option(
     "--export", type=click.Path(path_type=Path), help="Write the pages into this new folder, and serve nothing."
 )
+@click.option("--no-generate", is_flag=True, help="Only look: offer neither to apply nor to record.")
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path),
+    help="The folder for pictures that you keep.  [default: beside the library's folder, its name and -pictures]",
+)
+@device_options
 @library_option
 @reporting
 def command(
@@ -38,12 +46,18 @@ def command(
     trusted_host: tuple[str, ...],
     show: bool,
     export: Path | None,
+    no_generate: bool,
+    pictures: Path | None,
+    device: str,
+    dtype: str,
     library: Place,
     report: Report,
 ) -> None:
     """Look at the library in the browser."""
     try:
         from sega_cli.browse.export import export_site
+        from sega_cli.browse.generate import generation
+        from sega_cli.browse.jobs import JobQueue
         from sega_cli.browse.server import serve
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in (
@@ -80,4 +94,9 @@ def command(
 
             webbrowser.open(address)
 
-    serve(store, host, port, trusted_host, ready)
+    if pictures is None and isinstance(library, Path):
+        folder = library.absolute()
+        pictures = folder.with_name(f"{folder.name}-pictures")
+    with closing(JobQueue(library, device, dtype)) as queue:
+        extensions = () if no_generate else (generation(queue, pictures),)
+        serve(store, host, port, trusted_host, ready, extensions)

@@ -11,8 +11,10 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from sega_cli.browse import compare, gallery, noise, pictures, vector
+from sega_cli.browse.jobs import BusyError
 from sega_cli.browse.security import Access, Guard
 from sega_cli.browse.site import Extension, Site
+from sega_cli.browse.streams import TooManyStreamsError
 from sega_store import InvalidInputError, Library, LibraryError, RefError, SegaError, VectorFileError
 
 STATIC = Path(str(files("sega_cli.browse"))) / "static"
@@ -22,6 +24,8 @@ _TITLES: dict[type[SegaError], tuple[int, str]] = {
     VectorFileError: (422, "This file is damaged"),
     InvalidInputError: (422, "That can't be"),
     LibraryError: (503, "The library can't be read"),
+    BusyError: (429, "There is enough to do already"),
+    TooManyStreamsError: (429, "Too many pages are open"),
 }
 
 
@@ -35,6 +39,7 @@ def create_app(library: Library, access: Access, extensions: Sequence[Extension]
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=[Middleware(Guard, access=access)])
     app.state.site = Site(library, extensions=extensions)
+    app.state.ending = lambda: False  # whoever serves it says better; streams end by it
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     own = (gallery, vector, compare, noise, pictures)
     for router in (*(page.router for page in own), *(extension.router for extension in extensions)):

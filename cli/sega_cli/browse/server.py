@@ -66,6 +66,7 @@ def serve(
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
         )
+        app.state.ending = lambda: server.should_exit
         shown = f"[{host}]" if ":" in host else host
         token = f"?{TOKEN_PARAMETER}={access.token}" if access.token else ""
         ready(f"http://{shown}:{number}/{token}")

@@ -15,7 +15,7 @@ from sega_store import Library
 from tests.cli.browse.serving import CHROMIUM, Served, launch, served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 RUNS = (
     ("a portrait of a man", ("glasses", "hat"), "21"),
@@ -60,6 +60,14 @@ def site(shown: Library) -> Iterator[Served]:
         yield server
 
 
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """Where screenshots go: SEGA_VEC_SCREENSHOTS, or a folder of the test."""
+    folder = Path(os.environ.get("SEGA_VEC_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def chromium() -> "Iterator[Browser]":
     """Chromium without a window; the test is skipped where there is none."""
@@ -71,6 +79,12 @@ def chromium() -> "Iterator[Browser]":
         yield browser
 
 
+def _complains(message: "ConsoleMessage") -> bool:
+    """Whether something is wrong; that a form was refused is what a test wants to see."""
+    refused = any(f"the server responded with a status of {status} " in message.text for status in (422, 429))
+    return message.type in ("error", "warning") and not refused
+
+
 @pytest.fixture
 def page(chromium: "Browser", site: Served) -> "Iterator[Page]":
     """A fresh page; at the end nothing may have gone wrong in it, and nothing may have left the machine."""
@@ -79,7 +93,7 @@ def page(chromium: "Browser", site: Served) -> "Iterator[Page]":
     opened = context.new_page()
     wrong: list[str] = []
     opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    opened.on("console", lambda message: wrong.append(message.text) if _complains(message) else None)
     opened.on("request", lambda request: None if request.url.startswith(site.address) else wrong.append(request.url))
     yield opened
     context.close()

@@ -81,6 +81,7 @@ def served(library: Library, extensions: Sequence[Extension] = (), token: str | 
         access = Access(Access.to("127.0.0.1", port).hosts, token)
         app = create_app(library, access, extensions)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, server_header=False))
+        app.state.ending = lambda: server.should_exit
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         try:

@@ -1,7 +1,6 @@
 """Every page in a real browser: what it does, how it reads to those who don't see it, both themes, narrow and wide."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sega_store import Library
+from tests.cli.browse.axe import violations
 from tests.cli.browse.serving import Served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 NARROW, WIDE = 360, 2560
 
 
@@ -36,17 +35,6 @@ def paths(library: Library) -> dict[str, str]:
     }
 
 
-def violations(page: "Page") -> list[str]:
-    """What axe finds wrong with a page."""
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false})")
-    return [
-        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
-
-
 def until(page: "Page", condition: str) -> None:
     """Waits until a condition holds in the page; playwright's own way evaluates it there, which the policy forbids."""
     for _ in range(400):
@@ -63,14 +51,6 @@ def scrolled(page: "Page") -> None:
     )
     page.evaluate("document.querySelectorAll('img').forEach((image) => (image.loading = 'eager'))")
     until(page, "[...document.images].every((image) => image.complete)")
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """Where screenshots go: SEGA_VEC_SCREENSHOTS, or a folder of the test."""
-    folder = Path(os.environ.get("SEGA_VEC_SCREENSHOTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @pytest.mark.parametrize("width", [NARROW, WIDE])

@@ -1,0 +1,77 @@
+"""The fields of a form that a page has sent: texts, and numbers in their place."""
+
+import math
+from collections.abc import Sequence
+
+from fastapi import Request
+from starlette.datastructures import FormData
+
+from sega_store import InvalidInputError
+
+MOST_FIELDS = 200
+
+
+class Fields:
+    """A form's fields; each may be there several times.
+
+    Args:
+        form: What was sent.
+    """
+
+    def __init__(self, form: FormData) -> None:
+        self._form = form
+
+    def texts(self, name: str) -> list[str]:
+        """All values of a field, without the blanks around them."""
+        return [value.strip() for value in self._form.getlist(name) if isinstance(value, str)]
+
+    def text(self, name: str) -> str:
+        """The value of a field; empty if it is not there."""
+        return next(iter(self.texts(name)), "")
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a field that are not blank, each once."""
+        return list(dict.fromkeys(line.strip() for line in self.text(name).splitlines() if line.strip()))
+
+    def number(self, name: str) -> float | None:
+        """A number; None if the field is empty."""
+        text = self.text(name)
+        return _number(name, text) if text else None
+
+    def whole(self, name: str) -> int | None:
+        """A whole number; None if the field is empty."""
+        text = self.text(name)
+        return _whole(name, text) if text else None
+
+    def numbers(self, name: str, count: int) -> list[float]:
+        """So many numbers.
+
+        Raises:
+            InvalidInputError: There are more or fewer.
+        """
+        texts: Sequence[str] = self.texts(name)
+        if len(texts) != count:
+            raise InvalidInputError(f"{name} is wanted once for each of {count} vectors, met {len(texts)} times.")
+        return [_number(name, text) for text in texts]
+
+
+async def fields(request: Request) -> Fields:
+    """The fields that a request has sent; for FastAPI's `Depends`."""
+    return Fields(await request.form(max_files=0, max_fields=MOST_FIELDS))
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidInputError(f"{name} is a number, met {text[:40]!r}: write one such as 7.5.")
+    return number
+
+
+def _whole(name: str, text: str) -> int:
+    number = _number(name, text)
+    if len(text) > 20 or not number.is_integer():
+        raise InvalidInputError(f"{name} is a whole number, met {text[:40]!r}: write one such as 20.")
+    return int(text) if text.lstrip("+-").isdigit() else int(number)

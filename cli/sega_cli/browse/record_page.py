@@ -1,0 +1,77 @@
+"""The page that records concepts on a prompt."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import HTMLResponse, Response
+
+from sega_cli.browse.apply_page import run_of
+from sega_cli.browse.fields import Fields, fields
+from sega_cli.browse.generation import Generation, generation_of, submitted
+from sega_cli.browse.orders import MOST_CHARACTERS, RecordOrder
+from sega_cli.browse.site import Site, site_of
+from sega_cli.browse.sliders import Slider, edit_of, sliders
+from sega_cli.defaults import defaults_of
+from sega_store import Concept
+
+router = APIRouter()
+
+SiteOf = Annotated[Site, Depends(site_of)]
+EMBEDDED = "embedded"
+STEPS = 50  # of most of diffusers' pipelines, if nothing is said
+RECENT = 1000  # vectors whose noises and models are offered
+
+
+@router.get("/record")
+def page(site: SiteOf, noise: str = "", prompt: str = "", model: str = EMBEDDED) -> HTMLResponse:
+    """The form."""
+    recent = site.library.search(limit=RECENT)
+    noises = {entry.noise: entry.seed for entry in recent}
+    if noise and noise not in noises:
+        found = site.library.noise(noise)
+        noises = {found.sha256: found.seed, **noises}
+        noise = found.sha256
+    return site.page(
+        "record.html",
+        prompt=prompt,
+        model=model,
+        models=list(dict.fromkeys((EMBEDDED, *(entry.model for entry in recent)))),
+        noise=noise,
+        noises=noises,
+        sliders=_sliders(model),
+        run=_run(model),
+        current="/record",
+    )
+
+
+@router.get("/record/parameters")
+def parameters(site: SiteOf, model: str = EMBEDDED) -> HTMLResponse:
+    """The part of the form that depends on the model."""
+    return site.page("parameters.html", sliders=_sliders(model), run=_run(model))
+
+
+@router.post("/record")
+def submit(
+    request: Request,
+    site: SiteOf,
+    generation: Annotated[Generation, Depends(generation_of)],
+    sent: Annotated[Fields, Depends(fields)],
+) -> Response:
+    """Order it."""
+    model = sent.text("model") or EMBEDDED
+    made = _sliders(model)
+    edit = {**defaults_of(model).edit, **edit_of(made, [sent.numbers(slider.name, 1)[0] for slider in made])}
+    concepts = [Concept(text[: MOST_CHARACTERS + 1], **edit) for text in sent.lines("concepts")]
+    noise = sent.text("noise") if sent.text("start") == "noise" else None
+    order = RecordOrder(sent.text("prompt"), concepts, model, sent.whole("seed") or 0, noise or None, run_of(sent))
+    return submitted(request, generation.queue.submit(order))
+
+
+def _run(model: str) -> dict[str, object]:
+    return dict(defaults_of(model).run)
+
+
+def _sliders(model: str) -> list[Slider]:
+    defaults = defaults_of(model)
+    steps = int(defaults.run.get("num_inference_steps", STEPS))
+    return [s for s in sliders(Concept("a concept", **defaults.edit), steps, keep=False) if s.name != "edit_weight"]
