@@ -43,7 +43,7 @@ class Extension:
         router: Their routes.
         navigation: What the navigation shows of them: a label and a path each.
         actions: What they do with vectors that are selected.
-        noise_actions: What they do with a noise: a label, and the path of a page that takes its hash as parameter `noise`.
+        noise_actions: What they do with a noise: a label, and the path of a page that takes its hash as `noise`.
     """
 
     router: APIRouter
