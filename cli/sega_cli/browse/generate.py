@@ -25,6 +25,7 @@ def generation(queue: JobQueue, pictures: Path | None = None) -> Generation:
         router,
         navigation=(("Apply", "/apply"), ("Record", "/record"), ("Jobs", "/jobs")),
         actions=(Action("Apply", "/apply", MOST_VECTORS),),
+        noise_actions=(("Record from it", "/record"),),
         queue=queue,
         pictures=pictures,
     )

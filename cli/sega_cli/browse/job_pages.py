@@ -163,11 +163,11 @@ def _document(queue: JobQueue, job: Job) -> dict[str, Any]:
     """What a page needs to know to show the job as it is now."""
     progress = job.progress
     shots = len(job.order.shots)
-    part = progress.done / progress.count if progress.count and progress.shot not in progress.pictures else 0.0
+    part = (progress.runs - 1 + progress.done / progress.count) / shots if progress.count else 0.0
     return {
         "state": progress.state,
         "text": _text(queue, job),
-        "part": 1.0 if progress.over else round((len(progress.pictures) + part) / shots, 4),
+        "part": 1.0 if progress.over else round(part, 4),
         "shot": progress.shot,
         "look": None if progress.look is None else [progress.look.shot, progress.version],
         "pictures": sorted(progress.pictures),
@@ -190,5 +190,4 @@ def _text(queue: JobQueue, job: Job) -> str:
             "starting": "Starting the process that generates",
             "loading the model": "Loading the model",
         }[progress.doing]
-    number = len(progress.pictures) + 1
-    return f"Picture {min(number, shots)} of {shots}, step {progress.done} of {progress.count}"
+    return f"Picture {progress.runs} of {shots}, step {progress.done} of {progress.count}"

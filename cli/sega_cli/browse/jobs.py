@@ -38,6 +38,7 @@ class Progress:
         state: `queued`, `running`, `done`, `failed` or `cancelled`.
         doing: What goes on where there are no steps.
         reason: Why it failed.
+        runs: How many runs have begun, each of which makes a picture.
         shot: The picture that is being made, if any.
         done: Its steps that are done.
         count: Its steps.
@@ -52,6 +53,7 @@ class Progress:
     state: State = "queued"
     doing: str = ""
     reason: str = ""
+    runs: int = 0
     shot: int | None = None
     done: int = 0
     count: int = 0
@@ -73,7 +75,8 @@ class Progress:
             case Doing(text):
                 changes = {"doing": text, "shot": None, "done": 0, "count": 0}
             case Step(shot, done, count):
-                changes = {"doing": "", "shot": shot, "done": done, "count": count}
+                runs = self.runs + (shot != self.shot)
+                changes = {"doing": "", "runs": runs, "shot": shot, "done": done, "count": count}
             case Look():
                 changes = {"look": event}
             case Made(shot):

@@ -43,11 +43,13 @@ class Extension:
         router: Their routes.
         navigation: What the navigation shows of them: a label and a path each.
         actions: What they do with vectors that are selected.
+        noise_actions: What they do with a noise: a label, and the path of a page that takes its hash as `noise`.
     """
 
     router: APIRouter
     navigation: tuple[tuple[str, str], ...] = ()
     actions: tuple[Action, ...] = ()
+    noise_actions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,11 @@ class Site:
     def actions(self) -> list[Action]:
         """What can be done with vectors that are selected."""
         return [action for extension in self.extensions for action in extension.actions]
+
+    @property
+    def noise_actions(self) -> list[tuple[str, str]]:
+        """The labels and paths of what can be done with a noise."""
+        return [link for extension in self.extensions for link in extension.noise_actions]
 
 
 def site_of(request: Request) -> Site:

@@ -227,7 +227,8 @@ def test_concepts_are_recorded_and_appear_in_the_gallery(page: "Page", made: Stu
     page.goto("/")
     page.get_by_text("a photograph of a woman").first.wait_for()
 
-    page.goto(f"/record?noise={smile.noise}")
+    page.goto(f"/noises/{smile.noise}")
+    page.get_by_role("link", name="Record from it").click()
     assert page.locator("[name=start][value=noise]").is_checked()
     page.get_by_label("Prompt", exact=True).fill("a king")
     page.get_by_label("Concepts").fill("hat")

@@ -222,6 +222,7 @@ def test_progress_adds_up() -> None:
         progress = progress.after(event)
     assert (progress.done, progress.look, progress.notes, progress.version) == (2, Look(0, b"look"), ("a", "b"), 6)
     progress = progress.after(Step(1, 1, 9))
+    assert (progress.runs, progress.shot) == (2, 1)
     assert not progress.over
     assert progress.after(Ended("failed", "why")).over
 
