@@ -7,8 +7,7 @@ from sega_cli.report import Report
 from sega_cli.terminal import clean
 
 if TYPE_CHECKING:
-    from sega_store import GuidanceVector, Library
-    from sega_store.recommendation import Recommendation
+    from sega_store import GuidanceVector, Library, Recommendation
 
 
 def recommended_of(store: "Library", identity: str, report: Report) -> "Recommendation | None":

@@ -61,8 +61,7 @@ def command(
     """
     from tqdm import tqdm
 
-    from sega_store import InvalidInputError, Library
-    from sega_store.recommendation import Recommendation
+    from sega_store import InvalidInputError, Library, Recommendation
 
     store = Library(library)
     vector = store[ref]

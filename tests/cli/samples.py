@@ -11,10 +11,10 @@ from sega_store import (
     ModelFacts,
     NoiseFacts,
     Provenance,
+    Recommendation,
     RunFacts,
     SchedulerFacts,
 )
-from sega_store.recommendation import Recommendation
 
 STEPS, CHANNELS, SIDE = 6, 2, 8
 PLACE = ("float32", "cpu")

@@ -19,8 +19,18 @@ def test_each_pair_has_a_row(sega_vec: SegaVec, library: Library) -> None:
     found = cosine(library["glasses"], library["smile"])
     assert rows[0][2] == f"{found.mean():.2f}"
     assert rows[0][4] == "1.00", "both act in the upper left corner"
-    assert (len(rows[0][3]), rows[0][5]) == (6, "██████")
+    assert rows[0][5] == "██████"
     assert [row[6] for row in rows] == ["yes", "no: another noise", "no: another noise"]
+
+
+def test_bars_of_all_pairs_have_one_measure(sega_vec: SegaVec, library: Library) -> None:
+    vector = library["glasses"]
+    dense = vector.dense()
+    dense[..., 1] = 0
+    half = type(vector).from_dense(vector.concept, dense, vector.timesteps, vector.sigmas, vector.provenance)
+    library.add(half, name="half")
+    row = sega_vec("compare", vector.id, "half").stdout.split("\t")
+    assert row[4:6] == ["0.50", "▄▄▄▄▄▄"]
 
 
 def test_json_has_every_step(sega_vec: SegaVec, library: Library) -> None:

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from sega_store import Library
-from sega_store.recommendation import Recommendation
+from sega_store import Library, Recommendation
 from tests.cli.conftest import SegaVec
 from tests.cli.samples import RECOMMENDED, distilled, make_vector
 

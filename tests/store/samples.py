@@ -16,11 +16,11 @@ from sega_store import (
     NoiseFacts,
     Preview,
     Provenance,
+    Recommendation,
     RunFacts,
     SchedulerFacts,
 )
 from sega_store.dtypes import HELD_AS, narrow
-from sega_store.recommendation import Recommendation
 
 Array = NDArray[Any]
 RECOMMENDED = Recommendation(12.5, 0.95, 2, "embedded", 9, 1, 12)

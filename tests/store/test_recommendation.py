@@ -3,8 +3,7 @@ from typing import Any
 
 import pytest
 
-from sega_store import InvalidInputError
-from sega_store.recommendation import Recommendation
+from sega_store import InvalidInputError, Recommendation
 
 from .samples import RECOMMENDED
 

@@ -71,3 +71,8 @@ def test_the_mildest_within_one_standard_error_of_the_best_is_recommended(
 ) -> None:
     made = [tried(*one) for one in found]
     assert recommend(made) is made[expected]
+
+
+def test_rounding_does_not_leave_the_best_out() -> None:
+    """Of 0 of 9, the lower end is a little more than 0."""
+    assert recommend([tried(0, 0.2, of=9), tried(0, 0.1, of=9)]).change == 0.1
