@@ -1,6 +1,7 @@
 """The study's plots, drawn with matplotlib: one look for all of them."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def bars(axes: Any, groups: Sequence[str], series: Mapping[str, Sequence[Rate]])
         whiskers = [np.maximum(values - low, 0), np.maximum(high - values, 0)]
         axes.bar(place, values, width * 0.92, color=KINDS.get(label, COLOURS[index]), label=label)
         axes.errorbar(place, values, whiskers, fmt="none", ecolor="#333", elinewidth=0.8, capsize=1.5)
-    axes.set_xticks(np.arange(len(groups)), groups)
+    axes.set_xticks(np.arange(len(groups)), [fill(group, 12) for group in groups])
     axes.set_ylim(0, 1.02)
     axes.grid(axis="x", visible=False)
 
@@ -108,7 +109,7 @@ def pictures(
             cell.spines[:].set(visible=True, color="#1f9d57" if framed[i][j] else "#d5d5da")
             cell.spines[:].set_linewidth(2.4 if framed[i][j] else 0.6)
             if i == 0:
-                cell.set_title(columns[j], fontsize=6.5, fontweight="normal", wrap=True)
+                cell.set_title(fill(columns[j], 22), fontsize=6, fontweight="normal")
             if j == 0:
                 cell.set_ylabel(label, fontsize=7.5, rotation=0, ha="right", va="center", labelpad=6)
     return drawing
