@@ -69,7 +69,7 @@ class Plan(Record):
     model: str = "embedded"
     judge: str = "embedded"
     tried: int = 32
-    few: int = 16
+    few: int = 12
     few_concepts: int = 4
     naming: str = "{prompt} with {concept}"
     swaps: tuple[tuple[str, str], ...] = ()
