@@ -7,13 +7,14 @@ import numpy as np
 from sega_store.dtypes import Array
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence
-from sega_vectors.study.findings import Figure, Findings, Table, number
+from sega_vectors.study.findings import Figure, Findings, Rate, Table, number
 from sega_vectors.study.plan import Pair, Plan
 from sega_vectors.study.runs import Noise, Run
 
 TITLE = "Monotonicity"
 FACTORS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 KINDS = ("SEGA", "same noise")
+TIES_DIGITS = 2
 
 
 def _prompt(plan: Plan, pair: Pair, concept: str) -> tuple[str, bool]:
@@ -66,7 +67,17 @@ def findings(evidence: Evidence) -> Findings:
             "Spearman's ρ of scale and probability within each pair: median, middle half, share of pairs with ρ of .8"
             " and more; the mean probability at each multiple of the usual scale; pairs whose probability drops by"
             " more than .2 beyond its peak on the positive side",
-            ["concept", "kind", "n", "median ρ", "middle half", "ρ ≥ .8", *(f"×{f:g}" for f in FACTORS), "breaks"],
+            [
+                "concept",
+                "kind",
+                "n",
+                "median ρ",
+                "ties within .01: median ρ",
+                "middle half",
+                "ρ ≥ .8",
+                *(f"×{f:g}" for f in FACTORS),
+                "breaks",
+            ],
             [_summary(concept, kind, curve) for (concept, kind), curve in curves.items()],
         )
     )
@@ -75,7 +86,8 @@ def findings(evidence: Evidence) -> Findings:
             f"Nine scales from {FACTORS[0]:g} to {FACTORS[-1]:g} times the usual one, on prompts of another style than"
             " the recorded one, fresh and transferred at the same noise. Every other pair's prompt names the concept,"
             " so that there is something to take away on the negative side. A constant probability has no ρ and"
-            " counts as 0."
+            " counts as 0. Where the judge is sure, differences far below a hundredth rank the scales, so ρ is given"
+            " with probabilities rounded to hundredths, too."
         ],
         tables,
         [_curves(plan, curves), _strip(evidence)],
@@ -84,7 +96,9 @@ def findings(evidence: Evidence) -> Findings:
 
 
 def _summary(concept: str, kind: str, curve: Array) -> list[str]:
-    rho = np.array([spearman(np.array(FACTORS), line) for line in curve])
+    raw, rho = (
+        np.array([spearman(np.array(FACTORS), line) for line in lines]) for lines in (curve, curve.round(TIES_DIGITS))
+    )
     low, middle, high = np.percentile(rho, (25, 50, 75))
     positive = curve[:, FACTORS.index(0.0) :]
     breaks = (positive.max(axis=1) - positive[:, -1] > 0.2).sum()
@@ -92,9 +106,10 @@ def _summary(concept: str, kind: str, curve: Array) -> list[str]:
         concept,
         kind,
         str(len(curve)),
+        number(float(np.median(raw))),
         number(float(middle)),
         f"{number(float(low))} to {number(float(high))}",
-        number(float((rho >= 0.8).mean())),
+        str(Rate.of(rho >= 0.8)),
         *(number(float(mean)) for mean in curve.mean(axis=0)),
         f"{breaks}/{len(curve)}",
     ]
