@@ -1,6 +1,7 @@
 """Event streams."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -31,7 +32,8 @@ def told(states: list[tuple[dict[str, Any], bool]], most: int = 5, ended: int = 
         assert opened.open == 0
         return found
 
-    return asyncio.run(collect())
+    with ThreadPoolExecutor(1) as thread:  # playwright leaves a loop running in this one
+        return thread.submit(lambda: asyncio.run(collect())).result()
 
 
 @pytest.fixture(autouse=True)
