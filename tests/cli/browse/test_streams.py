@@ -32,8 +32,8 @@ def told(states: list[tuple[dict[str, Any], bool]], most: int = 5, ended: int = 
         assert opened.open == 0
         return found
 
-    with ThreadPoolExecutor(1) as pool:  # playwright's own loop may be running in this thread
-        return pool.submit(lambda: asyncio.run(collect())).result()
+    with ThreadPoolExecutor(1) as thread:  # playwright leaves a loop running in this one
+        return thread.submit(lambda: asyncio.run(collect())).result()
 
 
 @pytest.fixture(autouse=True)
