@@ -136,7 +136,7 @@ def _curves(plan: Plan, curves: dict[tuple[str, str], Array]) -> Figure:
                 label = f"{kind}, {'named' if half else 'not named'}"
                 place.plot(FACTORS, mean, dashes, marker=".", color=drawing.KINDS[kind], label=label)
         place.set(title=concept, ylim=(-0.03, 1.03))
-    axes.flat[0].legend(fontsize=6)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     for place in axes[-1]:
         place.set_xlabel("multiple of the scale")
     return Figure(
