@@ -32,8 +32,8 @@ from sega_vectors.watch import watch
 class Applier:
     """Calls a pipeline with stored vectors added to its guidance.
 
-    A vector acts on the samples that start from its initial noise; where `allow` holds "noise", one that finds no
-    such sample acts on all.
+    A vector acts on the samples that start from its initial noise, one that belongs to no single noise on all; where
+    `allow` holds "noise", so does one that finds no such sample.
 
     Attributes:
         compatibility: For each vector, how its recording relates to the last run.

@@ -14,6 +14,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from sega_store import InvalidInputError
+from sega_store.provenance import DISTILLED
 
 JSON = str | int | float | bool | None | list[Any] | dict[str, Any]
 
@@ -38,13 +39,15 @@ def _is_recorded(name: str) -> bool:
 
 
 def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What a recording remembers of its call beside its prompts, steps and noise, for another call.
+    """What a recording, or what was distilled from it, remembers of its call beside its prompts, steps and noise, for
+    another call.
 
     Raises:
         InvalidInputError: There is something among it that this pipeline doesn't take, or that is never recorded, or
             of which only a hash is known, such as a picture.
     """
     known = inspect.signature(type(pipe).__call__).parameters
+    arguments = {name: value for name, value in arguments.items() if name != DISTILLED}
     hashed = {name for name, value in arguments.items() if "sha256:" in repr(value)}
     foreign = sorted(hashed | {name for name in arguments if name not in known or not _is_recorded(name)})
     if foreign:
@@ -52,7 +55,7 @@ def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) ->
             f"a recording is repeated with plain arguments that {type(pipe).__name__} takes, met"
             f" {', '.join(foreign)[:200]}: use the pipeline that it was recorded with, or apply it in Python"
         )
-    return dict(arguments)
+    return arguments
 
 
 @dataclass(frozen=True)

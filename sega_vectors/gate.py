@@ -2,8 +2,9 @@
 
 *exact*: the run differs from the recorded one in its prompt alone. *compatible*: also in what guidance is known to
 carry over, such as the schedule, a fine-tune of the weights, or the prediction type, to which it is converted; what
-differs is said. *Refused*, by an error: another initial noise, sample shape or architecture. A refusal but the shape's
-can be overridden by name, since showing that another noise does not work is part of the science.
+differs is said. A vector that was distilled from those of several noises is compatible at any. *Refused*, by an error:
+another initial noise, sample shape or architecture. A refusal but the shape's can be overridden by name, since showing
+that another noise does not work is part of the science.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sega_store import GuidanceVector, IncompatibleError, InvalidInputError, ModelFacts, SchedulerFacts
+from sega_store.provenance import DISTILLED
 
 OVERRIDES = ("noise", "architecture")
 
@@ -74,19 +76,23 @@ def check_shape(vector: GuidanceVector, sample_shape: tuple[int, ...]) -> None:
         )
 
 
-def check_noise(vector: GuidanceVector, noises: Sequence[str | None], allow: Collection[str] = ()) -> list[str]:
-    """Refuse a run none of whose samples starts from the vector's noise.
+def check_noise(vector: GuidanceVector, noises: Sequence[str | None] | None, allow: Collection[str] = ()) -> list[str]:
+    """Refuse a run none of whose samples starts from the vector's noise, if it belongs to a single one.
 
     Args:
         vector: The vector.
-        noises: SHA-256 of each sample's initial noise; None if it is one without a name.
+        noises: SHA-256 of each sample's initial noise, None if it is one without a name; None if they were not looked
+            at.
         allow: Refusals to override.
 
     Returns:
         What differs, where that is allowed; else nothing.
     """
     recorded = vector.provenance.noise
-    if recorded.sha256 in noises:
+    if recorded.independent:
+        parents = len(vector.provenance.derived_from)
+        return [f"distilled from {parents} vector{'s' * (parents != 1)}: it belongs to no single noise"]
+    if noises is None or recorded.sha256 in noises:
         return []
     seed = "" if recorded.seed is None else f" (seed {recorded.seed})"
     met = ", ".join("another" if noise is None else noise[:12] for noise in noises[:3])
@@ -138,7 +144,8 @@ def _differs(vector: GuidanceVector, name: str, was: str, now: str, remedy: str,
 
 
 def assign(vectors: Sequence[GuidanceVector], noises: Sequence[str | None]) -> list[tuple[int, ...]]:
-    """The vectors that act on each sample, by index: those of its noise, and those of none of the samples'.
+    """The vectors that act on each sample, by index: those of its noise, and those of none of the samples', as are
+    all that belong to no single noise.
 
     Args:
         vectors: All of them.
@@ -157,7 +164,7 @@ def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -
     recorded = vector.provenance
     if target.sample_shape is not None:
         check_shape(vector, target.sample_shape)
-    differences = [] if target.noises is None else check_noise(vector, target.noises, allow)
+    differences = check_noise(vector, target.noises, allow)
     differences += check_architecture(vector, target.model.denoiser, allow, target.model.id)
     if recorded.model.fingerprint != target.model.fingerprint:
         differences.append(f"weights {target.model.id} instead of {recorded.model.id} (fingerprints differ)")
@@ -176,7 +183,8 @@ def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -
             if not change.startswith("prediction_type ")
         ]
     if target.arguments is not None:
-        differences += _changes(recorded.run.arguments, target.arguments)
+        arguments = {name: value for name, value in recorded.run.arguments.items() if name != DISTILLED}
+        differences += _changes(arguments, target.arguments)
     return Compatibility.of(differences)
 
 

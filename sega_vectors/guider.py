@@ -52,7 +52,8 @@ _RENORMALISED = "QwenImageTransformer2DModel"  # its loops scale what a guider r
 class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
     """Classifier-free guidance with stored vectors; without vectors, it is classifier-free guidance to the bit.
 
-    A vector acts on the samples that start from its initial noise, as far as the library holds that noise; else on all.
+    A vector acts on the samples that start from its initial noise, as far as the library holds that noise; else on all,
+    as does one that belongs to no single noise.
 
     Attributes:
         vectors: Those of the library that act.

@@ -10,7 +10,7 @@ from sega_store import InvalidInputError, PipelineError
 
 EMBEDDED = Path(__file__).parent / "embedded" / "model"
 
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def best_device() -> str:
@@ -18,6 +18,18 @@ def best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def device_of(device: str) -> torch.device:
+    """A torch device by name, `auto` for the best there is.
+
+    Raises:
+        InvalidInputError: There is no such kind.
+    """
+    try:
+        return torch.device(best_device() if device == "auto" else device)
+    except RuntimeError:
+        raise InvalidInputError(f"device must be auto, cpu, cuda, cuda:N or mps, met {device!r}") from None
 
 
 def load_pipeline(name_or_path: str = "embedded", device: str = "auto", dtype: str = "auto") -> DiffusionPipeline:
@@ -33,18 +45,15 @@ def load_pipeline(name_or_path: str = "embedded", device: str = "auto", dtype: s
         InvalidInputError: Unknown device or dtype.
         PipelineError: No such model, or weights that are not safetensors (a pickle can run code when it is loaded).
     """
-    try:
-        place = torch.device(best_device() if device == "auto" else device)
-    except RuntimeError:
-        raise InvalidInputError(f"device must be auto, cpu, cuda, cuda:N or mps, met {device!r}") from None
-    if dtype != "auto" and dtype not in _DTYPES:
-        raise InvalidInputError(f"dtype must be auto, {', '.join(_DTYPES)}, met {dtype!r}")
+    place = device_of(device)
+    if dtype != "auto" and dtype not in DTYPES:
+        raise InvalidInputError(f"dtype must be auto, {', '.join(DTYPES)}, met {dtype!r}")
     embedded = name_or_path == "embedded"
     if dtype == "auto":
         dtype = "float32" if embedded or place.type == "cpu" else "float16"
     source = str(EMBEDDED) if embedded else name_or_path
     try:
-        pipe = DiffusionPipeline.from_pretrained(source, dtype=_DTYPES[dtype], use_safetensors=True)
+        pipe = DiffusionPipeline.from_pretrained(source, dtype=DTYPES[dtype], use_safetensors=True)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise PipelineError(_explain(name_or_path, error)) from error
     if embedded:

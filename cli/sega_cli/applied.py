@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from PIL.Image import Image
 
-    from sega_store import GuidanceVector, InitialNoise, Provenance
+    from sega_store import GuidanceVector, InitialNoise
 
-_AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
 
 _PARAMETERS = (
     "edit_guidance_scale", "edit_threshold", "edit_warmup_steps", "edit_cooldown_steps", "reverse_editing_direction",
@@ -34,18 +33,6 @@ def make_applier(
     columns = {name: [edit.get(name) for edit in edits] for name in _PARAMETERS}
     columns["edit_weights"] = columns.pop("edit_weight")
     return Applier(pipe, vectors, noise=noise, allow=allow, **columns)
-
-
-def run_arguments(pipe: "DiffusionPipeline", recorded: "Provenance", run: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a pipeline's call: those given in `run`, and for the others those of a recording.
-
-    Raises:
-        InvalidInputError: The recording's can't be given to this pipeline.
-    """
-    from sega_vectors.call import recorded_arguments
-
-    as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(recorded.run, key)) is not None}
-    return {**recorded_arguments(pipe, recorded.run.arguments), **as_recorded, **run}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.edit_parameters import Edits, edit_options, momentum_options, per_concept
-from sega_cli.generation import draw_noise, open_pipeline
+from sega_cli.generation import draw_noise, open_pipeline, recorded_call
 from sega_cli.options import Place, Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.recommended import recommended_edits
 from sega_cli.report import Report
 from sega_cli.terminal import clean
 
@@ -24,7 +25,8 @@ Examples:
 
 \b
 A REF is a name, a concept if only one vector has it, or the start of an id; REF:SCALE scales its guidance.
-Options that are not given are as recorded. One given once goes for all vectors; given once for each, in their order."""
+Options that are not given are as recommended for the vector (see sega-vec tune), else as recorded. One given once
+goes for all vectors; given once for each, in their order."""
 
 OVERRIDES = ("noise", "architecture")
 
@@ -42,7 +44,11 @@ OVERRIDES = ("noise", "architecture")
 @run_options("as recorded")
 @edit_options
 @momentum_options
-@click.option("--seed", type=click.IntRange(min=0), help="Start from this seed's noise; needs --allow noise.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Start from this seed's noise; needs --allow noise unless REF is distilled.",
+)
 @click.option("--allow", type=click.Choice(OVERRIDES), multiple=True, help="Apply although this differs.")
 @click.option("--plain", is_flag=True, help="Make the pictures without the vectors too.")
 @pipeline_options(None)
@@ -67,25 +73,30 @@ def command(
     """Apply recorded vectors to other prompts.
 
     The prompts are run from the initial noise that the vectors REF were recorded at, at the price of plain runs.
+    Distilled vectors belong to no single noise: they act at any, that of --seed or of another REF.
     """
     from sega_cli.picture import prepare_folder, write_picture
     from sega_store import Library
 
     store = Library(library)
     vectors = [store[given.ref] for given in refs]
-    changes = [{**edit, **momentum} for edit in _edits(vectors, refs, edits)]
-    _check_noise(vectors, refs, seed, allow)
+    recommended = [
+        recommended_edits(store, vector, ref.ref, edits, run.get("num_inference_steps"), report)
+        for vector, ref in zip(vectors, refs, strict=True)
+    ]
+    changes = [{**edit, **momentum} for edit in _edits(vectors, refs, edits, recommended)]
+    start = _start(vectors, refs, seed, allow)
     prepare_folder(output)
 
     recorded = vectors[0].provenance
     pipe = open_pipeline(model or recorded.model.id, device, dtype, report)
-    from sega_cli.applied import apply_to, run_arguments
+    from sega_cli.applied import apply_to
     from sega_vectors import check_prompt
 
-    arguments = run_arguments(pipe, recorded, run)
+    arguments = {**recorded_call(pipe, recorded.run), **run}
     for text in filter(None, (*to_prompt, arguments.get("negative_prompt"))):
         check_prompt(pipe, text)
-    noise = store.noise(vectors[0].id) if seed is None else draw_noise(pipe, vectors[0].shape[1:], seed)
+    noise = store.noise(start) if isinstance(start, str) else draw_noise(pipe, vectors[0].shape[1:], start)
     pictures: list[dict[str, Any]] = []
     differences = {}
     for prompt in to_prompt:
@@ -104,9 +115,15 @@ def command(
     report.document({"pictures": pictures, "differences": differences})
 
 
-def _edits(vectors: "Sequence[GuidanceVector]", refs: Sequence[ScaledRef], edits: Edits) -> list[dict[str, Any]]:
+def _edits(
+    vectors: "Sequence[GuidanceVector]",
+    refs: Sequence[ScaledRef],
+    edits: Edits,
+    recommended: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
     """The edit parameters of each vector that are not as recorded, valid or refused before a model is loaded."""
-    changes = per_concept(edits, len(vectors), "vectors")
+    given = per_concept(edits, len(vectors), "vectors")
+    changes = [{**own, **change} for own, change in zip(recommended, given, strict=True)]
     for vector, ref, change in zip(vectors, refs, changes, strict=True):
         if ref.scale != 1:
             recorded = vector.concept.edit_guidance_scale
@@ -116,23 +133,34 @@ def _edits(vectors: "Sequence[GuidanceVector]", refs: Sequence[ScaledRef], edits
     return changes
 
 
-def _check_noise(
+def _start(
     vectors: "Sequence[GuidanceVector]", refs: Sequence[ScaledRef], seed: int | None, allow: Sequence[str]
-) -> None:
-    """Refuse another noise before a model is loaded, in the words of the command line."""
-    from sega_store import IncompatibleError
+) -> str | int:
+    """The id of the vector whose noise to start from, or the seed to draw it from.
 
-    if "noise" in allow:
-        return
+    Another noise than the vectors' is refused before a model is loaded, in the words of the command line.
+    """
+    from sega_store import IncompatibleError, InvalidInputError
+
+    owners = [(v, ref) for v, ref in zip(vectors, refs, strict=True) if not v.provenance.noise.independent]
+    if seed is None and not owners:
+        raise InvalidInputError(
+            f"a run starts from an initial noise, and {refs[0].ref} belongs to none: choose one with --seed, or apply"
+            " it together with a vector that has one"
+        )
+    start = owners[0][0].id if seed is None else seed
+    if "noise" in allow or not owners:
+        return start
     if seed is not None:
         raise IncompatibleError(
             f"a vector acts at the initial noise it was recorded from, met --seed {seed}: leave --seed out, record the"
             " concept at this seed, or add --allow noise to see what another noise does"
         )
-    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in zip(vectors, refs, strict=True)}
+    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in owners}
     if len(noises) > 1:
         raise IncompatibleError(
             "vectors that are applied together must be recorded from one initial noise, met"
             f" {', '.join(f'{noise[:12]} ({ref})' for noise, ref in noises.items())}: record them with one --seed,"
             " apply them one by one, or add --allow noise"
         )
+    return start

@@ -1,8 +1,15 @@
 """What a recording takes where the command line says nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+_MEDIA = ("a cartoon", "a pencil drawing", "a photograph", "pixel art", "a watercolour")
+_PROMPTS = (
+    *(f"{medium} of a {subject}" for subject in ("man", "woman") for medium in _MEDIA),
+    "a photograph of a woman with blond hair",
+    "a watercolour of a man with red hair",
+)
 
 
 @dataclass(frozen=True)
@@ -14,6 +21,8 @@ class Defaults:
         edit: Edit parameters of a concept.
         apply_scale: s_e to apply its vectors to other prompts with; None: as recorded. A vector that guided the run
             that it was recorded on fades there as the concept appears, so other prompts want a larger scale.
+        prompts: What to try its vectors on.
+        judge: What tells which of its pictures show a concept.
 
     As a text they are what a help text says of them.
     """
@@ -21,6 +30,8 @@ class Defaults:
     run: Mapping[str, Any] = field(default_factory=dict)
     edit: Mapping[str, Any] = field(default_factory=dict)
     apply_scale: float | None = None
+    prompts: Sequence[str] = ()
+    judge: str | None = None
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value}" for name, value in {**self.run, **self.edit}.items())
@@ -34,4 +45,6 @@ def defaults_of(model: str) -> Defaults:
         run={"num_inference_steps": 20, "guidance_scale": 4.0},
         edit={"edit_guidance_scale": 10.0, "edit_threshold": 0.8, "edit_warmup_steps": 2},
         apply_scale=15.0,
+        prompts=_PROMPTS,
+        judge="embedded",
     )

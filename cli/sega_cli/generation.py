@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from PIL.Image import Image
 
-    from sega_store import InitialNoise
+    from sega_store import InitialNoise, RunFacts
+
+_AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
 
 
 def open_pipeline(model: str, device: str, dtype: str, report: Report) -> "DiffusionPipeline":
@@ -26,11 +28,26 @@ def open_pipeline(model: str, device: str, dtype: str, report: Report) -> "Diffu
 
     if not report.bars:
         quiet()
-    if model != "embedded" and Path(model).is_dir():
-        model = str(Path(model).resolve())  # provenance remembers it, and must hold in another working folder
-    pipe = load_pipeline(model, device=device, dtype=dtype)
+    pipe = load_pipeline(model_name(model), device=device, dtype=dtype)
     pipe.set_progress_bar_config(disable=not report.bars)
     return pipe
+
+
+def model_name(model: str) -> str:
+    """What provenance remembers of a model's name, which must hold in another working folder."""
+    return str(Path(model).resolve()) if model != "embedded" and Path(model).is_dir() else model
+
+
+def recorded_call(pipe: "DiffusionPipeline", run: "RunFacts") -> dict[str, Any]:
+    """The arguments of a recorded call, but for its prompt and noise.
+
+    Raises:
+        InvalidInputError: This pipeline doesn't take one of them, or only its hash is known.
+    """
+    from sega_vectors.call import recorded_arguments
+
+    as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(run, key)) is not None}
+    return {**recorded_arguments(pipe, run.arguments), **as_recorded}
 
 
 def generator(seed: int) -> "torch.Generator":

@@ -1,6 +1,5 @@
 """`sega-vec ls`: list the guidance vectors of a library."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ import click
 
 from sega_cli.options import Place, Text, library_option, reporting
 from sega_cli.report import Report
+from sega_cli.table import print_rows
 from sega_cli.terminal import clean, size
 
 if TYPE_CHECKING:
@@ -56,11 +56,9 @@ def command(
         with tqdm(desc="listing", unit="vector", delay=1) as bar:  # the first listing of a large library
             store.refresh(bar.update)
     entries = store.search(query, concept=concept, model=model, noise=noise, limit=limit)
-    if report.plain and report.terminal:
-        _print_table([(store.short(entry.id), *_cells(entry, size(entry.bytes))) for entry in entries])
-    elif report.plain:
-        for entry in entries:
-            report.item("\t".join((store.short(entry.id), *_cells(entry, str(entry.bytes)))))
+    if report.plain:
+        rows = [(store.short(entry.id), *_cells(entry, people=report.terminal)) for entry in entries]
+        print_rows(report, _COLUMNS, rows, ("seed", "steps", "size"), ("name", "concept", "prompt", "model"))
     else:
         for entry in entries:
             report.item("", bare=entry.id)
@@ -72,26 +70,10 @@ def command(
     report.document({"library": str(library), "vectors": [asdict(e) for e in entries], "damaged": damaged})
 
 
-def _cells(entry: "Entry", stored: str) -> tuple[str, ...]:
-    """What is shown of an entry beside its REF; all of it may come from a stranger."""
+def _cells(entry: "Entry", people: bool) -> tuple[str, ...]:
+    """What is shown of an entry beside its REF, for people or for programs; all of it may come from a stranger."""
     seed = "" if entry.seed is None else str(entry.seed)
-    texts = (entry.name or "", entry.concept, entry.prompt, entry.model, seed, str(entry.steps), stored, entry.created)
+    stored = size(entry.bytes) if people else str(entry.bytes)
+    created = entry.created[:16].replace("T", " ") if people else entry.created
+    texts = (entry.name or "", entry.concept, entry.prompt, entry.model, seed, str(entry.steps), stored, created)
     return tuple(clean(text) for text in texts)
-
-
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text as Cell
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in _COLUMNS:
-        table.add_column(
-            column,
-            justify="right" if column in ("seed", "steps", "size") else "left",
-            overflow="ellipsis" if column in ("name", "concept", "prompt", "model") else "fold",
-            no_wrap=True,
-        )
-    for row in rows:
-        table.add_row(*(Cell(cell) for cell in (*row[:-1], row[-1][:16].replace("T", " "))))
-    Console().print(table)

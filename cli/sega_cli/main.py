@@ -8,8 +8,8 @@ import click
 from sega_cli.errors import click_errors
 
 COMMANDS = (
-    "record", "apply", "ls", "show", "tag", "rename", "note", "rm", "verify", "export", "import", "push", "pull",
-    "browse", "demo"
+    "record", "apply", "ls", "show", "compare", "tune", "distil", "tag", "rename", "note", "rm", "verify", "export",
+    "import", "push", "pull", "browse", "study", "demo",
 )  # fmt: skip
 
 EPILOG = """\b

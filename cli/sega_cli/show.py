@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.options import Place, library_option, reporting
+from sega_cli.recommended import describe, recommended_of
 from sega_cli.report import Report
 from sega_cli.terminal import clean, heat_map, size, sparkline
 
@@ -37,10 +38,13 @@ def command(ctx: click.Context, ref: str, library: Place, report: Report) -> Non
         colour = ctx.color is not False and report.terminal
         for line in _drawing(vector, colour=colour):
             report.item(line)
-    facts = {**_file(entry, vector, path), **_provenance(vector)}
+    recommended = recommended_of(store, vector.id, report)
+    said = {"recommended": describe(recommended) if recommended else "-"}
+    facts = {**_file(entry, vector, path), **said, **_provenance(vector)}
     for key, value in facts.items():
         report.item(f"{key:<16} {clean(str(value))}", bare=entry.id if key == "id" else None)
-    report.document(_document(entry, vector, path))
+    document = _document(entry, vector, path)
+    report.document({**document, "recommended": recommended and recommended.to_json()})
 
 
 def _drawing(vector: "GuidanceVector", *, colour: bool) -> Iterator[str]:
@@ -90,6 +94,7 @@ def _provenance(vector: "GuidanceVector") -> Mapping[str, Any]:
     edit = {key: value for key, value in concept.to_json().items() if key != "text" and value is not None}
     momentum = {"edit_momentum_scale": run.edit_momentum_scale, "edit_mom_beta": run.edit_mom_beta}
     seed = "" if noise.seed is None else f"seed {noise.seed} on {noise.device}, "
+    belongs = "to no single one: distilled" if noise.independent else f"{seed}{noise.dtype}, {noise.sha256}"
     return {
         "prompt": run.prompt,
         "negative_prompt": run.negative_prompt or "-",
@@ -98,7 +103,7 @@ def _provenance(vector: "GuidanceVector") -> Mapping[str, Any]:
         "guided": "by its own concepts" if run.guide else "by nothing: observed on the plain run",
         "guidance_scale": run.guidance_scale,
         "steps": run.num_inference_steps,
-        "noise": f"{seed}{noise.dtype}, {noise.sha256}",
+        "noise": belongs,
         "model": f"{facts.model.id}, {facts.model.pipeline}, {facts.model.dtype} on {facts.model.device}",
         "weights": facts.model.fingerprint,
         "scheduler": f"{facts.scheduler.name}, {facts.scheduler.prediction_type}",

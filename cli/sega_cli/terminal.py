@@ -43,13 +43,19 @@ def shorten(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def sparkline(values: Sequence[float], width: int = 60) -> str:
-    """Numbers >= 0 as a line of bars, the largest at full height; more than `width` numbers are averaged in groups."""
+def sparkline(values: Sequence[float], width: int = 60, top: float | None = None) -> str:
+    """Numbers >= 0 as a line of bars; more than `width` numbers are averaged in groups.
+
+    Args:
+        values: The numbers.
+        width: The most bars.
+        top: What is drawn at full height; None: the largest.
+    """
     count = len(values)
     edges = [round(i * count / width) for i in range(width + 1)] if count > width else list(range(count + 1))
     groups = [values[a:b] for a, b in pairwise(edges)]
     means = [sum(group) / len(group) for group in groups]
-    top = max(means, default=0.0)
+    top = max(means, default=0.0) if top is None else top
     if top <= 0:
         return _BARS[0] * len(means)
     # what is not zero is never drawn as nothing

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sega_store.noise import InitialNoise
     from sega_store.preview import Preview
     from sega_store.provenance import ModelFacts, NoiseFacts, Provenance, RunFacts, SchedulerFacts, recipe
+    from sega_store.recommendation import Recommendation
     from sega_store.selection import Group, Selection
     from sega_store.sync import copy_vectors
     from sega_store.vector import GuidanceVector
@@ -51,6 +52,7 @@ __all__ = [
     "PipelineError",
     "Preview",
     "Provenance",
+    "Recommendation",
     "RefError",
     "RunFacts",
     "SchedulerFacts",
@@ -90,6 +92,7 @@ _MODULES = {
     "noise": ("InitialNoise",),
     "preview": ("Preview",),
     "provenance": ("ModelFacts", "NoiseFacts", "Provenance", "RunFacts", "SchedulerFacts", "recipe"),
+    "recommendation": ("Recommendation",),
     "selection": ("Group", "Selection"),
     "sync": ("copy_vectors",),
     "vector": ("GuidanceVector",),

@@ -16,6 +16,7 @@ import numpy as np
 from sega_store import rules
 from sega_store.dtypes import Array, narrow, widen
 from sega_store.errors import IncompatibleError, InvalidInputError
+from sega_store.provenance import NoiseFacts
 
 if TYPE_CHECKING:  # vector.py offers this module's functions as operators
     from sega_store.vector import GuidanceVector
@@ -64,6 +65,13 @@ def multiply(vector: GuidanceVector, scale: float) -> GuidanceVector:
 def negate(vector: GuidanceVector) -> GuidanceVector:
     """-vector, exactly: the concept in the reversed direction."""
     return _scaled(vector, -1.0, f"-{_term(vector)}")
+
+
+def moved(vector: GuidanceVector, noise: NoiseFacts) -> GuidanceVector:
+    """The same numbers as if they belonged to another initial noise: what a control or placebo applies there."""
+    return replace(
+        vector, provenance=replace(vector.provenance, noise=noise, derived_from=(vector.content,)), preview=None
+    )
 
 
 def _scaled(vector: GuidanceVector, factor: float, text: str) -> GuidanceVector:

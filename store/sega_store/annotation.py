@@ -1,4 +1,4 @@
-"""What people say of a vector: a name, tags, a rating and notes, in a small file beside the vectors.
+"""What is said of a vector: a name, tags, a rating, notes and a recommendation, in a small file beside the vectors.
 
 The only editable thing in a library. It is replaced atomically; of two writers at once the last wins.
 """
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from sega_store import layout, rules
 from sega_store.disk import at_most, read_regular
 from sega_store.errors import InvalidInputError, VectorFileError
+from sega_store.recommendation import Recommendation
 from sega_store.record import Record, canonical_json, parse_json
 
 if TYPE_CHECKING:
     from sega_store.storage import Storage
 
-ANNOTATION_FORMAT = 1
+PLAIN_FORMAT, RECOMMENDING_FORMAT = 1, 2
+"""Without a recommendation, an annotation is written as the first format had it, so that older readers read it."""
 MAX_ANNOTATION_BYTES = 1 << 16
 
 
@@ -28,18 +30,20 @@ class Annotation(Record):
         tags: Sorted, each once.
         rating: From 1 to 5.
         notes: Free text.
+        recommended: Edit parameters to apply the vector with.
     """
 
     name: str | None = None
     tags: tuple[str, ...] = ()
     rating: int | None = None
     notes: str = ""
+    recommended: Recommendation | None = None
 
     def __post_init__(self) -> None:
         if self.name is not None:
-            _line("A name", self.name)
+            rules.line("A name", self.name)
         for tag in self.tags:
-            _line("A tag", tag)
+            rules.line("A tag", tag)
         object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
         if self.rating is not None and not 1 <= rules.integer("A rating", self.rating) <= 5:
             raise InvalidInputError(f"A rating must be from 1 to 5, met {self.rating}.")
@@ -49,7 +53,11 @@ class Annotation(Record):
 
     def to_bytes(self) -> bytes:
         """Its file."""
-        return canonical_json({"format": ANNOTATION_FORMAT, **self.to_json()}) + b"\n"
+        facts = {"format": RECOMMENDING_FORMAT, **self.to_json()}
+        if facts["recommended"] is None:
+            del facts["recommended"]
+            facts["format"] = PLAIN_FORMAT
+        return canonical_json(facts) + b"\n"
 
 
 NOTHING_SAID = Annotation()
@@ -83,11 +91,11 @@ def parse_annotation(data: bytes) -> Annotation:
     if len(data) > MAX_ANNOTATION_BYTES:
         raise InvalidInputError(f"it has {len(data)} bytes, more than the limit of {MAX_ANNOTATION_BYTES}")
     facts = parse_json(data)
-    if not isinstance(facts, dict) or facts.pop("format", None) != ANNOTATION_FORMAT:
-        raise InvalidInputError(f"it isn't an annotation of format {ANNOTATION_FORMAT}")
+    version = facts.pop("format", None) if isinstance(facts, dict) else None
+    if version not in (PLAIN_FORMAT, RECOMMENDING_FORMAT):
+        raise InvalidInputError(f"it isn't an annotation of format {PLAIN_FORMAT} or {RECOMMENDING_FORMAT}")
+    if version == PLAIN_FORMAT and "recommended" not in facts:
+        facts["recommended"] = None
+    elif version == PLAIN_FORMAT:
+        raise InvalidInputError(f"it recommends, as annotations of format {RECOMMENDING_FORMAT} do, and is of another")
     return Annotation.from_json(facts)
-
-
-def _line(what: str, text: str) -> None:
-    if not rules.text(what, text).isprintable() or text != text.strip():
-        raise InvalidInputError(f"{what} must be one printable line without spaces around it, met {text!r}.")

@@ -3,14 +3,15 @@
 The dtype is float16 or float32; bfloat16, which numpy and zarr lack, is widened to float32. Both ways are exact.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from sega_store.dtypes import Array, narrow, widen
 from sega_store.errors import InvalidInputError
-from sega_store.header import FORMAT, NoiseHeader, VectorHeader
+from sega_store.header import NoiseHeader, VectorHeader
 from sega_store.noise import InitialNoise
 from sega_store.preview import Preview
-from sega_store.record import JSON
 from sega_store.vector import GuidanceVector
 
 STORED_AS = {"float32": "float32", "float16": "float16", "bfloat16": "float32"}
@@ -24,22 +25,6 @@ def dense_of(vector: GuidanceVector) -> Array:
 def dense_noise(noise: InitialNoise) -> Array:
     """x_T, shape (C, *S), in the dtype that `STORED_AS` gives."""
     return widen(noise.array, noise.dtype).astype(STORED_AS[noise.dtype])
-
-
-def vector_header(facts: JSON) -> VectorHeader:
-    """Reads a vector's header, which isn't trusted.
-
-    Raises:
-        InvalidInputError: It is of another format, or breaks a rule.
-    """
-    _check_format(facts)
-    return VectorHeader.from_json(facts)
-
-
-def noise_header(facts: JSON) -> NoiseHeader:
-    """Reads a noise's header; as `vector_header`."""
-    _check_format(facts)
-    return NoiseHeader.from_json(facts)
 
 
 def vector_from(
@@ -56,7 +41,7 @@ def vector_from(
     )
     if vector.content != header.content:
         raise InvalidInputError(f"its content hashes to {vector.content}, expected {header.content}")
-    if VectorHeader.of(vector) != header:
+    if replace(VectorHeader.of(vector), format=header.format) != header:
         raise InvalidInputError("its header isn't that of its arrays")
     return vector
 
@@ -75,9 +60,3 @@ def _narrowed(dense: Array, dtype: str) -> Array:
     if not np.isfinite(wide).all() or not np.array_equal(widen(held, dtype), wide):
         raise InvalidInputError(f"some of its numbers aren't finite, or no {dtype}")
     return held
-
-
-def _check_format(facts: JSON) -> None:
-    version = facts.get("format") if isinstance(facts, dict) else None
-    if version != FORMAT:
-        raise InvalidInputError(f"it is of format {version!r}, this version reads {FORMAT}")

@@ -13,6 +13,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -159,10 +160,18 @@ def _place(library: Library, parcel: Parcel) -> bool:
         library.add(vector, noise)
     if said == NOTHING_SAID or library.storage.exists(layout.annotation_key(vector.id)):
         return True
+    annotate = partial(
+        library.annotate,
+        vector.id,
+        tags=said.tags,
+        rating=said.rating,
+        notes=said.notes,
+        recommended=said.recommended,
+    )
     try:
-        library.annotate(vector.id, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)
+        annotate(name=said.name)
     except InvalidInputError:  # another vector has the name, and here it stays with that one
-        library.annotate(vector.id, tags=said.tags, rating=said.rating, notes=said.notes)
+        annotate()
         return False
     return True
 

@@ -6,7 +6,8 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias, TypeVar, cast
+from dataclasses import replace
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from sega_store.container import pack, unpack
 from sega_store.disk import read_regular
 from sega_store.dtypes import HELD_AS, Array
 from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.header import HEAD_BYTES, ROOT_KEY, NoiseHeader, VectorHeader, parse_root, root_json, root_of
+from sega_store.header import HEAD_BYTES, ROOT_KEY, Header, NoiseHeader, VectorHeader, parse_root, root_json, root_of
 from sega_store.noise import InitialNoise
 from sega_store.preview import Preview
 from sega_store.record import MAX_JSON_BYTES, Record
@@ -23,8 +24,6 @@ from sega_store.vector import GuidanceVector, steps_last
 
 Source: TypeAlias = bytes | str | os.PathLike[str]
 MAX_BYTES = 1 << 31
-
-_H = TypeVar("_H", VectorHeader, NoiseHeader)
 
 
 def write_vector(vector: GuidanceVector) -> bytes:
@@ -37,7 +36,7 @@ def write_vector(vector: GuidanceVector) -> bytes:
     arrays = [vector.support, vector.values, vector.timesteps, vector.sigmas]
     if vector.preview is not None:
         arrays.append(np.frombuffer(vector.preview.before + vector.preview.after, np.uint8))
-    return _write(header, _vector_arrays(header), arrays)
+    return _write(header, vector_arrays(header), arrays)
 
 
 def write_noise(noise: InitialNoise) -> bytes:
@@ -57,7 +56,7 @@ def read_vector(source: Source, max_bytes: int = MAX_BYTES) -> GuidanceVector:
         VectorFileError: Anything is wrong with it.
     """
     try:
-        header, (support, values, timesteps, sigmas, *pictures) = _read(source, VectorHeader, _vector_arrays, max_bytes)
+        header, (support, values, timesteps, sigmas, *pictures) = _read(source, VectorHeader, vector_arrays, max_bytes)
         if (count := np.count_nonzero(steps_last(support))) != header.nnz:
             raise InvalidInputError(f"its support has {count} entries, expected {header.nnz}")
         preview = None
@@ -96,7 +95,7 @@ def check_vector_size(head: bytes, size: int) -> None:
         InvalidInputError: The size isn't what the header promises. A file that is no longer than that is let through.
     """
     if size > len(head):
-        _promised(head, size, VectorHeader, _vector_arrays, MAX_BYTES)
+        _promised(head, size, VectorHeader, vector_arrays, MAX_BYTES)
 
 
 def check_noise_size(head: bytes, size: int) -> None:
@@ -105,14 +104,16 @@ def check_noise_size(head: bytes, size: int) -> None:
         _promised(head, size, NoiseHeader, _noise_arrays, MAX_BYTES)
 
 
-def _vector_arrays(header: VectorHeader) -> list[ArrayFormat]:
-    steps = header.shape[:1]
-    arrays = [
-        ArrayFormat("support", header.shape, "bool", "bitshuffle", first_axis_last=True),
-        ArrayFormat("values", (header.nnz,), _held_as(header.dtype)),
-        ArrayFormat("timesteps", steps, "float64"),
-        ArrayFormat("sigmas", steps, "float64"),
-    ]
+def vector_arrays(header: VectorHeader) -> list[ArrayFormat]:
+    """How the arrays of a vector's file are kept, in their order."""
+    steps, held = header.shape[:1], _held_as(header.dtype)
+    support = ArrayFormat("support", header.shape, "bool", "bitshuffle", first_axis_last=True)
+    values = ArrayFormat("values", (header.nnz,), held)
+    if header.format > 1:
+        support = support.bitshuffled(level=8)
+        # values of two bytes would grow by up to 8% with their bits shuffled, and gain 0.1% from level 9
+        values = values.bitshuffled(level=9) if held == "float32" else replace(values, level=8)
+    arrays = [support, values, ArrayFormat("timesteps", steps, "float64"), ArrayFormat("sigmas", steps, "float64")]
     if header.preview is not None:  # pictures are compressed already
         arrays.append(ArrayFormat("preview", (header.preview.before + header.preview.after,), "uint8", shuffle=None))
     return arrays
@@ -132,8 +133,8 @@ def _write(header: Record, formats: Sequence[ArrayFormat], arrays: Sequence[Arra
 
 
 def _read(
-    source: Source, kind: type[_H], arrays_of: Callable[[_H], list[ArrayFormat]], max_bytes: int
-) -> tuple[_H, list[Array]]:
+    source: Source, kind: type[Header], arrays_of: Callable[[Header], list[ArrayFormat]], max_bytes: int
+) -> tuple[Header, list[Array]]:
     head, size = (source, len(source)) if isinstance(source, bytes) else read_regular(source, sys.maxsize, HEAD_BYTES)
     formats: list[ArrayFormat]
     root, header, formats = _promised(head, size, kind, arrays_of, max_bytes)
@@ -148,8 +149,8 @@ def _read(
 
 
 def _promised(
-    head: bytes, size: int, kind: type[_H], arrays_of: Callable[[_H], list[ArrayFormat]], max_bytes: int
-) -> tuple[bytes, _H, list[ArrayFormat]]:
+    head: bytes, size: int, kind: type[Header], arrays_of: Callable[[Header], list[ArrayFormat]], max_bytes: int
+) -> tuple[bytes, Header, list[ArrayFormat]]:
     """What a file's beginning says that there is, if its size can be right."""
     root = root_of(head)
     header = parse_root(root, kind)

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from sega_store import rules
 from sega_store.concept import Concept
@@ -18,20 +18,17 @@ from sega_store.disk import read_regular
 from sega_store.errors import InvalidInputError, VectorFileError
 from sega_store.preview import check_media_type
 from sega_store.provenance import Provenance, recipe
-from sega_store.record import MAX_JSON_BYTES, Record, canonical_json, parse_json
+from sega_store.record import JSON, MAX_JSON_BYTES, Record, canonical_json, parse_json
 
 if TYPE_CHECKING:  # a listing reads headers, and does without numpy
     from sega_store.noise import InitialNoise
     from sega_store.vector import GuidanceVector
 
-FORMAT = 1
 ROOT_KEY = "zarr.json"
 MAX_RANK = 16
 FIRST_READ_BYTES = 8192
 HEAD_BYTES = MAX_JSON_BYTES + FIRST_READ_BYTES  # holds any root, and most files whole
 MAX_ELEMENTS = 1 << 40  # fits SQLite's integers; a reader's own limit on memory is far below
-
-_R = TypeVar("_R", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,8 @@ class PreviewHeader(Record):
 @dataclass(frozen=True)
 class VectorHeader(Record):
     """What a vector's file says of it; the fields are those of `GuidanceVector`."""
+
+    FORMATS: ClassVar = (1, 2)  # that are read; the last is written
 
     format: int
     kind: str
@@ -76,7 +75,7 @@ class VectorHeader(Record):
         """The header of a vector."""
         preview = vector.preview
         return cls(
-            FORMAT,
+            cls.FORMATS[-1],
             "vector",
             vector.content,
             vector.recipe,
@@ -98,6 +97,8 @@ class VectorHeader(Record):
 class NoiseHeader(Record):
     """What an initial noise's file says of it; the fields are those of `InitialNoise`."""
 
+    FORMATS: ClassVar = (1,)
+
     format: int
     kind: str
     sha256: str
@@ -113,7 +114,23 @@ class NoiseHeader(Record):
     @classmethod
     def of(cls, noise: "InitialNoise") -> "NoiseHeader":
         """The header of a noise."""
-        return cls(FORMAT, "noise", noise.sha256, noise.shape, noise.dtype, noise.seed, noise.device)
+        return cls(cls.FORMATS[-1], "noise", noise.sha256, noise.shape, noise.dtype, noise.seed, noise.device)
+
+
+Header = TypeVar("Header", VectorHeader, NoiseHeader)
+
+
+def parse_header(facts: JSON, kind: type[Header]) -> Header:
+    """Reads a header, which isn't trusted.
+
+    Raises:
+        InvalidInputError: It is of a format that isn't read, or breaks a rule.
+    """
+    version = facts.get("format") if isinstance(facts, dict) else None
+    if version not in kind.FORMATS:
+        read = " and ".join(map(str, kind.FORMATS))
+        raise InvalidInputError(f"it is of format {version!r}, this version reads {read}; upgrade sega-vectors")
+    return kind.from_json(facts)
 
 
 def root_json(header: Record) -> bytes:
@@ -129,7 +146,7 @@ def root_json(header: Record) -> bytes:
     return data
 
 
-def parse_root(data: bytes, kind: type[_R]) -> _R:
+def parse_root(data: bytes, kind: type[Header]) -> Header:
     """Reads a root `zarr.json`, which isn't trusted.
 
     Raises:
@@ -138,12 +155,9 @@ def parse_root(data: bytes, kind: type[_R]) -> _R:
     document = parse_json(data)
     try:
         facts = document["attributes"]["sega_vectors"]
-        version = facts["format"]
     except (TypeError, KeyError):
         raise InvalidInputError("it is no file of sega-vectors: its root has no such attributes") from None
-    if version != FORMAT:
-        raise InvalidInputError(f"it is of format {version!r}, this version reads {FORMAT}; upgrade sega-vectors")
-    header = kind.from_json(facts)
+    header = parse_header(facts, kind)
     if root_json(header) != data:
         raise InvalidInputError("its root zarr.json isn't in the canonical form")
     return header

@@ -23,12 +23,12 @@ import numpy as np
 from sega_store import layout
 from sega_store.annotation import Annotation, parse_annotation
 from sega_store.codec import LEVEL, ArrayFormat, check_expansion, chunk_key
-from sega_store.dense import STORED_AS, dense_noise, dense_of, noise_from, noise_header, vector_from, vector_header
+from sega_store.dense import STORED_AS, dense_noise, dense_of, noise_from, vector_from
 from sega_store.disk import read_regular
 from sega_store.dtypes import Array
 from sega_store.errors import InvalidInputError, VectorFileError
 from sega_store.file import MAX_BYTES
-from sega_store.header import ROOT_KEY, NoiseHeader, VectorHeader
+from sega_store.header import ROOT_KEY, NoiseHeader, VectorHeader, parse_header
 from sega_store.noise import InitialNoise
 from sega_store.parcel import Parcel
 from sega_store.preview import Preview
@@ -92,7 +92,7 @@ def read(path: Path) -> Iterator[Parcel]:
 
 def _read_vector(folder: Path) -> tuple[GuidanceVector, Annotation]:
     attributes = _attributes(_metadata(folder))
-    header = vector_header(attributes.get("sega_vectors"))
+    header = parse_header(attributes.get("sega_vectors"), VectorHeader)
     if header.id != folder.name:
         raise InvalidInputError(f"its name isn't its id, {header.id}")
     steps = header.shape[:1]
@@ -107,7 +107,7 @@ def _read_vector(folder: Path) -> tuple[GuidanceVector, Annotation]:
 
 
 def _read_noise(folder: Path) -> InitialNoise:
-    header = noise_header(_attributes(_metadata(folder)).get("sega_vectors"))
+    header = parse_header(_attributes(_metadata(folder)).get("sega_vectors"), NoiseHeader)
     if header.sha256 != folder.name:
         raise InvalidInputError(f"its name isn't its hash, {header.sha256}")
     return noise_from(header, _decode(folder, header.shape, STORED_AS[header.dtype]))

@@ -25,6 +25,8 @@ from sega_store.errors import (
     UnknownRefError,
     VectorFileError,
 )
+from sega_store.provenance import NO_SINGLE_NOISE
+from sega_store.recommendation import Recommendation
 from sega_store.refresh import entry_of
 from sega_store.selection import ALL, GROUPED_BY, SORTS, Group, Selection
 from sega_store.storage import Changes, Folder, storage_at
@@ -90,6 +92,10 @@ class Library(Mapping[str, "GuidanceVector"]):
         from sega_store.file import write_noise, write_vector
         from sega_store.header import VectorHeader
 
+        if noise is not None and vector.provenance.noise.independent:
+            raise InvalidInputError(
+                f"A distilled vector belongs to no single noise, met one of {noise.sha256[:SHORT]}. Add it without."
+            )
         if noise is not None and noise.sha256 != vector.provenance.noise.sha256:
             raise InvalidInputError(
                 f"The noise has the hash {noise.sha256[:SHORT]}, the vector was recorded from "
@@ -246,12 +252,18 @@ class Library(Mapping[str, "GuidanceVector"]):
             ref: A vector's REF, also one of several vectors that share a noise; or the first digits of its hash.
 
         Raises:
-            UnknownRefError: There is no such vector or noise, or the noise wasn't added.
+            UnknownRefError: There is no such vector or noise, the noise wasn't added, or the vector was distilled
+                from several and belongs to none.
             VectorFileError: The file is damaged.
         """
         from sega_store.parcel import load_noise
 
         sha256 = self._noise_of(ref)
+        if sha256 == NO_SINGLE_NOISE:
+            raise UnknownRefError(
+                f"{ref!r} was distilled from several vectors and belongs to no single initial noise. Apply it at any:"
+                " pass the noise of another vector, or a generator."
+            )
         noise = load_noise(self.storage, sha256)
         if noise is None:
             raise UnknownRefError(
@@ -260,6 +272,16 @@ class Library(Mapping[str, "GuidanceVector"]):
             )
         return noise
 
+    def recommended(self, ref: str) -> Recommendation | None:
+        """The edit parameters that are recommended to apply a vector with, if any are.
+
+        Raises:
+            UnknownRefError: There is no such vector.
+            VectorFileError: What is said of it is damaged.
+        """
+        identity = self._lookup(ref).id
+        return disk.steadily(lambda: load_annotation(self.storage, identity)).recommended
+
     def annotate(
         self,
         ref: str,
@@ -267,6 +289,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         tags: Iterable[str] | EllipsisType = ...,
         rating: int | EllipsisType | None = ...,
         notes: str | EllipsisType = ...,
+        recommended: Recommendation | EllipsisType | None = ...,
     ) -> Entry:
         """Says something of a vector; what isn't given stays.
 
@@ -276,6 +299,7 @@ class Library(Mapping[str, "GuidanceVector"]):
             tags: All its tags.
             rating: From 1 to 5, or None to take it away.
             notes: Free text.
+            recommended: Edit parameters to apply it with, or None to take them away.
 
         Returns:
             Its row.
@@ -291,6 +315,8 @@ class Library(Mapping[str, "GuidanceVector"]):
             said = replace(said, rating=rating)
         if not isinstance(notes, EllipsisType):
             said = replace(said, notes=notes)
+        if not isinstance(recommended, EllipsisType):
+            said = replace(said, recommended=recommended)
         self.storage.replace(key, said.to_bytes())
         self.announce({identity: replace(entry, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)})
         if not self.storage.exists(layout.vector_key(identity)):  # removed meanwhile
@@ -411,6 +437,10 @@ class Library(Mapping[str, "GuidanceVector"]):
         )
 
     def _ambiguous(self, ref: str, found: list[Entry]) -> str:
-        lines = [f"  {self.short(e.id)}  {e.concept!r}  {e.prompt!r}  seed {e.seed}" for e in found[:10]]
+        lines = [f"  {self.short(e.id)}  {e.concept!r}  {e.prompt!r}  {_noise(e)}" for e in found[:10]]
         more = [f"  and {len(found) - 10} more"] if len(found) > 10 else []
         return "\n".join([f"{ref!r} names {len(found)} vectors; take the first digits of one:", *lines, *more])
+
+
+def _noise(entry: Entry) -> str:
+    return "no single noise" if entry.noise == NO_SINGLE_NOISE else f"seed {entry.seed}"

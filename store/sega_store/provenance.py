@@ -17,6 +17,10 @@ from sega_store.errors import InvalidInputError
 from sega_store.record import JSON, Record, canonical_json
 
 RECIPE_VERSION = "sega-recipe-1"
+NO_SINGLE_NOISE = "0" * 64
+"""The hash that stands in a vector's provenance for the initial noise where it belongs to none, as no noise has it."""
+DISTILLED = "distilled"
+"""The one key of `RunFacts.arguments` that no call has: how a vector was distilled from others."""
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", "flow_prediction")
 
 
@@ -76,7 +80,7 @@ class NoiseFacts(Record):
     """The initial noise.
 
     Attributes:
-        sha256: `InitialNoise.sha256`.
+        sha256: `InitialNoise.sha256`, or `NO_SINGLE_NOISE` of a vector that was distilled from several noises.
         seed: The generator's seed, if known.
         device: The generator's device: a seed gives other noise on another one.
         dtype: The noise's dtype.
@@ -94,6 +98,16 @@ class NoiseFacts(Record):
         rules.text("NoiseFacts.device", self.device)
         rules.text("NoiseFacts.dtype", self.dtype)
 
+    @classmethod
+    def of_none(cls, dtype: str) -> "NoiseFacts":
+        """What stands for the noise of a vector that belongs to no single one, made from vectors of a dtype."""
+        return cls(NO_SINGLE_NOISE, None, "cpu", dtype)
+
+    @property
+    def independent(self) -> bool:
+        """Whether a vector with these facts belongs to no single noise, so that it may act at any."""
+        return self.sha256 == NO_SINGLE_NOISE
+
 
 @dataclass(frozen=True)
 class RunFacts(Record):
@@ -108,7 +122,8 @@ class RunFacts(Record):
         edit_mom_beta: β_m in [0, 1].
         guide: Whether the recorded concepts guided the run, or were observed on the unedited one.
         companions: The other concepts that guided the run and so changed its path; () if none did.
-        arguments: The call's other plain arguments that change its result, such as `eta` or `strength`.
+        arguments: The call's other plain arguments that change its result, such as `eta` or `strength`; and under
+            `DISTILLED` how a distilled vector was made.
     """
 
     prompt: str
@@ -151,8 +166,8 @@ class Provenance(Record):
     Attributes:
         versions: Versions of the libraries that made it, by name.
         created: ISO 8601 with a time zone; kept in UTC with microseconds, so that times sort as texts.
-        derived_from: Content hashes of the vectors that it was computed from, for results of vector algebra. The
-            other facts are then those of the first of them.
+        derived_from: Content hashes of the vectors that it was computed from, for results of vector algebra and of
+            distilling. The other facts are then those of the first of them.
     """
 
     model: ModelFacts

@@ -17,6 +17,13 @@ def text(name: str, value: str) -> str:
     return encodable(name, value)
 
 
+def line(name: str, value: str) -> str:
+    """A text of one printable line without spaces around it."""
+    if not text(name, value).isprintable() or value != value.strip():
+        raise InvalidInputError(f"{name} must be one printable line without spaces around it, met {value!r}.")
+    return value
+
+
 def encodable(name: str, value: str) -> str:
     """A text, perhaps empty, that UTF-8 can hold."""
     try:

@@ -6,7 +6,7 @@ of it.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
@@ -60,24 +60,41 @@ def copy_vectors(
     if source == target:
         raise InvalidInputError(f"A library isn't copied to itself, met {source.where} twice. Name another one.")
     ids = list(dict.fromkeys(map(source.resolve, refs)))
+    annotated = None
     if not ids:
         if damaged := source.damaged():  # a listing passes over such files, and a copy of all must not
             raise damaged[0]
         ids = list(source)
+        annotated = {layout.stem_of(key) for key in source.storage.keys(f"{layout.ANNOTATIONS}/")}
     target.announce({})  # that it is listed by a catalogue, not by its files
     done = Imported()
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, len(ids), BATCH):
-            some = _Batch(source, target, ids[start : start + BATCH], step).copy(pool)
+            some = _Batch(source, target, ids[start : start + BATCH], annotated, step).copy(pool)
             done = Imported(done.added + some.added, done.held + some.held, done.unnamed + some.unnamed)
     return done
 
 
 class _Batch:
-    """Some vectors that are copied at once and announced together."""
+    """Some vectors that are copied at once and announced together.
 
-    def __init__(self, source: Library, target: Library, ids: list[str], step: Callable[[], object]) -> None:
-        self._source, self._target, self._step = source, target, step
+    Args:
+        source: Where they are.
+        target: Where they go.
+        ids: Which.
+        annotated: All vectors of the source of which something is said; None: ask for each of the batch.
+        step: Called after every vector.
+    """
+
+    def __init__(
+        self,
+        source: Library,
+        target: Library,
+        ids: list[str],
+        annotated: Set[str] | None,
+        step: Callable[[], object],
+    ) -> None:
+        self._source, self._target, self._annotated, self._step = source, target, annotated, step
         self._rows = source.entries(ids)
         self._held = target.entries(ids)
         self._owners = target.owners([row.name for row in self._rows.values() if row.name is not None])
@@ -111,7 +128,7 @@ class _Batch:
         if now is not ...:
             with self._lock:
                 self._added |= {row.id} - self._held.keys()
-        said = self._annotation(row, now)
+        said = self._annotation(row.id, now, held=listed is not None)
         if said is not None:
             self._target.storage.replace(layout.annotation_key(row.id), said.to_bytes())
             if not isinstance(now, EllipsisType):
@@ -140,17 +157,24 @@ class _Batch:
         new = self._target.storage.publish(key, data)
         return entry_of(VectorHeader.of(vector), len(data)) if new else ...
 
-    def _annotation(self, row: Entry, now: Entry | EllipsisType) -> Annotation | None:
-        """What there is to say of a vector that the target says nothing of; without a name that is another's there."""
-        if not _says(row):
+    def _annotation(self, identity: str, now: Entry | EllipsisType, held: bool) -> Annotation | None:
+        """What there is to say of a vector that the target says nothing of; without a name that is another's there.
+
+        A row doesn't tell of a recommendation, so where it says nothing the file is asked for.
+        """
+        key = layout.annotation_key(identity)
+        if not (self._source.storage.exists(key) if self._annotated is None else identity in self._annotated):
             return None
-        if self._target.storage.exists(layout.annotation_key(row.id)) if now is ... else _says(now):
+        if now is ... or (held and not _says(now)):
+            if self._target.storage.exists(key):
+                return None
+        elif held:
             return None
-        said = load_annotation(self._source.storage, row.id)
+        said = load_annotation(self._source.storage, identity)
         with self._lock:
-            if said.name is not None and self._owners.setdefault(said.name, row.id) != row.id:
+            if said.name is not None and self._owners.setdefault(said.name, identity) != identity:
                 said = replace(said, name=None)
-                self._unnamed.add(row.id)
+                self._unnamed.add(identity)
         return said
 
     def _announce(self) -> None:

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from sega_store.annotation import parse_annotation
-from sega_store.dense import STORED_AS, dense_noise, dense_of, noise_from, noise_header, vector_from, vector_header
+from sega_store.dense import STORED_AS, dense_noise, dense_of, noise_from, vector_from
 from sega_store.disk import read_regular
 from sega_store.dtypes import Array
 from sega_store.errors import InvalidInputError, VectorFileError
 from sega_store.file import MAX_BYTES
-from sega_store.header import NoiseHeader, VectorHeader
+from sega_store.header import NoiseHeader, VectorHeader, parse_header
 from sega_store.parcel import Parcel
 from sega_store.record import MAX_JSON_BYTES, canonical_json, parse_json
 from sega_store.sem_guidance import sem_guidance
@@ -106,8 +106,8 @@ def _read(path: Path) -> Parcel:
         vector_facts, noise_facts, annotation = (facts[key] for key in ("vector", "noise", "annotation"))
     except (TypeError, KeyError, AttributeError, UnicodeEncodeError):
         raise InvalidInputError("it isn't an export of a vector: its metadata don't describe one") from None
-    header = vector_header(vector_facts)
-    initial = None if noise_facts is None else noise_header(noise_facts)
+    header = parse_header(vector_facts, VectorHeader)
+    initial = None if noise_facts is None else parse_header(noise_facts, NoiseHeader)
     steps, *sample = header.shape
     due: dict[str, tuple[str, tuple[int, ...]]] = {
         "sem_guidance": ("float32", (steps, 1, *sample)),

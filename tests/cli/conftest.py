@@ -84,3 +84,22 @@ def recorded(recordings: Path, folder: Path) -> Library:
     """A copy of `recordings` as the default library."""
     shutil.copytree(recordings, folder / "library")
     return Library(folder / "library")
+
+
+@pytest.fixture(scope="session")
+def recorded_glasses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library with `first` and `second`: glasses that the embedded model wears at seeds 1 and 2."""
+    folder = tmp_path_factory.mktemp("glasses")
+    for name, seed in (("first", "1"), ("second", "2")):
+        arguments = ["--seed", seed, "--name", name, "--no-preview", "--library", str(folder / "library")]
+        CliRunner(env={"SEGA_VEC_CACHE": str(folder / "cache")}).invoke(
+            main, ["record", "a cartoon of a woman", "--concept", "glasses", *arguments], catch_exceptions=False
+        )
+    return folder / "library"
+
+
+@pytest.fixture
+def glasses(recorded_glasses: Path, folder: Path) -> Library:
+    """A copy of `recorded_glasses` as the default library."""
+    shutil.copytree(recorded_glasses, folder / "library")
+    return Library(folder / "library")

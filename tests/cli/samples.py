@@ -1,5 +1,7 @@
 """Small vectors made by hand, so that a library can be filled without a model."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from sega_store import (
@@ -9,12 +11,14 @@ from sega_store import (
     ModelFacts,
     NoiseFacts,
     Provenance,
+    Recommendation,
     RunFacts,
     SchedulerFacts,
 )
 
 STEPS, CHANNELS, SIDE = 6, 2, 8
 PLACE = ("float32", "cpu")
+RECOMMENDED = Recommendation(12.0, 0.97, 1, "embedded", 9, 1, 12)
 
 
 def make_noise(seed: int) -> InitialNoise:
@@ -38,3 +42,11 @@ def make_vector(text: str = "glasses", seed: int = 21, prompt: str = "a portrait
     concept = Concept(text, edit_warmup_steps=2)
     steps = np.arange(STEPS, dtype=np.float64)
     return GuidanceVector.from_dense(concept, dense, 900 - 100 * steps, 14 - steps, provenance)
+
+
+def distilled(vector: GuidanceVector) -> GuidanceVector:
+    """The same vector, as if it were distilled from itself and belonged to no single noise."""
+    dtype = vector.provenance.noise.dtype
+    return replace(
+        vector, provenance=replace(vector.provenance, noise=NoiseFacts.of_none(dtype), derived_from=(vector.content,))
+    )

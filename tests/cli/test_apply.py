@@ -1,6 +1,7 @@
 """`sega-vec apply`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sega_cli.picture import read_provenance
 from sega_store import InitialNoise, Library
 from sega_vectors import Applier, gate, load_pipeline
 from tests.cli.conftest import SegaVec
+from tests.cli.samples import RECOMMENDED, distilled
 
 
 def pictures(folder: Path) -> list[bytes]:
@@ -78,6 +80,47 @@ def test_another_noise_is_refused_unless_allowed(recorded: Library, sega_vec: Se
     assert "initial noise" in document["differences"][recorded.resolve("glasses")][0]
     assert read_provenance(Path(document["pictures"][0]["path"]))["noise"]["seed"] == 7
     sega_vec("apply", "glasses", "hat", "--allow", "noise", "--to-prompt", "a woman")
+
+
+def test_what_is_recommended_is_taken_unless_it_is_given(recorded: Library, sega_vec: SegaVec) -> None:
+    recorded.annotate("glasses", recommended=replace(RECOMMENDED, edit_warmup_steps=2))
+
+    def edit(*arguments: str) -> tuple[dict[str, float], str]:
+        result = sega_vec("apply", *arguments, "--to-prompt", "a woman", "--json")
+        facts = read_provenance(Path(json.loads(result.stdout)["pictures"][0]["path"]))
+        return facts["vectors"][0]["edit"], result.stderr
+
+    found, note = edit("glasses")
+    assert found == {"edit_guidance_scale": 12.0, "edit_threshold": 0.97, "edit_warmup_steps": 2}
+    assert "glasses has as recommended edit_guidance_scale 12, edit_threshold 0.97, edit_warmup_steps 2\n" in note
+    found, note = edit("glasses:0.5", "--edit-threshold", "0.95", "--steps", "6")
+    assert found == {"edit_guidance_scale": 6.0, "edit_threshold": 0.95, "edit_warmup_steps": 4}
+    assert "glasses has as recommended edit_guidance_scale 12, edit_warmup_steps 2\n" in note
+    all_given = ("--edit-guidance-scale", "5", "--edit-threshold", "0.95", "--edit-warmup-steps", "1")
+    found, note = edit("glasses", *all_given)
+    assert found == {"edit_guidance_scale": 5.0, "edit_threshold": 0.95, "edit_warmup_steps": 1}
+    assert "recommended" not in note
+    assert edit("smile") == ({}, note), "what is recommended for one vector is not for others"
+
+
+def test_a_distilled_vector_takes_any_noise(recorded: Library, sega_vec: SegaVec) -> None:
+    for ref in ("glasses", "hat"):
+        recorded.annotate(ref, name=f"one {ref}")
+        recorded.add(distilled(recorded[f"one {ref}"]), name=f"any {ref}")
+    prompt = ("--to-prompt", "a woman", "--quiet")
+
+    def made(*arguments: str) -> bytes:
+        return Image.open(sega_vec("apply", *arguments, *prompt).stdout.strip()).tobytes()
+
+    alone = sega_vec("apply", "any glasses", "--to-prompt", "a woman", exit_code=2)
+    assert "belongs to none: choose one with --seed" in alone.stderr
+    assert made("any glasses", "--seed", "1") == made("one glasses")
+    assert made("any glasses", "any hat", "--seed", "2") == made("any glasses", "one hat")
+    result = sega_vec("apply", "any glasses", "smile", "--to-prompt", "a woman")
+    assert "any glasses is compatible, not exact: distilled from 1 vector" in result.stderr
+    assert "smile is compatible" not in result.stderr
+    refused = sega_vec("apply", "any glasses", "smile", "--seed", "7", "--to-prompt", "a woman", exit_code=4)
+    assert "--allow noise" in refused.stderr
 
 
 def test_the_noise_of_a_seed_is_the_pipelines_own(recorded: Library, tiny_model: str) -> None:

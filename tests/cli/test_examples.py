@@ -1,5 +1,6 @@
 """Every example of a help text runs, on the embedded model with few steps."""
 
+import json
 import shlex
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from sega_cli.main import COMMANDS, EPILOG
 from tests.cli.conftest import SegaVec
 from tests.store.servers import Proxy, make_bucket
+from tests.vectors.study.plans import small_plan
 
 
 def examples(epilog: str | None) -> list[str]:
@@ -28,6 +30,23 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGA_VEC_RECORD_STEPS", "2")
     monkeypatch.setenv("SEGA_VEC_DEMO_STEPS", "2")
     monkeypatch.setenv("SEGA_VEC_DEMO_SEED", "1,2")
+    for name in ("TUNE", "DISTIL"):
+        monkeypatch.setenv(f"SEGA_VEC_{name}_TO_PROMPT", "a cartoon of a king")
+    monkeypatch.setenv("SEGA_VEC_DISTIL_SEED", "5")
+
+
+@pytest.fixture
+def small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small plan of few noises for `study`, from the environment and where an example looks for it."""
+    plan = folder / "study" / "plan.json"
+    plan.parent.mkdir()
+    plan.write_text(json.dumps(small_plan(tried=2).to_json()), encoding="utf-8")
+    monkeypatch.setenv("SEGA_VEC_STUDY_PLAN", str(plan))
+
+
+def example(line: str) -> object:
+    """An example as a test's parameter; one that makes a whole study is slow, though the study be small."""
+    return pytest.param(line, marks=pytest.mark.slow) if "study --plan" in line else line
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -41,14 +60,15 @@ ENDLESS = [line for line in examples(command("browse").epilog) if "--export" not
 
 
 @pytest.mark.parametrize(
-    "line", [line for name in COMMANDS for line in examples(command(name).epilog) if line not in ENDLESS]
+    "line",
+    [example(line) for name in COMMANDS for line in examples(command(name).epilog) if line not in ENDLESS],
 )
-@pytest.mark.usefixtures("short")
+@pytest.mark.usefixtures("short", "small")
 def test_the_examples_of_commands_work(line: str, sega_vec: SegaVec, folder: Path, s3: Proxy) -> None:
     arguments = shlex.split(line)[1:]
     if "s3://bucket" in line:
         make_bucket(s3.url, "bucket")
-    if arguments[0] not in ("record", "demo"):
+    if arguments[0] not in ("record", "study", "demo"):
         sega_vec("record", "a portrait of a man", "--concept", "glasses", "--concept", "smile", "--seed", "21")
     if arguments[0] == "import":
         sega_vec("export", arguments[1])

@@ -4,6 +4,7 @@ import json
 
 from sega_store import Library
 from tests.cli.conftest import SegaVec
+from tests.cli.samples import RECOMMENDED, distilled
 
 
 def test_draws_when_and_where_and_says_where_from(sega_vec: SegaVec, library: Library) -> None:
@@ -39,3 +40,26 @@ def test_a_corrupt_file_is_named(sega_vec: SegaVec, library: Library) -> None:
     data[len(data) // 2] ^= 255
     path.write_bytes(data)
     assert str(path) in sega_vec("show", "glasses", exit_code=1).stderr.replace("\n", "")
+
+
+def test_a_vector_of_no_single_noise_says_so(sega_vec: SegaVec, library: Library) -> None:
+    identity = library.add(distilled(library["glasses"]))
+    assert "noise            to no single one: distilled" in sega_vec("show", identity).stdout
+    assert json.loads(sega_vec("show", identity, "--json").stdout)["noise"] == "0" * 64
+
+
+def test_a_recommendation_is_shown(sega_vec: SegaVec, library: Library) -> None:
+    assert "recommended      -" in sega_vec("show", "glasses").stdout
+    assert json.loads(sega_vec("show", "glasses", "--json").stdout)["recommended"] is None
+    library.annotate("glasses", recommended=RECOMMENDED)
+    said = (
+        "edit_guidance_scale 12, edit_threshold 0.97, edit_warmup_steps 1: shown in 9/12 pictures, without it in 1/12"
+    )
+    assert f"recommended      {said}, by embedded" in sega_vec("show", "glasses").stdout
+    assert json.loads(sega_vec("show", "glasses", "--json").stdout)["recommended"] == RECOMMENDED.to_json()
+    (library.root / "annotations" / library.resolve("glasses")[:2]).joinpath(
+        f"{library.resolve('glasses')}.json"
+    ).write_text("{")
+    damaged = sega_vec("show", "glasses")
+    assert "recommended      -" in damaged.stdout
+    assert "damaged: " in damaged.stderr

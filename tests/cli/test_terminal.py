@@ -31,6 +31,7 @@ def test_ordinary_text_stays() -> None:
 
 def test_a_sparkline_rises_to_its_largest_value() -> None:
     assert sparkline([0, 1, 4, 8]) == " ▁▄█"
+    assert sparkline([0, 1, 4, 8], top=16) == " ▁▂▄"
     assert sparkline([0, 0]) == "  "
     assert sparkline([]) == ""
     assert sparkline([0.001, 1000]) == "▁█", "what is not zero is seen"

@@ -19,6 +19,7 @@ import traceback
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,15 @@ from sega_store import (
     write_vector,
 )
 from sega_store.annotation import Annotation, read_annotation
-from sega_store.codec import ArrayFormat
 from sega_store.container import pack, unpack
+from sega_store.file import vector_arrays
+from sega_store.header import VectorHeader
 from sega_store.parcel import Parcel
 from sega_store.provenance import Provenance
 
 from .hostile import rechecked, with_array
-from .samples import PREVIEW, Array, noise, vector
+from .make_golden import GOLDEN
+from .samples import PREVIEW, RECOMMENDED, Array, noise, vector
 
 Rng = random.Random
 Contents = dict[str, bytes]
@@ -71,6 +74,7 @@ NUMBERS = (0, 1, 2, -1.5, 3e4, float("nan"), float("inf"), 1e-40)
 VECTORS = [vector(), vector(dtype="float16").with_preview(PREVIEW), vector(dtype="bfloat16", shape=(2, 1, 3, 2, 5))]
 NOISES = [noise(), noise(dtype="bfloat16")]
 SAID = Annotation("mine", ("a", "b"), 3, "two\nlines")
+RECOMMENDING = replace(SAID, recommended=RECOMMENDED)
 INTEGERS = [
     0,
     1,
@@ -242,13 +246,11 @@ def large(rng: Rng, contents: Contents) -> Contents:
     """Nothing, in a large shape, up to more than a reader allows."""
     shape = (1, 1, rng.choice((1 << 18, 1 << 20, RESIGNABLE, 1 << 26, 1 << 28)))
     root = json.loads(contents["zarr.json"])
-    root["attributes"]["sega_vectors"].update(shape=shape, nnz=0, dtype="float32", preview=None, kind="vector")
+    root["attributes"]["sega_vectors"].update(shape=list(shape), nnz=0, dtype="float32", preview=None, kind="vector")
     made = {"zarr.json": as_json(Rng(0), root)}
-    made |= ArrayFormat("support", shape, "bool", "bitshuffle", first_axis_last=True).encode(np.zeros(shape, bool))
-    made |= ArrayFormat("values", (0,), "float32").encode(np.zeros(0))
-    return made | {
-        key: data for name in STEPS for key, data in ArrayFormat(name, (1,), "float64").encode(np.zeros(1)).items()
-    }
+    for one in vector_arrays(VectorHeader.from_json(root["attributes"]["sega_vectors"])):
+        made |= one.encode(np.zeros(one.shape, one.data_type))
+    return made
 
 
 # ------------------------------------------------------------------------------------------- independent readers
@@ -372,6 +374,7 @@ def same_annotation(said: Annotation, data: bytes) -> None:
     found = json.loads(data)
     assert (said.name, said.rating, said.notes) == (found["name"], found["rating"], found["notes"])
     assert said.tags == tuple(sorted(set(found["tags"])))
+    assert (said.recommended and said.recommended.to_json()) == found.get("recommended")
     assert all(text.isprintable() for text in (said.name or "", *said.tags))
 
 
@@ -397,6 +400,7 @@ def check_tensors(path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------- corpus
 
 GOOD_VECTORS = [write_vector(v) for v in VECTORS]
+GOOD_VECTORS += [(GOLDEN / f"format1-vector-{name}.zarr.zip").read_bytes() for name in ("float16", "video")]
 GOOD_NOISES = [write_noise(one) for one in NOISES]
 PARCELS = [Parcel(vector(), noise(), SAID), Parcel(vector("smile"), noise())]
 BUNDLE = {name: data for parcel in PARCELS for name, data in parcel.files()}
@@ -470,7 +474,7 @@ def due_name(data: bytes) -> str | None:
 
 def mutate_said(rng: Rng) -> bytes:
     """A changed annotation."""
-    data = SAID.to_bytes()
+    data = rng.choice((SAID, RECOMMENDING)).to_bytes()
     if rng.randrange(2):
         return mutate_bytes(rng, data, data)
     return as_json(rng, mutate_json(rng, json.loads(data)))

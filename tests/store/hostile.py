@@ -22,8 +22,9 @@ from safetensors.numpy import load_file, save
 from sega_store import hierarchy, tensors, write_vector
 from sega_store.annotation import Annotation
 from sega_store.bundle import MAX_BUNDLE_ENTRIES
-from sega_store.codec import ArrayFormat
 from sega_store.container import MAX_ENTRIES, pack, unpack
+from sega_store.file import vector_arrays
+from sega_store.header import VectorHeader, parse_root
 from sega_store.layout import VECTORS
 from sega_store.parcel import Parcel
 
@@ -152,6 +153,20 @@ def with_facts(contents: Contents, **facts: Any) -> Contents:
     return contents | {"zarr.json": canonical(root)}
 
 
+def with_blosc(contents: Contents, name: str, **configuration: Any) -> Contents:
+    """Another configuration of an array's compressor in its metadata."""
+    document = json.loads(contents[f"{name}/zarr.json"])
+    document["codecs"][-2]["configuration"] |= configuration
+    return contents | {f"{name}/zarr.json": canonical(document)}
+
+
+def as_format_1(contents: Contents) -> Contents:
+    """A vector's file in format 1, but for its chunks, which nobody can tell apart."""
+    for name, shuffle in (("support", "bitshuffle"), ("values", "shuffle")):
+        contents = with_blosc(contents, name, clevel=5, shuffle=shuffle, blocksize=0)
+    return with_facts(contents, format=1)
+
+
 def with_preview(contents: Contents, **lengths: Any) -> Contents:
     """Other facts about the pictures."""
     root = json.loads(contents["zarr.json"])
@@ -203,6 +218,11 @@ def without(contents: Contents, *keys: str) -> Contents:
     return {name: content for name, content in contents.items() if name not in keys}
 
 
+def only(contents: Contents, *keys: str) -> Contents:
+    """Some entries alone."""
+    return {name: contents[name] for name in keys}
+
+
 def two_of_true(support: Array) -> None:
     """Booleans of 2, which numpy would take."""
     support[support == 1] = 2
@@ -210,10 +230,9 @@ def two_of_true(support: Array) -> None:
 
 def bomb(size: int) -> Contents:
     """A vector of nothing but false, right in all but its hash: 8,000 times larger than its file."""
-    data = entries(write_vector(vector(shape=(1, 1, 8), kept=0)))
-    support = ArrayFormat("support", (1, 1, size), "bool", "bitshuffle", first_axis_last=True)
-    data = with_array(with_facts(data, shape=[1, 1, size]), "support/c/0/0/0", np.zeros(size, np.uint8))
-    return data | {"support/zarr.json": support.metadata()}
+    data = with_facts(entries(write_vector(vector(shape=(1, 1, 8), kept=0))), shape=[1, 1, size])
+    support = vector_arrays(parse_root(data["zarr.json"], VectorHeader))[0]
+    return with_array(data, "support/c/0/0/0", np.zeros(size, np.uint8)) | {"support/zarr.json": support.metadata()}
 
 
 Contented = Callable[[Contents], Contents]
@@ -237,7 +256,12 @@ _INSIDE: dict[str, tuple[Contented, str]] = {
     "nnz": (lambda c: with_facts(c, nnz=VECTOR.nnz + 1), "isn't the one"),
     "dtype": (lambda c: with_facts(c, dtype="float16"), "isn't the one"),
     "unknown dtype": (lambda c: with_facts(c, dtype="object"), "dtype"),
-    "newer format": (lambda c: with_facts(c, format=2), "upgrade"),
+    "newer format": (lambda c: with_facts(c, format=3), "upgrade"),
+    "format 1, codecs of 2": (lambda c: with_facts(c, format=1), "support/zarr.json isn't the one"),
+    "format 1, values of 2": (lambda c: as_format_1(c) | only(c, "values/zarr.json"), "values/zarr.json isn't the one"),
+    "format 2, codecs of 1": (lambda c: with_facts(as_format_1(c), format=2), "support/zarr.json isn't the one"),
+    "another block": (lambda c: with_blosc(c, "values", blocksize=0), "values/zarr.json isn't the one"),
+    "format 2, values of 1": (lambda c: c | only(as_format_1(c), "values/zarr.json"), "values/zarr.json isn't the one"),
     "kind": (lambda c: with_facts(c, kind="noise"), "a noise"),
     "more facts": (lambda c: with_facts(c, more=1), "keys"),
     "content": (lambda c: with_facts(c, content="0" * 64), "content hashes"),
@@ -301,7 +325,8 @@ def with_noise(array: Array) -> bytes:
 
 HOSTILE_NOISES: dict[str, tuple[Bytes, str]] = {
     **containers(entries(FILES[NOISE_NAME])),
-    "a vector": (lambda: FILES[VECTOR_NAME], "keys"),
+    "a vector": (lambda: pack(as_format_1(entries(FILES[VECTOR_NAME]))), "keys"),
+    "newer format": (lambda: pack(with_facts(entries(FILES[NOISE_NAME]), format=2)), "upgrade"),
     "other noise": (lambda: with_noise(NOISE.array + 1), "content hashes"),
     "NaN": (lambda: with_noise(NOISE.array * np.nan), "finite"),
     "1 PiB": (lambda: pack(with_facts(entries(FILES[NOISE_NAME]), shape=[1 << 25, 1 << 25])), "elements"),
@@ -400,7 +425,7 @@ HOSTILE_TENSORS: dict[str, Callable[[Path], bytes]] = {
     "metadata that are no JSON": lambda path: save(parts(path)[0], {"sega_vectors": "{"}),
     "metadata too deep": lambda path: save(parts(path)[0], {"sega_vectors": "[" * 1000}),
     "metadata that are a list": lambda path: save(parts(path)[0], {"sega_vectors": "[]"}),
-    "another format": saying(lambda facts: facts["vector"].update(format=2)),
+    "another format": saying(lambda facts: facts["vector"].update(format=3)),
     "1 TiB": saying(lambda facts: facts["vector"].update(shape=[1 << 10, 1 << 10, 1 << 10, 1 << 8])),
     "another nnz": saying(lambda facts: facts["vector"].update(nnz=1)),
     "another prompt": saying(lambda facts: facts["vector"]["provenance"]["run"].update(prompt="x")),
@@ -538,7 +563,7 @@ HOSTILE_HIERARCHIES: dict[str, Change] = {
     "metadata too deep": at("zarr.json", b"[" * 100_000),
     "metadata too long": at("zarr.json", b" " * (2 << 20)),
     "no header": at("zarr.json", b'{"attributes":{}}'),
-    "another format": facts(format=2),
+    "another format": facts(format=3),
     "another nnz": facts(nnz=1),
     "another recipe": facts(recipe="0" * 64),
     "another's name": move,

@@ -1,4 +1,4 @@
-"""Makes the golden files: one of each kind that format 1 knows. Run once per format, never by a test:
+"""Makes the golden files: one of each kind that a format knows. Run once per format, never by a test:
 
     python -m tests.store.make_golden
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sega_store import Concept, GuidanceVector, InitialNoise, Preview, write_noise, write_vector
 from sega_store.dtypes import narrow
+from sega_store.header import NoiseHeader, VectorHeader
 
 from .samples import provenance
 
@@ -47,7 +48,7 @@ def _vector(shape: tuple[int, ...], dtype: str, limit: float = 7, preview: Previ
 
 
 def contents() -> dict[str, bytes]:
-    """The files by name."""
+    """The files by name, as they are written today."""
     image = (5, 4, 8, 8)
     vectors = {
         "vector-float32": _vector(image, "float32"),
@@ -70,7 +71,8 @@ def main() -> None:
     GOLDEN.mkdir(exist_ok=True)
     index = json.loads(INDEX.read_text()) if INDEX.exists() else {}
     for name, data in contents().items():
-        path = GOLDEN / f"format1-{name}.zarr.zip"
+        header = NoiseHeader if name.startswith("noise") else VectorHeader
+        path = GOLDEN / f"format{header.FORMATS[-1]}-{name}.zarr.zip"
         if path.exists():
             continue
         path.write_bytes(data)

@@ -13,14 +13,17 @@ from sega_store import (
     GuidanceVector,
     InitialNoise,
     ModelFacts,
+    NoiseFacts,
     Preview,
     Provenance,
+    Recommendation,
     RunFacts,
     SchedulerFacts,
 )
 from sega_store.dtypes import HELD_AS, narrow
 
 Array = NDArray[Any]
+RECOMMENDED = Recommendation(12.5, 0.95, 2, "embedded", 9, 1, 12)
 PREVIEW = Preview(b"\x89PNG before", b"\x89PNG and after", "image/png")
 
 
@@ -40,6 +43,13 @@ def provenance(initial: InitialNoise | None = None, prompt: str = "a portrait of
         {"diffusers": "0.36.0"},
         "2026-01-02T03:04:05Z",
     )
+
+
+def of_no_noise(text: str = "glasses", seed: int = 7) -> GuidanceVector:
+    """A vector that belongs to no single noise, derived from two others."""
+    parents = tuple(vector(text, seed=number).content for number in (1, 2))
+    facts = replace(provenance(), noise=NoiseFacts.of_none("float32"), derived_from=parents)
+    return vector(text, seed=seed, facts=facts)
 
 
 def steps(count: int) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sega_store import GuidanceVector, IncompatibleError, InvalidInputError
+from sega_store.algebra import moved
 
 from .samples import PREVIEW, noise, provenance, vector, vectors
 
@@ -125,3 +126,14 @@ def test_other_operands_are_refused(other: Any) -> None:
     for compute in computations:
         with pytest.raises(TypeError):
             compute()
+
+
+def test_a_vector_that_is_moved_to_another_noise_is_the_same_but_for_that() -> None:
+    v = vector().with_preview(PREVIEW)
+    other = moved(v, noise(5).facts)
+    assert other == v
+    assert other.recipe != v.recipe
+    assert other.provenance.noise == noise(5).facts
+    assert other.provenance.derived_from == (v.content,)
+    assert other.preview is None
+    assert other + vector(facts=provenance(noise(5))) == v + vector()

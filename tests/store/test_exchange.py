@@ -22,10 +22,14 @@ from sega_store import (
     import_vectors,
 )
 from sega_store.annotation import Annotation
+from sega_store.container import pack
 from sega_store.exchange import FORMATS
+from sega_store.header import read_header
+from sega_store.layout import vector_key
 from sega_store.parcel import Parcel, parcel_of
 
-from .samples import PREVIEW, noise, provenance, vector, vectors
+from .hostile import as_format_1, entries
+from .samples import PREVIEW, RECOMMENDED, noise, of_no_noise, provenance, vector, vectors
 
 PATHS = {"zip": "vectors.zip", "folder": "vectors", "zarr": "vectors.zarr", "safetensors": "tensors"}
 
@@ -37,12 +41,15 @@ def fill(library: Library) -> Library:
     library.add(vector("smile", shape=(3, 2, 2, 4, 4)).with_preview(PREVIEW), noise(), name="my smile")
     library.annotate("smile", tags=["b", "a"], rating=4, notes="two\nlines, ünïcode")
     library.add(vector("empty", kept=0, facts=provenance(noise(8))))
+    library.annotate(library.add(of_no_noise("distilled")), recommended=RECOMMENDED)
     return library
 
 
 def said(library: Library) -> dict[str, tuple[Any, ...]]:
     """All that a library holds, by id."""
-    rows = {row.id: (row.name, row.tags, row.rating, row.notes) for row in library.search()}
+    rows = {
+        row.id: (row.name, row.tags, row.rating, row.notes, library.recommended(row.id)) for row in library.search()
+    }
     parcels = [parcel_of(library, identity) for identity in library]
     return {p.vector.id: (p.vector.provenance, p.noise, p.noise and p.noise.facts, rows[p.vector.id]) for p in parcels}
 
@@ -73,6 +80,16 @@ def test_it_all_comes_back(format: str, full: Library, empty: Library, tmp_path:
     again = import_vectors(empty, path)
     assert (again.added, set(again.held)) == ((), set(ids))
     assert said(empty) == said(full)
+
+
+def test_a_file_of_format_1_goes_on_in_format_2(full: Library, empty: Library, tmp_path: Path) -> None:
+    identity = full.resolve("smile")
+    old = dict(parcel_of(full, identity).files())
+    old[vector_key(identity)] = pack(as_format_1(entries(old[vector_key(identity)])))
+    (tmp_path / "a.zip").write_bytes(pack(old))
+    assert import_vectors(empty, tmp_path / "a.zip").added == (identity,)
+    assert empty[identity] == full[identity]
+    assert read_header(empty.root / vector_key(identity))[0].format == 2
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -21,10 +21,12 @@ from sega_store import (
 )
 from sega_store.codec import ALWAYS_BYTES
 from sega_store.container import pack, unpack
-from sega_store.file import check_noise_size, check_vector_size
+from sega_store.dtypes import narrow
+from sega_store.file import check_noise_size, check_vector_size, vector_arrays
 from sega_store.header import VectorHeader, read_header
 
-from .samples import PREVIEW, Array, noise, vector, vectors
+from .make_golden import GOLDEN
+from .samples import PREVIEW, Array, noise, provenance, vector, vectors
 
 SAMPLES = {
     "float32": vector(),
@@ -38,6 +40,7 @@ SAMPLES = {
     "preview": vector().with_preview(PREVIEW),
     "large": vector(shape=(20, 4, 32, 32)),
 }
+OLD = {path.name: read_vector(path) for path in sorted(GOLDEN.glob("format1-vector-*"))}
 
 
 @given(vectors())
@@ -74,10 +77,10 @@ def open_by_tensorstore(path: Path, name: str) -> Array:
     return array
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", [*SAMPLES, *OLD])
 def test_zarr_and_tensorstore_read_the_same(name: str, tmp_path: Path) -> None:
-    v, path = SAMPLES[name], tmp_path / "vector.zarr.zip"
-    path.write_bytes(write_vector(v))
+    v, path = (SAMPLES | OLD)[name], tmp_path / "vector.zarr.zip"
+    path.write_bytes((GOLDEN / name).read_bytes() if name in OLD else write_vector(v))
     arrays = {"support": v.support, "values": v.values, "timesteps": v.timesteps, "sigmas": v.sigmas}
     if v.preview:
         arrays["preview"] = np.frombuffer(v.preview.before + v.preview.after, np.uint8)
@@ -85,7 +88,8 @@ def test_zarr_and_tensorstore_read_the_same(name: str, tmp_path: Path) -> None:
         warnings.simplefilter("error")
         group = zarr.open_group(store, mode="r")
         assert sorted(group) == sorted(arrays)
-        assert group.attrs["sega_vectors"] == json.loads(json.dumps(VectorHeader.of(v).to_json()))
+        header = replace(VectorHeader.of(v), format=1 if name in OLD else 2)
+        assert group.attrs["sega_vectors"] == json.loads(json.dumps(header.to_json()))
         for key, array in arrays.items():
             node = group[key]
             assert isinstance(node, zarr.Array)
@@ -114,6 +118,18 @@ def test_facts_too_long_for_a_reader_are_not_written() -> None:
 def test_the_large_sample_is_small() -> None:
     v = SAMPLES["large"]
     assert len(write_vector(v)) < v.values.nbytes + v.support.size / 8 + 5000
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_format_2_is_smaller_for_each_dtype(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    dense = rng.standard_normal((4, 32, 32)) + 0.1 * rng.standard_normal((20, 4, 32, 32))  # places stay, as recorded
+    dense = narrow(np.where(np.abs(dense) > 1.3, dense, 0).astype(np.float32), dtype)
+    v = GuidanceVector.from_dense(vector().concept, dense, np.arange(20.0), np.arange(20.0), provenance(), dtype)
+    old, new = (vector_arrays(replace(VectorHeader.of(v), format=version)) for version in VectorHeader.FORMATS)
+    for i, array in enumerate((v.support, v.values)):
+        chunks = [one[i].encode(array)[one[i].chunk_key] for one in (old, new)]
+        assert len(chunks[1]) < len(chunks[0])
 
 
 @pytest.mark.parametrize("name", ["float32", "preview", "large"])

@@ -16,6 +16,7 @@ from sega_store.dtypes import widen
 from sega_store.header import NoiseHeader, VectorHeader
 from sega_store.parcel import Parcel
 
+from . import hostile
 from .samples import PREVIEW, Array, noise, vector
 
 VECTOR = vector().with_preview(PREVIEW)
@@ -62,6 +63,13 @@ def test_zarr_and_tensorstore_read_it(name: str, tmp_path: Path) -> None:
     assert zarr.open_array(folder, mode="r").attrs["sega_vectors"] == json.loads(
         json.dumps(NoiseHeader.of(initial).to_json())
     )
+
+
+def test_a_header_of_format_1_is_read(path: Path) -> None:
+    assert VECTOR == hostile.VECTOR
+    hostile.facts(format=1)(path)
+    (parcel,) = hierarchy.read(path)
+    assert (parcel.vector, parcel.vector.preview, parcel.noise) == (VECTOR, PREVIEW, noise())
 
 
 def test_flips_in_chunks_are_found(path: Path) -> None:

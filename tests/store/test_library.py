@@ -20,12 +20,15 @@ from sega_store import (
     UnknownRefError,
     VectorFileError,
     layout,
+    write_noise,
     write_vector,
 )
+from sega_store.container import pack
 from sega_store.disk import at_most
 from sega_store.storage import Folder
 
-from .samples import PREVIEW, noise, provenance, vector
+from .hostile import as_format_1, entries
+from .samples import PREVIEW, RECOMMENDED, noise, of_no_noise, provenance, vector
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,6 +89,21 @@ def test_adding_again_changes_nothing(library: Library) -> None:
 
 
 @everywhere
+def test_a_library_holds_files_of_both_formats(library: Library) -> None:
+    v, w = vector(), vector("smile")
+    old = pack(as_format_1(entries(write_vector(v))))
+    library.storage.publish(layout.noise_key(noise().sha256), write_noise(noise()))
+    library.storage.publish(layout.vector_key(v.id), old)
+    library.rebuild()
+    library.add(w, noise())
+    assert library.add(v, noise()) == v.id
+    assert file_of(library, v.id) == old
+    assert [library[identity] for identity in (v.id, w.id)] == [v, w]
+    assert {row.id: row.bytes for row in library.search()}[v.id] == len(old)
+    assert not library.verify().damages
+
+
+@everywhere
 def test_unequal_results_of_a_recipe_are_variants(library: Library) -> None:
     v, w = vector(seed=1), vector(seed=2)
     assert v.recipe == w.recipe
@@ -100,6 +118,25 @@ def test_unequal_results_of_a_recipe_are_variants(library: Library) -> None:
 def test_another_noise_is_refused(library: Library) -> None:
     with pytest.raises(InvalidInputError, match="recorded from"):
         library.add(vector(), noise(seed=1))
+    assert files(library) == []
+
+
+@everywhere
+def test_a_vector_of_no_single_noise_is_kept_without_one(library: Library) -> None:
+    v = of_no_noise()
+    with pytest.raises(InvalidInputError, match=r"no single noise, met one of .*Add it without"):
+        library.add(v, noise())
+    assert files(library) == []
+    library.add(v)
+    assert library[v.id].provenance.noise.independent
+    with pytest.raises(UnknownRefError, match=r"belongs to no single initial noise\. Apply it at any"):
+        library.noise(v.id)
+    assert not library.verify().damages
+    library.add(vector())
+    with pytest.raises(AmbiguousRefError, match=r"(?s)no single noise.*seed 21|seed 21.*no single noise"):
+        library.resolve("glasses")
+    for identity in list(library):
+        library.remove(identity)
     assert files(library) == []
 
 
@@ -204,6 +241,13 @@ def test_annotations_stay_until_changed(library: Library) -> None:
     assert (row.tags, row.rating, row.notes) == (("a", "b"), 3, "good")
     row = library.annotate(identity, tags=(), rating=None)
     assert (row.tags, row.rating, row.notes) == ((), None, "good")
+    assert library.recommended(identity) is None
+    library.annotate(identity, recommended=RECOMMENDED)
+    library.annotate(identity, rating=4)
+    assert library.recommended(identity) == RECOMMENDED
+    assert library.entry(identity).notes == "good"
+    library.annotate(identity, recommended=None)
+    assert library.recommended(identity) is None
 
 
 @everywhere

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sega_store import Concept, InvalidInputError, Provenance, recipe
+from sega_store import Concept, InvalidInputError, NoiseFacts, Provenance, recipe
 
 from .samples import noise, provenance
 
@@ -82,3 +82,10 @@ def test_broken_rules_are_refused(record: str | None, fields: dict[str, Any], me
     facts = provenance()
     with pytest.raises(InvalidInputError, match=message):
         replace(facts if record is None else getattr(facts, record), **fields)
+
+
+def test_a_noise_that_is_none_has_no_seed_and_no_noises_hash() -> None:
+    facts = NoiseFacts.of_none("float16")
+    assert facts.independent
+    assert facts == NoiseFacts("0" * 64, None, "cpu", "float16")
+    assert not noise().facts.independent

@@ -23,6 +23,7 @@ def test_public_names() -> None:
         "PipelineError",
         "Preview",
         "Provenance",
+        "Recommendation",
         "RefError",
         "RunFacts",
         "SchedulerFacts",

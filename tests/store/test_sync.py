@@ -24,7 +24,7 @@ from sega_store import (
 from sega_store.disk import at_most
 from sega_store.layout import KINDS, annotation_key, noise_key, vector_key
 
-from .samples import noise, provenance, vector
+from .samples import RECOMMENDED, noise, of_no_noise, provenance, vector
 from .servers import Proxy
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +65,33 @@ def test_all_is_copied_to_the_byte_there_and_back(library: Library, source: Libr
     copy_vectors(library, back)
     assert contents(back) == contents(source)
     assert back.search("said")[0].name == "mine"
+
+
+@both_ways
+def test_a_vector_of_no_single_noise_is_copied_alone(library: Library, tmp_path: Path) -> None:
+    source = Library(tmp_path / "source")
+    identity = source.add(of_no_noise())
+    assert copy_vectors(source, library).added == (identity,)
+    assert list(contents(library)) == [vector_key(identity)]
+    assert library[identity].provenance.noise.independent
+
+
+@both_ways
+@pytest.mark.parametrize("refs", [[], ["glasses"]])
+def test_a_recommendation_is_copied_and_stays(library: Library, tmp_path: Path, refs: list[str]) -> None:
+    """A row of a listing doesn't tell of it, so the files do."""
+    source = Library(tmp_path / "source")
+    source.add(vector())
+    copy_vectors(source, library, refs)
+    source.annotate("glasses", recommended=RECOMMENDED)
+    copy_vectors(source, library, refs)
+    assert library.recommended("glasses") == RECOMMENDED
+    back = Library(tmp_path / "back")
+    copy_vectors(library, back, refs)
+    assert back.recommended("glasses") == RECOMMENDED
+    source.annotate("glasses", notes="later", recommended=None)
+    copy_vectors(source, library, refs)
+    assert (library.recommended("glasses"), library.entry("glasses").notes) == (RECOMMENDED, "")
 
 
 @both_ways

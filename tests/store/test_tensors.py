@@ -12,6 +12,7 @@ from sega_store.dtypes import widen
 from sega_store.parcel import Parcel
 from sega_store.sem_guidance import sem_guidance
 
+from .hostile import saying
 from .samples import noise, vector
 
 VECTOR = vector(edit_warmup_steps=1)
@@ -46,6 +47,12 @@ def test_one_file_holds_one_vector(tmp_path: Path) -> None:
         tensors.write(tmp_path / "a.safetensors", parcels)
     tensors.write(tmp_path / "a", parcels)
     assert {parcel.vector.id for parcel in tensors.read(tmp_path / "a")} == {p.vector.id for p in parcels}
+
+
+def test_a_header_of_format_1_is_read(path: Path) -> None:
+    path.write_bytes(saying(lambda facts: facts["vector"].update(format=1))(path))
+    (parcel,) = tensors.read(path)
+    assert (parcel.vector, parcel.noise) == (VECTOR, noise())
 
 
 def test_no_flip_changes_a_vector_silently(path: Path) -> None:

@@ -87,7 +87,7 @@ def _picked(site: Site, refs: Sequence[str]) -> tuple[list[GuidanceVector], list
     misfits: list[Offer] = []
     for ref in dict.fromkeys(refs):
         entry = site.library.entry(ref)
-        reason = unfit(site.library, entry, picked[0]) if picked else ""
+        reason = unfit(site.library, entry, picked[0] if picked else None)
         if not reason and len(picked) == MOST_VECTORS:
             reason = f"{MOST_VECTORS} vectors are the most"
         if reason:
@@ -98,11 +98,11 @@ def _picked(site: Site, refs: Sequence[str]) -> tuple[list[GuidanceVector], list
 
 
 def _check_together(site: Site, vectors: Sequence[GuidanceVector]) -> None:
-    for vector in vectors[1:]:
+    for vector in vectors:
         if reason := unfit(site.library, site.library.entry(vector.id), vectors[0]):
             raise InvalidInputError(
-                f"vectors that are applied together share noise, shape and architecture; {vector.concept.text!r} has"
-                f" {reason}: take it out."
+                "vectors that are applied together share noise, shape and architecture; take out"
+                f" {vector.concept.text!r}: {reason}."
             )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import HTMLResponse
 
-from sega_cli.browse.site import Site, site_of
+from sega_cli.browse.site import Site, noise_name, site_of
 from sega_store import Entry, Group, Selection
 
 PAGE = 48
@@ -160,7 +160,7 @@ def facets(site: Site, filters: Filters) -> list[Facet]:
     made = [
         facet("concept", "Concept", "concept"),
         facet("model", "Model", "model"),
-        facet("noise", "Noise", "noise", lambda group: noise_name(group.newest)),
+        facet("noise", "Noise", "noise", lambda group: _noise(group.newest)),
         facet("tag", "Tag", "tag"),
         _ratings(found["rating"], filters.rating),
         facet("date", "Recorded", "month"),
@@ -193,9 +193,9 @@ def chips(filters: Filters) -> list[tuple[str, str]]:
     return [(name, text) for name, text in texts.items() if text]
 
 
-def noise_name(entry: Entry) -> str:
-    """What a noise is called: its seed, if it is known, and the beginning of its hash."""
-    return entry.noise[:8] if entry.seed is None else f"seed {entry.seed} · {entry.noise[:6]}"
+def _noise(entry: Entry) -> str:
+    """What a noise is called among others, some of which may share its seed."""
+    return noise_name(entry) if entry.seed is None else f"{noise_name(entry)} · {entry.noise[:6]}"
 
 
 def stars(rating: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sega_store import Entry, GuidanceVector, Library, SegaError
+from sega_store.provenance import NO_SINGLE_NOISE
 
 MOST_FIT = 24
 MOST_UNFIT = 8
@@ -33,7 +34,7 @@ def offers(library: Library, picked: Sequence[GuidanceVector], query: str = "") 
     ids = {vector.id for vector in picked}
     most = MOST_FIT + len(picked)
     if not picked:
-        return [Offer(entry) for entry in library.search(query, limit=most)]
+        return [Offer(entry, unfit(library, entry, None)) for entry in library.search(query, limit=most)]
     noise = picked[0].provenance.noise.sha256
     near = [entry for entry in library.search(query, noise=noise, limit=most) if entry.id not in ids]
     far = [entry for entry in library.search(query, limit=most + MOST_UNFIT) if entry.noise != noise]
@@ -41,8 +42,12 @@ def offers(library: Library, picked: Sequence[GuidanceVector], query: str = "") 
     return sorted(found, key=lambda offer: bool(offer.reason))
 
 
-def unfit(library: Library, entry: Entry, other: GuidanceVector) -> str:
-    """Why a vector can't be applied together with another; empty if it can."""
+def unfit(library: Library, entry: Entry, other: GuidanceVector | None) -> str:
+    """Why a vector can't be applied, together with another if there is one; empty if it can."""
+    if entry.noise == NO_SINGLE_NOISE:
+        return "distilled, it belongs to no single noise: sega-vec apply --seed takes it"
+    if other is None:
+        return ""
     facts = other.provenance
     if entry.noise != facts.noise.sha256:
         return f"another initial noise, {_named(entry.seed)} instead of {_named(facts.noise.seed)}"

@@ -17,7 +17,8 @@ from starlette.responses import HTMLResponse
 
 from sega_cli.browse.links import Links, ServedLinks
 from sega_cli.terminal import clean, size
-from sega_store import Library
+from sega_store import Entry, Library
+from sega_store.provenance import NO_SINGLE_NOISE
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ def environment() -> Environment:
         "lines": lines,
         "day": _day,
         "moment": _moment,
+        "noise_name": noise_name,
         "number": _number,
         "key": _key,
         "in_script": _in_script,
@@ -134,6 +136,13 @@ def _harmless(value: object) -> object:
 
 def _day(created: str) -> str:
     return created[:10]
+
+
+def noise_name(entry: Entry) -> str:
+    """What the initial noise of a vector is called."""
+    if entry.noise == NO_SINGLE_NOISE:
+        return "no single noise"
+    return f"noise {entry.noise[:8]}" if entry.seed is None else f"seed {entry.seed}"
 
 
 def _moment(created: str) -> str:

@@ -94,7 +94,8 @@ class Worker:
             self._record(order)
 
     def _apply(self, order: ApplyOrder) -> None:
-        from sega_cli.applied import apply_to, run_arguments
+        from sega_cli.applied import apply_to
+        from sega_cli.generation import recorded_call
         from sega_cli.picture import encode_picture, picture_name
         from sega_store import Library
         from sega_vectors import check_prompt
@@ -103,7 +104,7 @@ class Worker:
         vectors = [store[identity] for identity in order.vectors]
         noise, recorded = store.noise(vectors[0].id), vectors[0].provenance
         pipe = self._pipeline(recorded.model.id)
-        arguments = run_arguments(pipe, recorded, order.run)
+        arguments = {**recorded_call(pipe, recorded.run), **order.run}
         for text in filter(None, (*order.prompts, arguments.get("negative_prompt"))):
             check_prompt(pipe, text)
         noted: set[str] = set()

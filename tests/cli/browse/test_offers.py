@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sega_cli.browse.offers import offers, unfit
 from sega_store import Library
-from tests.cli.samples import make_noise, make_vector
+from tests.cli.samples import distilled, make_noise, make_vector
 
 
 def test_those_of_the_same_noise_come_first_and_others_say_why(library: Library) -> None:
@@ -18,6 +18,13 @@ def test_those_of_the_same_noise_come_first_and_others_say_why(library: Library)
     ]
     assert [offer.entry.concept for offer in offers(library, [glasses], "hat")] == ["hat"]
     assert offers(library, [glasses], "nothing of it") == []
+
+
+def test_a_distilled_vector_says_where_it_can_be_applied(library: Library) -> None:
+    entry = library.entry(library.add(distilled(make_vector("hat"))))
+    assert "no single noise" in unfit(library, entry, None)
+    assert "no single noise" in unfit(library, entry, library["glasses"])
+    assert [bool(offer.reason) for offer in offers(library, [], "hat")] == [True]
 
 
 def test_another_model_fits_if_its_architecture_does(library: Library) -> None:

@@ -1,0 +1,204 @@
+"""Another noise: what might make a vector work at a noise that it was not recorded at.
+
+Distilled vectors are made anew for every pair from the vectors of the other pairs, so none has seen the noise that it
+is tried at.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from sega_vectors.study import drawing
+from sega_vectors.study.evidence import Evidence, place_runs
+from sega_vectors.study.findings import Figure, Findings, Rate, Table, number, paired
+from sega_vectors.study.plan import Pair, Plan, evenly
+from sega_vectors.study.runs import Derived, Nearest, Noise, Recorded, Run
+
+TITLE = "Another noise"
+COUNTS = (1, 2, 4, 8, 16, 32, 64)
+MIXED_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+VOTE_SHARES = (0.15, 0.3)
+STABLE_SHARES = (0.25, 0.4)
+COMPONENTS = (1, 4)
+LOW_PASS = 4
+BOUNDS = ("plain", "SEGA", "same noise", "other noise")
+
+
+def _others(plan: Plan, pair: Pair, concept: str) -> tuple[Recorded, ...]:
+    """The concept's vectors of all other pairs, those after this one first."""
+    at = plan.every_pair.index(pair)
+    others = (*plan.every_pair[at + 1 :], *plan.every_pair[:at])
+    return tuple(plan.recorded(concept, other) for other in others)
+
+
+def _most(plan: Plan) -> int:
+    return min(COUNTS[-1], len(plan.every_pair) - 1)
+
+
+def _ways(plan: Plan, pair: Pair, concept: str) -> Mapping[str, Run]:
+    """The runs of one pair from its own noise, by the way that its vector was had."""
+    prompt, seed = pair.other_style, pair.seed
+    plain = Run(prompt, Noise(seed))
+    others = _others(plan, pair, concept)[: _most(plan)]
+    sources: dict[str, Recorded | Derived | Nearest] = {
+        "same noise": plan.recorded(concept, pair),
+        "other noise": plan.control(concept, pair),
+        **{f"mean of {n}": Derived("mean", others[:n]) for n in COUNTS if n <= len(others)},
+        **{f"sign vote, share {share:g}": Derived("sign_vote", others, share) for share in VOTE_SHARES},
+        **{f"stable support, share {share:g}": Derived("stable", others, share) for share in STABLE_SHARES},
+        **{f"principal components, {k}": Derived("principal", others, float(k)) for k in COMPONENTS},
+        "nearest noise": Nearest(others),
+        "nearest noise, low pass": Nearest(others, LOW_PASS),
+    }
+    runs = {"plain": plain, "SEGA": plain.sega(plan.concept(concept))}
+    runs |= {name: plan.run(prompt, seed, plan.applied(source)) for name, source in sources.items()}
+    double = plan.applied(Derived("mean", others), edit_guidance_scale=2 * plan.apply_scale)
+    runs[f"mean of {len(others)}, twice the scale"] = plan.run(prompt, seed, double)
+    return runs
+
+
+def _mixed(plan: Plan, pair: Pair, concept: str, share: float) -> Mapping[str, Run]:
+    """The runs from a noise that lies a share of the way towards the control's."""
+    plain = Run(pair.other_style, Noise(pair.seed, pair.other, share))
+    return {
+        "plain": plain,
+        "SEGA": plain.sega(plan.concept(concept)),
+        "vector of the noise that is mixed in": Run(
+            plain.prompt, plain.noise, applied=(plan.applied(plan.control(concept, pair)),)
+        ),
+    }
+
+
+def _concepts(plan: Plan) -> tuple[str, ...]:
+    return plan.concepts[: plan.few_concepts]
+
+
+def runs(plan: Plan) -> Iterator[Run]:
+    """Every way and every mixture on every pair."""
+    yield from place_runs(plan, _concepts(plan))
+    for pair in plan.few_pairs:
+        for concept in _concepts(plan):
+            yield from _ways(plan, pair, concept).values()
+            for share in MIXED_SHARES:
+                yield from _mixed(plan, pair, concept, share).values()
+
+
+def findings(evidence: Evidence) -> Findings:
+    """Success of every way beside its floor, ceiling and control."""
+    plan = evidence.plan
+    rows: list[dict[str, Any]] = []
+    for concept in _concepts(plan):
+        for pair in plan.few_pairs:
+            for way, run in _ways(plan, pair, concept).items():
+                rows.append({"way": way, **_measured(evidence, run, concept, pair)})
+            for share in MIXED_SHARES:
+                for way, run in _mixed(plan, pair, concept, share).items():
+                    rows.append({"way": way, "share": share, **_measured(evidence, run, concept, pair)})
+
+    def outcomes(way: str, column: str, concept: str | None = None, share: float | None = None) -> list[bool]:
+        return [
+            row["probability"] > 0.5 and (column == "shown" or row["in place"])
+            for row in rows
+            if row["way"] == way and row.get("share") == share and concept in (None, row["concept"])
+        ]
+
+    ways = list(_ways(plan, plan.few_pairs[0], plan.concepts[0]))
+    table = Table(
+        f"Applied to another style at a noise that the vector was not recorded at ({len(plan.few_pairs)} pairs a"
+        " concept); against: pairs in which only this way succeeded / only the vector from another noise, and McNemar's"
+        " p; median cosine of the change with SEGA's own",
+        ["way", *_concepts(plan), "all", "shown in place", "cosine", "against other noise", "p"],
+        [
+            [
+                way,
+                *(str(Rate.of(outcomes(way, "shown", concept))) for concept in _concepts(plan)),
+                str(Rate.of(outcomes(way, "shown"))),
+                *_placed(rows, way, outcomes(way, "placed")),
+                *_against(outcomes(way, "shown"), outcomes("other noise", "shown")),
+            ]
+            for way in ways
+        ],
+    )
+    vector = "vector of the noise that is mixed in"
+    mixed = Table(
+        "Starting from the new noise mixed with the stored one, by the share of the way towards the stored one on the"
+        " arc between the two: success of the stored vector, of SEGA itself, and without guidance",
+        ["share", *_concepts(plan), "all", "shown in place", "SEGA", "plain"],
+        [
+            [
+                f"{share:g}",
+                *(str(Rate.of(outcomes(vector, "shown", concept, share))) for concept in _concepts(plan)),
+                *(str(Rate.of(outcomes(vector, column, None, share))) for column in ("shown", "placed")),
+                *(str(Rate.of(outcomes(way, "shown", None, share))) for way in ("SEGA", "plain")),
+            ]
+            for share in MIXED_SHARES
+        ],
+    )
+    return Findings(
+        [
+            "A vector holds for one noise. Here are attempts to get past that: what many noises' vectors have in common"
+            f" (leaving out the one that is tried; of up to {_most(plan)} others), the vector of the nearest stored"
+            f" noise (by cosine, also after a mean over {LOW_PASS}x{LOW_PASS} entries), and starting from a noise that"
+            " is mixed with the stored one. Distilled vectors have the energy of recorded ones."
+        ],
+        [table, mixed],
+        [_plots(plan, outcomes), _grid(evidence, ways)],
+        rows,
+    )
+
+
+def _measured(evidence: Evidence, run: Run, concept: str, pair: Pair) -> dict[str, Any]:
+    facts = {"concept": concept, "seed": pair.seed, "probability": evidence.probability(run, concept)}
+    if run == run.plain:
+        return {**facts, "place": float("nan"), "in place": False}
+    return {**facts, "place": evidence.place(run, concept), "in place": evidence.in_place(run, concept)}
+
+
+def _placed(rows: list[dict[str, Any]], way: str, placed: list[bool]) -> tuple[str, str]:
+    if way == "plain":
+        return "", ""
+    return str(Rate.of(placed)), number(float(np.median([row["place"] for row in rows if row["way"] == way])))
+
+
+def _against(outcomes: list[bool], control: list[bool]) -> tuple[str, str]:
+    one, other, p = paired(outcomes, control)
+    return f"{one} / {other}", f"{p:.1g}"
+
+
+def _plots(plan: Plan, outcomes: Any) -> Figure:
+    figure, axes = drawing.panels(2, 4.4, 3.0)
+    counts = [n for n in COUNTS if n <= _most(plan)]
+    means = {c: [Rate.of(outcomes(f"mean of {n}", "shown", c)) for n in counts] for c in _concepts(plan)}
+    drawing.rates_over(axes[0, 0], counts, means)
+    axes[0, 0].set(xscale="log", xlabel="vectors in the mean", title="mean of other noises' vectors")
+    axes[0, 0].set_xticks(counts, [str(n) for n in counts])
+    axes[0, 0].minorticks_off()
+    for name in BOUNDS[1:]:
+        level = Rate.of(outcomes(name, "shown")).value
+        axes[0, 0].axhline(level, color="#555", linewidth=0.8, linestyle=":")
+        axes[0, 0].annotate(name, (counts[-1], level), fontsize=7, ha="right", va="bottom", color="#555")
+    way = "vector of the noise that is mixed in"
+    mixed = {c: [Rate.of(outcomes(way, "shown", c, share)) for share in MIXED_SHARES] for c in _concepts(plan)}
+    drawing.rates_over(axes[0, 1], MIXED_SHARES, mixed)
+    axes[0, 1].set(xlabel="share of the stored noise", title="new noise mixed with the stored one")
+    axes[0, 1].legend(fontsize=7)
+    axes[0, 0].set_ylabel("pictures that show it")
+    return Figure("another-noise", "Success at a noise that the vector was not recorded at.", figure)
+
+
+def _grid(evidence: Evidence, ways: list[str]) -> Figure:
+    plan = evidence.plan
+    concept, pairs = plan.concepts[0], evenly(plan.few_pairs, 10)
+    lines = [[_ways(plan, pair, concept)[way] for pair in pairs] for way in ways]
+    return Figure(
+        "another-noise-pictures",
+        f"{concept} by every way. Framed: the judge finds the concept.",
+        drawing.pictures(
+            [[evidence.archive.picture(run) for run in line] for line in lines],
+            ways,
+            [pair.other_style for pair in pairs],
+            [[evidence.shows(run, concept) for run in line] for line in lines],
+        ),
+        pixels=True,
+    )

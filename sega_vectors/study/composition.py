@@ -1,0 +1,106 @@
+"""Composition: arithmetic on stored vectors, `long hair - short hair`, on prompts that name what is to go."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sega_vectors.study import drawing
+from sega_vectors.study.evidence import Evidence
+from sega_vectors.study.findings import Figure, Findings, Rate, Table
+from sega_vectors.study.plan import Pair, Plan, evenly
+from sega_vectors.study.runs import Derived, Noise, Run
+
+TITLE = "Composition"
+KINDS = ("plain", "SEGA", "difference", "added alone", "taken away alone")
+
+
+def _kinds(plan: Plan, pair: Pair, old: str, new: str) -> Mapping[str, Run]:
+    """The runs of one swap on one pair, by kind."""
+    prompt = plan.named(pair.other_style, old)
+    gone, come = plan.recorded(old, pair), plan.recorded(new, pair)
+    plain = Run(prompt, Noise(pair.seed))
+    away = replace(plan.concept(old), reverse_editing_direction=True)
+    scale = -plan.apply_scale
+    return {
+        "plain": plain,
+        "SEGA": plain.sega(plan.concept(new), away),
+        "difference": plan.run(prompt, pair.seed, plan.applied(Derived("difference", (come, gone)))),
+        "added alone": plan.run(prompt, pair.seed, plan.applied(come)),
+        "taken away alone": plan.run(prompt, pair.seed, plan.applied(gone, edit_guidance_scale=scale)),
+    }
+
+
+def runs(plan: Plan) -> Iterator[Run]:
+    """Every kind of every swap."""
+    for pair in plan.few_pairs:
+        for old, new in plan.swaps:
+            yield from _kinds(plan, pair, old, new).values()
+
+
+def findings(evidence: Evidence) -> Findings:
+    """How often the one appears, the other goes, and both."""
+    plan = evidence.plan
+    rows: list[dict[str, Any]] = [
+        {
+            "kind": kind,
+            "old": old,
+            "new": new,
+            "prompt": run.prompt,
+            "seed": pair.seed,
+            "probability of old": evidence.probability(run, old),
+            "probability of new": evidence.probability(run, new),
+        }
+        for old, new in plan.swaps
+        for pair in plan.few_pairs
+        for kind, run in _kinds(plan, pair, old, new).items()
+    ]
+
+    def rate(old: str, new: str, kind: str, half: str) -> Rate:
+        return Rate.of(
+            {"come": r["probability of new"] > 0.5, "gone": r["probability of old"] <= 0.5}.get(
+                half, r["probability of new"] > 0.5 and r["probability of old"] <= 0.5
+            )
+            for r in rows
+            if (r["old"], r["new"], r["kind"]) == (old, new, kind)
+        )
+
+    table = Table(
+        f"The prompt names the old concept; success of each half and of both ({len(plan.few_pairs)} pairs)",
+        ["swap", "run", "new one shown", "old one gone", "both"],
+        [
+            [f"{new} - {old}", kind, *(str(rate(old, new, kind, half)) for half in ("come", "gone", "both"))]
+            for old, new in plan.swaps
+            for kind in KINDS
+        ],
+    )
+    return Findings(
+        [
+            "`new - old` is computed from two vectors of one noise that were recorded on another prompt, and applied as"
+            " one vector. SEGA itself does the same with both concepts in the run, the old one reversed."
+        ],
+        [table],
+        [_grid(evidence)] if plan.swaps else [],
+        rows,
+    )
+
+
+def _grid(evidence: Evidence) -> Figure:
+    plan = evidence.plan
+    pairs = evenly(plan.few_pairs, 8)
+    lines = [
+        (f"{new} - {old}: {kind}", old, new, [_kinds(plan, pair, old, new)[kind] for pair in pairs])
+        for old, new in plan.swaps
+        for kind in ("plain", "difference")
+    ]
+    return Figure(
+        "composition",
+        "Each prompt names the old concept; below it the difference of two stored vectors applied. Framed: the new one"
+        " is shown and the old one gone.",
+        drawing.pictures(
+            [[evidence.archive.picture(run) for run in line] for *_, line in lines],
+            [label for label, *_ in lines],
+            [pair.other_style for pair in pairs],
+            [[evidence.shows(r, new) and not evidence.shows(r, old) for r in line] for _, old, new, line in lines],
+        ),
+        pixels=True,
+    )

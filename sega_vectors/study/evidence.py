@@ -1,0 +1,179 @@
+"""What a study's pictures show: how likely a concept is there, where the picture changed, and how much elsewhere.
+
+Change is measured against the plain run of the same prompt and noise, as the mean of |difference| over colours, in
+grey levels of 0 to 255, in a grid of 16x16 cells. Where a concept belongs on a picture is what SEGA itself changes
+there: a change is *in place* if its cosine with SEGA's is larger than nearly all those between SEGA's changes at
+different noises, and *elsewhere* is what lies outside the smallest region that holds most of SEGA's change.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sega_store import GuidanceVector, Library
+from sega_store.disk import replace
+from sega_store.dtypes import Array
+from sega_vectors.judges import PictureJudge
+from sega_vectors.study.laboratory import Archive
+from sega_vectors.study.plan import Plan
+from sega_vectors.study.runs import Recorded, Run
+
+CELLS = 16
+IN_PLACE_QUANTILE = 0.95
+REGION = 0.8
+SHOWN = 0.5
+_CHUNK = 64
+
+Judgement = dict[str, float]
+
+
+class Evidence:
+    """Reads the pictures and vectors of a study that were made.
+
+    Attributes:
+        plan: The study.
+        archive: Its pictures.
+        chance: By concept, the 95% quantile of the cosine of SEGA's change at one noise with that at another.
+        vector: The vector of a recording.
+    """
+
+    def __init__(self, plan: Plan, archive: Archive, library: Library, judgements: dict[Run, Judgement]) -> None:
+        self.plan = plan
+        self.archive = archive
+        self.library = library
+        self._judgements = judgements
+        self._cells = lru_cache(maxsize=1 << 16)(self._changes)
+        self.chance = lru_cache(maxsize=None)(self._chance)
+        self.vector = lru_cache(maxsize=1 << 12)(self._vector)
+
+    def probability(self, run: Run, concept: str) -> float:
+        """The judge's probability, 0 to 1, that a picture shows a concept."""
+        return self._judgements[run][concept]
+
+    def shows(self, run: Run, concept: str) -> bool:
+        """Whether it is more likely than not."""
+        return self.probability(run, concept) > SHOWN
+
+    def change(self, run: Run) -> Array:
+        """How much a picture differs from the plain one, shape (16, 16), in grey levels."""
+        return self._cells(run, run.plain)
+
+    def place(self, run: Run, concept: str) -> float:
+        """The cosine of a picture's change with the one that SEGA itself makes there, 0 to 1."""
+        return _cosine(self.change(run), self.change(self._sega(run, concept)))
+
+    def in_place(self, run: Run, concept: str) -> bool:
+        """Whether it changed where the concept belongs."""
+        return self.place(run, concept) > self.chance(concept)
+
+    def present_in_place(self, run: Run, concept: str) -> bool:
+        """Whether it shows the concept, and changed where that belongs."""
+        return self.shows(run, concept) and self.in_place(run, concept)
+
+    def elsewhere(self, run: Run, concept: str) -> float:
+        """How much a picture changed outside the region that SEGA itself changes, in grey levels."""
+        change, sega = self.change(run), self.change(self._sega(run, concept))
+        return float(change[~_region(sega)].mean())
+
+    def similarity(self, run: Run) -> float:
+        """The structural similarity (SSIM; Wang et al. 2004) of a picture with the plain one, up to 1; all that
+        changed lowers it, the concept included."""
+        from torchmetrics.functional.image import structural_similarity_index_measure
+
+        one, other = (_tensor(self.archive.picture(picture)) for picture in (run, run.plain))
+        index = structural_similarity_index_measure(one, other, data_range=255.0)
+        return float(torch.as_tensor(index))
+
+    def _chance(self, concept: str) -> float:
+        maps = [self.change(run) for run in _source_runs(self.plan, concept)]
+        return float(np.quantile([_cosine(one, other) for one, other in combinations(maps, 2)], IN_PLACE_QUANTILE))
+
+    def _vector(self, recorded: Recorded) -> GuidanceVector:
+        return self.archive.vector(recorded, self.library)
+
+    def _sega(self, run: Run, concept: str) -> Run:
+        return run.plain.sega(self.plan.concept(concept))
+
+    def _changes(self, run: Run, plain: Run) -> Array:
+        one, other = (np.asarray(self.archive.picture(r).convert("RGB"), np.float32) for r in (run, plain))
+        return cells(np.abs(one - other).mean(axis=2))
+
+
+def place_runs(plan: Plan, concepts: Iterable[str]) -> Iterator[Run]:
+    """What must be there to tell whether a change is in place."""
+    for concept in concepts:
+        for run in _source_runs(plan, concept):
+            yield from (run.plain, run)
+
+
+def _source_runs(plan: Plan, concept: str) -> list[Run]:
+    return [plan.recorded(concept, pair).run for pair in plan.pairs]
+
+
+def judge_all(
+    archive: Archive,
+    runs: Iterable[Run],
+    judge: PictureJudge,
+    memory: Path,
+    progress: Callable[[int], object] = lambda judged: None,
+) -> dict[Run, Judgement]:
+    """Judge the pictures of runs.
+
+    Args:
+        archive: Where they are.
+        runs: The runs, all made.
+        judge: The judge.
+        memory: A file that keeps what this judge said, after each call, so that it is asked once for each picture, and
+            again only if it has come to tell other concepts since.
+        progress: Is given the number of pictures after each call of the judge.
+    """
+    known: dict[str, Judgement] = json.loads(memory.read_text()) if memory.exists() else {}
+    keys = {run: run.key(archive.setting) for run in runs}
+    new = [run for run in keys if not known.get(keys[run], {}).keys() >= set(judge.concepts)]
+    for chunk in (new[start : start + _CHUNK] for start in range(0, len(new), _CHUNK)):
+        verdicts = judge([archive.picture(run) for run in chunk])
+        for index, run in enumerate(chunk):
+            known.setdefault(keys[run], {}).update({text: round(float(p[index]), 6) for text, p in verdicts.items()})
+        replace(memory, json.dumps(known).encode())
+        progress(len(chunk))
+    return {run: known[key] for run, key in keys.items()}
+
+
+def cells(change: Array) -> Array:
+    """The means of a map (H, W) over a grid of 16x16 cells; a pixel that a border cuts counts on both sides by its
+    parts."""
+    rows, columns = (_parts(size) for size in change.shape)
+    means: Array = rows @ change @ columns.T
+    return means
+
+
+def _parts(size: int) -> Array:
+    """What part of each cell each of so many pixels in a line takes, shape (16, size)."""
+    borders, pixels = np.linspace(0, size, CELLS + 1)[:, None], np.arange(size)
+    shared = np.minimum(borders[1:], pixels + 1) - np.maximum(borders[:-1], pixels)
+    parts: Array = shared.clip(min=0) * CELLS / size
+    return parts
+
+
+def _cosine(one: Array, other: Array) -> float:
+    norm = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float((one * other).sum()) / norm if norm else 0.0
+
+
+def _region(change: Array) -> Array:
+    """The smallest set of cells that holds 80% of a change."""
+    order = np.argsort(change, axis=None)[::-1]
+    held = np.cumsum(change.ravel()[order])
+    inside = np.zeros(change.size, bool)
+    inside[order[: int(np.searchsorted(held, REGION * held[-1])) + 1]] = True
+    return inside.reshape(change.shape)
+
+
+def _tensor(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(image.convert("RGB"), np.float32)).permute(2, 0, 1)[None]

@@ -1,0 +1,84 @@
+"""A study from its plan to its report."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sega_store import InvalidInputError, Library
+from sega_vectors.judges import PictureJudge
+from sega_vectors.study.evidence import Evidence, judge_all
+from sega_vectors.study.findings import Findings
+from sega_vectors.study.laboratory import Archive, make_all
+from sega_vectors.study.plan import Plan
+from sega_vectors.study.points import POINTS
+from sega_vectors.study.runs import Run, with_needs
+
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Some points of a plan, in a folder.
+
+    Attributes:
+        plan: What is studied.
+        points: Names of `POINTS`.
+        folder: For the pictures and what the judge said of them; a study that was interrupted goes on from there.
+        library: For the vectors.
+
+    Raises:
+        InvalidInputError: An unknown point.
+    """
+
+    plan: Plan
+    points: Sequence[str]
+    folder: Path
+    library: Library
+
+    def __post_init__(self) -> None:
+        for name in self.points:
+            if name not in POINTS:
+                raise InvalidInputError(f"a point is one of {', '.join(POINTS)}; met {name!r}")
+
+    @property
+    def archive(self) -> Archive:
+        """Its pictures."""
+        return Archive(self.folder / "pictures", {"model": self.plan.model, "arguments": dict(self.plan.arguments)})
+
+    def runs(self) -> list[Run]:
+        """All that it makes, recordings first."""
+        return with_needs(run for name in self.points for run in POINTS[name].runs(self.plan))
+
+    def missing(self) -> list[Run]:
+        """Those of them that were not made yet."""
+        return self.archive.missing(self.runs())
+
+    def make(self, progress: Progress = lambda made: None, **how: Any) -> None:
+        """Make the pictures that are missing; `how` as `make_all` takes it."""
+        make_all(self.archive, self.library, self.runs(), progress=progress, **how)
+
+    def evidence(self, judge: PictureJudge, progress: Progress = lambda judged: None) -> Evidence:
+        """Judge the pictures, all of which were made."""
+        memory = self.folder / f"judged-by-{quote(self.plan.judge, safe='')}.json"
+        return Evidence(
+            self.plan, self.archive, self.library, judge_all(self.archive, self.runs(), judge, memory, progress)
+        )
+
+    def findings(self, evidence: Evidence) -> Mapping[str, Findings]:
+        """What each point finds."""
+        return {name: POINTS[name].findings(evidence) for name in self.points}
+
+
+def read_plan(path: Path) -> Plan:
+    """A plan from the JSON that a report keeps.
+
+    Raises:
+        InvalidInputError: It is no plan.
+    """
+    try:
+        return Plan.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"a plan is a JSON file that a study wrote; {path} can't be read: {error}") from error

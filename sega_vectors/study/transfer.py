@@ -1,0 +1,231 @@
+"""Uniqueness and transfer: does a stored vector work on prompts it was not recorded on, and only at its noise?"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from sega_store.dtypes import Array
+from sega_store.similarity import cosine, overlap
+from sega_vectors.study import drawing
+from sega_vectors.study.evidence import Evidence, place_runs
+from sega_vectors.study.findings import Figure, Findings, Rate, Table, file_names, number, paired
+from sega_vectors.study.plan import Pair, Plan, evenly
+from sega_vectors.study.runs import Derived, Noise, Recorded, Run, Source
+
+TITLE = "Uniqueness and transfer"
+KINDS = ("plain", "SEGA", "same noise", "other noise", "shuffled")
+_TARGETS = {"same style": "same_style", "other style": "other_style"}
+
+
+def of_kind(plan: Plan, pair: Pair, prompt: str, concept: str, kind: str) -> Run:
+    """The run of one kind on a target prompt at a pair's noise."""
+    plain = Run(prompt, Noise(pair.seed))
+    if kind == "plain":
+        return plain
+    if kind == "SEGA":
+        return plain.sega(plan.concept(concept))
+    own = plan.recorded(concept, pair)
+    sources: dict[str, Source] = {
+        "same noise": own,
+        "other noise": plan.control(concept, pair),
+        "shuffled": Derived("shuffled", (own,), float(pair.seed)),
+    }
+    return plan.run(prompt, pair.seed, plan.applied(sources[kind]))
+
+
+def runs(plan: Plan) -> Iterator[Run]:
+    """Every kind on both target prompts of every pair, and the recordings that are compared."""
+    yield from place_runs(plan, plan.concepts)
+    for pair in plan.pairs:
+        for concept in plan.concepts:
+            for target in _TARGETS.values():
+                for kind in KINDS:
+                    yield of_kind(plan, pair, getattr(pair, target), concept, kind)
+
+
+def findings(evidence: Evidence) -> Findings:
+    """Success and place by kind and target; similarity of vectors by step."""
+    plan = evidence.plan
+    rows = [
+        {
+            "kind": kind,
+            "concept": concept,
+            "target": target,
+            "prompt": getattr(pair, attribute),
+            "source": pair.source,
+            "seed": pair.seed,
+            "recorded seed": {"same noise": pair.seed, "other noise": pair.other, "shuffled": pair.seed}.get(kind),
+            "probability": evidence.probability(run, concept),
+            **(_changes(evidence, run, concept) if kind != "plain" else {}),
+        }
+        for concept in plan.concepts
+        for pair in plan.pairs
+        for target, attribute in _TARGETS.items()
+        for kind in KINDS
+        for run in [of_kind(plan, pair, getattr(pair, attribute), concept, kind)]
+    ]
+
+    def of(concept: str, kind: str, column: str, target: str | None = None) -> list[bool]:
+        chosen = [r for r in rows if r["concept"] == concept and r["kind"] == kind and target in (None, r["target"])]
+        if column == "shown":
+            return [r["probability"] > 0.5 for r in chosen]
+        if column == "placed":
+            return [r["probability"] > 0.5 and r.get("in place", False) for r in chosen]
+        raise KeyError(column)
+
+    success = Table(
+        "Share of pictures that show the concept (n per concept and target), with 95% intervals; the p value is"
+        " McNemar's for same against other noise, paired by noise and prompt",
+        ["concept", "target", "n", *KINDS, "only same / only other noise", "p"],
+        [
+            [
+                concept,
+                target or "either",
+                str(len(of(concept, "plain", "shown", target))),
+                *(str(Rate.of(of(concept, kind, "shown", target))) for kind in KINDS),
+                *_compared(of(concept, "same noise", "shown", target), of(concept, "other noise", "shown", target)),
+            ]
+            for concept in plan.concepts
+            for target in (None, *_TARGETS)
+        ],
+    )
+    guided = KINDS[1:]
+    place = Table(
+        "The same pictures, counted only if the change is in place too; and the median cosine of the change with"
+        " SEGA's own (chance: the 95% quantile between noises)",
+        ["concept", "chance", *(f"{kind}: shown in place" for kind in guided), *(f"{kind}: cosine" for kind in guided)],
+        [
+            [
+                concept,
+                number(evidence.chance(concept)),
+                *(str(Rate.of(of(concept, kind, "placed"))) for kind in guided),
+                *(
+                    number(
+                        float(np.median([r["place"] for r in rows if r["concept"] == concept and r["kind"] == kind]))
+                    )
+                    for kind in guided
+                ),
+            ]
+            for concept in plan.concepts
+        ],
+    )
+    similarity = {name: alike for name in _RELATIONS if (alike := _similarity(evidence, name)) is not None}
+    likeness = Table(
+        "How alike recorded vectors are: mean over the run of the median cosine and Jaccard overlap",
+        ["relation", "pairs of vectors", "cosine", "overlap"],
+        [
+            [name, str(len(c)), *(number(float(np.nanmean(np.nanmedian(x, axis=0))), 3) for x in (c, o))]
+            for name, (c, o) in similarity.items()
+        ],
+    )
+    return Findings(
+        [
+            "A vector is recorded on one prompt of each pair and applied to two others at the same noise: one of the"
+            " same style, one of another. The ceiling is SEGA itself on the target, the floor no guidance. The control"
+            " is the same concept's vector recorded at another noise, from the same source prompt where two pairs share"
+            " it; the placebo the vector itself with the places of the picture shuffled, alike in all steps and"
+            " channels, so that its energy stays."
+        ],
+        [success, place, likeness],
+        [_glance(evidence, similarity), _bars(evidence, of), *_grids(evidence)],
+        rows,
+    )
+
+
+def _changes(evidence: Evidence, run: Run, concept: str) -> dict[str, float | bool]:
+    return {
+        "place": evidence.place(run, concept),
+        "in place": evidence.in_place(run, concept),
+        "elsewhere": evidence.elsewhere(run, concept),
+    }
+
+
+def _compared(first: list[bool], second: list[bool]) -> tuple[str, str]:
+    one, other, p = paired(first, second)
+    return f"{one} / {other}", f"{p:.1g}"
+
+
+_RELATIONS = (
+    "same noise, other prompt",
+    "other noise, same prompt",
+    "other noise, other prompt",
+    "same noise and prompt, other concept",
+)
+
+
+def _related(plan: Plan, relation: str) -> Iterator[tuple[Recorded, Recorded]]:
+    for index, concept in enumerate(plan.concepts):
+        for pair in plan.pairs:
+            own = plan.recorded(concept, pair)
+            if relation == "same noise, other prompt":
+                for prompt in (pair.same_style, pair.other_style):
+                    yield own, Recorded(own.concept, prompt, pair.seed)
+            elif relation == "other noise, same prompt":
+                if pair.other_source == pair.source:
+                    yield own, plan.control(concept, pair)
+            elif relation == "other noise, other prompt":
+                at = plan.pairs.index(pair)
+                others = (other for other in plan.pairs[at + 1 :] + plan.pairs[:at] if other.source != pair.source)
+                yield own, plan.recorded(concept, next(others))
+            else:
+                for text in plan.concepts[index + 1 :]:
+                    yield own, plan.recorded(text, pair)
+
+
+def _similarity(evidence: Evidence, relation: str) -> tuple[Array, Array] | None:
+    """Cosine and overlap of related vectors by step, each of shape (pairs, T); None where none are related so."""
+    related = [(evidence.vector(a), evidence.vector(b)) for a, b in _related(evidence.plan, relation)]
+    if not related:
+        return None
+    return np.stack([cosine(a, b) for a, b in related]), np.stack([overlap(a, b) for a, b in related])
+
+
+def _glance(evidence: Evidence, similarity: dict[str, tuple[Array, Array]]) -> Figure:
+    figure, axes = drawing.panels(2, 4.2, 3.0)
+    vector = evidence.vector(evidence.plan.recorded(evidence.plan.concepts[0], evidence.plan.pairs[0]))
+    steps = np.arange(vector.shape[0])
+    for which, title in enumerate(("cosine of γ", "overlap of supports (Jaccard)")):
+        drawing.spread_over(axes[0, which], steps, {name: both[which] for name, both in similarity.items()})
+        axes[0, which].set(title=title, xlabel="step (noise to picture)")
+    density = 1 - vector.concept.edit_threshold
+    axes[0, 1].axhline(density / (2 - density), color="#444", linewidth=0.8, linestyle=":")
+    axes[0, 1].annotate("chance", (0, density / (2 - density)), fontsize=7, va="bottom")
+    axes[0, 0].axhline(0, color="#444", linewidth=0.8, linestyle=":")
+    axes[0, 0].legend(fontsize=7)
+    return Figure(
+        "uniqueness",
+        "γ belongs to the noise: how alike recorded vectors are, step by step (medians; bands hold the middle half).",
+        figure,
+    )
+
+
+def _bars(evidence: Evidence, of: Callable[[str, str, str], list[bool]]) -> Figure:
+    concepts = evidence.plan.concepts
+    figure, axes = drawing.panels(1, max(6.0, 1.15 * len(concepts)), 2.7, rows=2)
+    for line, (column, title) in enumerate((("shown", "shows the concept"), ("placed", "shows it, changed in place"))):
+        kinds = KINDS if column == "shown" else KINDS[1:]
+        drawing.bars(
+            axes[line, 0], concepts, {kind: [Rate.of(of(c, kind, column)) for c in concepts] for kind in kinds}
+        )
+        axes[line, 0].set_title(title)
+    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return Figure("transfer", "Success on prompts that were not recorded on, with 95% intervals.", figure)
+
+
+def _grids(evidence: Evidence) -> Iterator[Figure]:
+    plan = evidence.plan
+    pairs = evenly(plan.pairs, 10)
+    for concept, name in zip(plan.concepts, file_names(plan.concepts), strict=True):
+        runs = [[of_kind(plan, pair, pair.other_style, concept, kind) for pair in pairs] for kind in KINDS]
+        yield Figure(
+            f"transfer-{name}",
+            f"{concept}, applied to another style; {len(pairs)} of {len(plan.pairs)} pairs, evenly spaced. Framed: the"
+            " judge finds the concept.",
+            drawing.pictures(
+                [[evidence.archive.picture(run) for run in line] for line in runs],
+                KINDS,
+                [f"{pair.source} → {pair.other_style}" for pair in pairs],
+                [[evidence.shows(run, concept) for run in line] for line in runs],
+            ),
+            pixels=True,
+        )
