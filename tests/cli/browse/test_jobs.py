@@ -109,8 +109,8 @@ def test_applying_to_its_own_prompt_gives_the_recorded_picture(queue: JobQueue, 
         pixels = [Image.open(io.BytesIO(p.pictures[shot].png)).tobytes() for p in (recorded, progress)]
         assert pixels[0] == pixels[1]
     assert progress.notes == (), "it is exact"
-    changed = finished(queue.submit(ApplyOrder(recorded.kept, [{}], ["a man"], run={"guidance_scale": 3.0})))
-    assert changed.notes == ("glasses: guidance_scale 3.0 instead of 4.0",)
+    changed = finished(queue.submit(ApplyOrder(recorded.kept, [{}], ["a man"], (1.0, 2.0), {"guidance_scale": 3.0})))
+    assert changed.notes == ("glasses: guidance_scale 3.0 instead of 4.0",), "once for both"
 
 
 def test_progress_is_told_step_by_step_with_looks(queue: JobQueue, recorded: Progress) -> None:

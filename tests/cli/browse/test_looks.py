@@ -44,4 +44,5 @@ def test_where_there_is_nothing_to_decode_there_is_no_look(pipe: Any) -> None:
     assert Looks(SimpleNamespace()).encode(latents) is None
     assert Looks(SimpleNamespace(vae="unknown")).encode(latents) is None
     assert Looks(pipe).encode(torch.zeros(1, 64, 16)) is None, "packed into tokens"
+    assert Looks(pipe).encode(torch.zeros(1, 4, 16)) is None, "packed, by chance into as many tokens as channels"
     assert Looks(pipe).encode(torch.zeros(1, 16, 16, 16)) is None, "of another model"
