@@ -70,15 +70,11 @@ def _mixed(plan: Plan, pair: Pair, concept: str, share: float) -> Mapping[str, R
     }
 
 
-def _concepts(plan: Plan) -> tuple[str, ...]:
-    return plan.concepts[: plan.few_concepts]
-
-
 def runs(plan: Plan) -> Iterator[Run]:
     """Every way and every mixture on every pair."""
-    yield from place_runs(plan, _concepts(plan))
+    yield from place_runs(plan, plan.leading_concepts)
     for pair in plan.few_pairs:
-        for concept in _concepts(plan):
+        for concept in plan.leading_concepts:
             yield from _ways(plan, pair, concept).values()
             for share in MIXED_SHARES:
                 yield from _mixed(plan, pair, concept, share).values()
@@ -88,7 +84,7 @@ def findings(evidence: Evidence) -> Findings:
     """Success of every way beside its floor, ceiling and control."""
     plan = evidence.plan
     rows: list[dict[str, Any]] = []
-    for concept in _concepts(plan):
+    for concept in plan.leading_concepts:
         for pair in plan.few_pairs:
             for way, run in _ways(plan, pair, concept).items():
                 rows.append({"way": way, **_measured(evidence, run, concept, pair)})
@@ -108,11 +104,11 @@ def findings(evidence: Evidence) -> Findings:
         f"Applied to another style at a noise that the vector was not recorded at ({len(plan.few_pairs)} pairs a"
         " concept); against: pairs in which only this way succeeded / only the vector from another noise, and McNemar's"
         " p; median cosine of the change with SEGA's own",
-        ["way", *_concepts(plan), "all", "shown in place", "cosine", "against other noise", "p"],
+        ["way", *plan.leading_concepts, "all", "shown in place", "cosine", "against other noise", "p"],
         [
             [
                 way,
-                *(str(Rate.of(outcomes(way, "shown", concept))) for concept in _concepts(plan)),
+                *(str(Rate.of(outcomes(way, "shown", concept))) for concept in plan.leading_concepts),
                 str(Rate.of(outcomes(way, "shown"))),
                 *_placed(rows, way, outcomes(way, "placed")),
                 *_against(outcomes(way, "shown"), outcomes("other noise", "shown")),
@@ -124,11 +120,11 @@ def findings(evidence: Evidence) -> Findings:
     mixed = Table(
         "Starting from the new noise mixed with the stored one, by the share of the way towards the stored one on the"
         " arc between the two: success of the stored vector, of SEGA itself, and without guidance",
-        ["share", *_concepts(plan), "all", "shown in place", "SEGA", "plain"],
+        ["share", *plan.leading_concepts, "all", "shown in place", "SEGA", "plain"],
         [
             [
                 f"{share:g}",
-                *(str(Rate.of(outcomes(vector, "shown", concept, share))) for concept in _concepts(plan)),
+                *(str(Rate.of(outcomes(vector, "shown", concept, share))) for concept in plan.leading_concepts),
                 *(str(Rate.of(outcomes(vector, column, None, share))) for column in ("shown", "placed")),
                 *(str(Rate.of(outcomes(way, "shown", None, share))) for way in ("SEGA", "plain")),
             ]
@@ -169,7 +165,7 @@ def _against(outcomes: list[bool], control: list[bool]) -> tuple[str, str]:
 def _plots(plan: Plan, outcomes: Any) -> Figure:
     figure, axes = drawing.panels(2, 4.4, 3.0)
     counts = [n for n in COUNTS if n <= _most(plan)]
-    means = {c: [Rate.of(outcomes(f"mean of {n}", "shown", c)) for n in counts] for c in _concepts(plan)}
+    means = {c: [Rate.of(outcomes(f"mean of {n}", "shown", c)) for n in counts] for c in plan.leading_concepts}
     drawing.rates_over(axes[0, 0], counts, means)
     axes[0, 0].set(xscale="log", xlabel="vectors in the mean", title="mean of other noises' vectors")
     axes[0, 0].set_xticks(counts, [str(n) for n in counts])
@@ -179,7 +175,7 @@ def _plots(plan: Plan, outcomes: Any) -> Figure:
         axes[0, 0].axhline(level, color="#555", linewidth=0.8, linestyle=":")
         axes[0, 0].annotate(name, (counts[-1], level), fontsize=7, ha="right", va="bottom", color="#555")
     way = "vector of the noise that is mixed in"
-    mixed = {c: [Rate.of(outcomes(way, "shown", c, share)) for share in MIXED_SHARES] for c in _concepts(plan)}
+    mixed = {c: [Rate.of(outcomes(way, "shown", c, share)) for share in MIXED_SHARES] for c in plan.leading_concepts}
     drawing.rates_over(axes[0, 1], MIXED_SHARES, mixed)
     axes[0, 1].set(xlabel="share of the stored noise", title="new noise mixed with the stored one")
     axes[0, 1].legend(fontsize=7)

@@ -52,15 +52,11 @@ def _run(plan: Plan, pair: Pair, concept: str, name: str, value: Any, edits: Map
     return plan.run(pair.other_style, pair.seed, plan.applied(source, **edits))
 
 
-def _concepts(plan: Plan) -> tuple[str, ...]:
-    return plan.concepts[: plan.few_concepts]
-
-
 def runs(plan: Plan) -> Iterator[Run]:
     """Every choice on every pair."""
-    yield from place_runs(plan, _concepts(plan))
+    yield from place_runs(plan, plan.leading_concepts)
     for pair in plan.few_pairs:
-        for concept in _concepts(plan):
+        for concept in plan.leading_concepts:
             yield _run(plan, pair, concept, "", None, {}).plain.sega(plan.concept(concept))
             for choice in settings(plan):
                 yield _run(plan, pair, concept, *choice)
@@ -82,7 +78,7 @@ def findings(evidence: Evidence) -> Findings:
             "SSIM": evidence.similarity(run),
         }
         for name, value, edits in settings(plan)
-        for concept in _concepts(plan)
+        for concept in plan.leading_concepts
         for pair in plan.few_pairs
         for run in [_run(plan, pair, concept, name, value, edits)]
     ]
@@ -97,12 +93,12 @@ def findings(evidence: Evidence) -> Findings:
         f"Transfer to another style at the same noise ({len(plan.few_pairs)} pairs a concept); every choice alone, the"
         " rest as in the plan; elsewhere: change outside SEGA's own region in grey levels of 255, SSIM with the plain"
         " run (both medians)",
-        ["parameter", "value", *_concepts(plan), "all", "shown in place", "elsewhere", "SSIM"],
+        ["parameter", "value", *plan.leading_concepts, "all", "shown in place", "elsewhere", "SSIM"],
         [
             [
                 name,
                 _label(value),
-                *(str(success(chosen(name, value, concept))) for concept in _concepts(plan)),
+                *(str(success(chosen(name, value, concept))) for concept in plan.leading_concepts),
                 str(success(chosen(name, value))),
                 str(Rate.of(r["probability"] > 0.5 and r["in place"] for r in chosen(name, value))),
                 f"{np.median([r['elsewhere'] for r in chosen(name, value)]):.2f}",
@@ -144,7 +140,7 @@ def _plots(plan: Plan, rows: list[dict[str, Any]]) -> Figure:
         of_name = [row for row in rows if row["parameter"] == name]
         values = list(dict.fromkeys(row["value"] for row in of_name))
         rates, elsewhere = {}, {}
-        for concept in _concepts(plan):
+        for concept in plan.leading_concepts:
             found = [[r for r in of_name if r["value"] == v and r["concept"] == concept] for v in values]
             rates[concept] = [Rate.of(r["probability"] > 0.5 for r in group) for group in found]
             elsewhere[concept] = np.array([[r["elsewhere"] for r in group] for group in found]).T

@@ -149,6 +149,11 @@ class Plan(Record):
         return self.every_pair[: self.tried]
 
     @property
+    def leading_concepts(self) -> tuple[str, ...]:
+        """Those of the points that need many runs a concept."""
+        return self.concepts[: self.few_concepts]
+
+    @property
     def few_pairs(self) -> tuple[Pair, ...]:
         """Those of the points that need many runs a noise."""
         return self.pairs[: self.few]
