@@ -1,12 +1,14 @@
 """Asking the denoiser for the concepts' predictions, beside the pipeline's own calls.
 
 Where a pipeline makes one denoiser call a step with both halves of classifier-free guidance, a row for each concept and
-sample is appended to it and taken off again: one call a step, (2 + k) / 2 of a plain run's work. Elsewhere (a call for
-each half, no classifier-free guidance, texts whose tokens vary in number) the pipeline's last call of a step is
-repeated with each concept's conditioning in the prompt's place, when the scheduler is about to step.
+sample is appended to it and taken off again: one call a step, at most (2 + k) / 2 of a plain run's work, since what
+comes before the text is computed once for all rows. Elsewhere (a call for each half, no classifier-free guidance, texts
+whose tokens vary in number) the pipeline's last call of a step is repeated with each concept's conditioning in the
+prompt's place, when the scheduler is about to step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,8 @@ from torch import Tensor, nn
 
 from sega_store import PipelineError
 from sega_vectors.conditioning import Conditioning
-from sega_vectors.denoiser import DenoiserCall, first_rows, predictions
+from sega_vectors.denoiser import DenoiserCall, first_rows, hooked, predictions
+from sega_vectors.stem import Stem
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,19 @@ class Asking:
         self._pending: tuple[nn.Module, DenoiserCall] | None = None
         self._appended: list[Tensor] = []
         self._asking = False
+        self._stems: dict[nn.Module, Stem] = {}
 
-    def before(
+    @contextmanager
+    def attached(self, denoisers: Sequence[nn.Module]) -> Iterator[None]:
+        """Ask these denoisers until the block ends."""
+        try:
+            with hooked(denoisers, self._before, self._after):
+                yield
+        finally:
+            for stem in self._stems.values():
+                stem.close()
+
+    def _before(
         self, denoiser: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """The pre-hook of the denoiser."""
@@ -60,9 +74,15 @@ class Asking:
         if call.rows != self._known.rows:  # such as skip-layer guidance's
             return None
         self._pending = denoiser, call
-        return self._grown(call) if self._appends and not self._calls else None
+        if not self._appends or self._calls:
+            return None
+        if self._known.grouped:
+            if denoiser not in self._stems:
+                self._stems[denoiser] = Stem(denoiser, len(self._known.unconditional))
+            self._stems[denoiser].begin(call.rows + len(self._known.concepts) * len(self._known.unconditional))
+        return self._grown(call)
 
-    def after(self, output: Any) -> Any:
+    def _after(self, output: Any) -> Any:
         """The hook of the denoiser: what the pipeline gets."""
         if self._pending is None:
             return None
@@ -70,6 +90,8 @@ class Asking:
         prediction = predictions(output)
         result = None
         if self._appends and not self._calls:
+            if self._known.grouped:
+                self._stems[denoiser].end()
             total = prediction.shape[0]
             self._appended = list(torch.split(prediction[call.rows :], len(self._known.unconditional)))
             result = first_rows(output, call.rows, total)

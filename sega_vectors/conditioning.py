@@ -98,6 +98,12 @@ class Conditioning:
             and all(_same_rows(own.leaves[p], other.leaves[p], rows) for other in others for p in places),
         )
 
+    @property
+    def grouped(self) -> bool:
+        """Whether the rows of each kind are one after the other."""
+        kinds = self.conditional, self.unconditional
+        return all(rows == tuple(range(rows[0], rows[0] + len(rows))) for rows in kinds if rows)
+
 
 def differing_leaves(one: DenoiserCall, other: DenoiserCall) -> set[int]:
     """The places of the leaves that differ between two calls."""

@@ -117,9 +117,9 @@ def step_weights(concepts: Sequence[Concept], step: int) -> StepWeights:
 
 def weighted_sum(kept: Sequence[Float[Tensor, "b c *s"]], weights: Sequence[float]) -> Float[Tensor, "b c *s"]:
     """Σ_i w_i m_t,i of equation (15) in float32, summed in the order of the concepts."""
-    total = torch.zeros_like(kept[0], dtype=torch.float32)
-    for m, weight in zip(kept, weights, strict=True):
-        total = total + weight * m.float()
+    total, *others = (weight * m.float() for m, weight in zip(kept, weights, strict=True))
+    for other in others:
+        total = total + other
     return total
 
 
@@ -137,8 +137,8 @@ def add_momentum(
     Returns:
         γ_t and ν_{t+1}.
     """
-    guidance = guidance + scale * momentum
-    return guidance, beta * momentum + (1 - beta) * guidance
+    guidance = torch.add(guidance, momentum, alpha=scale)
+    return guidance, torch.lerp(guidance, momentum, beta)
 
 
 def add_guidance(noise_pred: Float[Tensor, "b c2 *s"], guidance: Float[Tensor, "#b c *s"]) -> Float[Tensor, "b c2 *s"]:

@@ -1,7 +1,8 @@
 """Recording: one run of a stock pipeline, and the guidance vectors of its concepts.
 
-The concepts' noise predictions come with the pipeline's own denoiser calls, so a run with k concepts costs (2 + k) / 2
-of a plain one with classifier-free guidance. The guidance is added to what the pipeline hands to its scheduler.
+The concepts' noise predictions come with the pipeline's own denoiser calls, so a run with k concepts costs at most
+(2 + k) / 2 of a plain one with classifier-free guidance. The guidance is added to what the pipeline hands to its
+scheduler.
 """
 
 import functools
@@ -18,7 +19,7 @@ from sega_store import Concept, GuidanceVector, InitialNoise, InvalidInputError,
 from sega_vectors.asking import Asking
 from sega_vectors.call import PipelineCall
 from sega_vectors.conditioning import Conditioning, differing_leaves
-from sega_vectors.denoiser import DenoiserCall, find_denoisers, hooked
+from sega_vectors.denoiser import DenoiserCall, find_denoisers
 from sega_vectors.encoding import encoded_once
 from sega_vectors.guidance import (
     add_guidance,
@@ -98,7 +99,7 @@ class Recorder:
             asking = Asking(functools.partial(watched.conditioning, num_samples=call.num_samples))
             run = _RecordedRun(self, asking, watched.concepts[0].packing)
             del watched
-            attached.enter_context(hooked(denoisers, asking.before, asking.after))
+            attached.enter_context(asking.attached(denoisers))
             attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
             result = call()
         self.vectors = run.vectors(self.pipe.scheduler, provenances)

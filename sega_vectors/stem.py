@@ -1,0 +1,190 @@
+"""The stem of a denoiser: what it computes before a text enters it, computed once for all rows of a sample.
+
+The rows of a recorded call differ in their text alone. Until that enters, the denoiser computes the same for each of
+them: in Stable Diffusion 1 and 2 a residual block and the first self-attention, 5% of its work. Which submodules those
+are is seen in the first step, where they see all rows: they are given the same, and give the same, for all rows of a
+sample. From the second step on they see one row of each sample, and what they give is repeated.
+
+Others have next to no stem: SDXL's timestep embedding knows the text, and transformers read it in their first block.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+_SAME = 1e-3  # relative; a kernel may round the rows of a batch differently
+
+
+class Stem:
+    """Hooks on a denoiser's submodules that act within the calls that are announced to them.
+
+    Args:
+        denoiser: The denoiser; one that is compiled, in whole or in parts, is left alone.
+        num_samples: B. The rows of a call are groups of B, each with one row of each sample, in the samples' order.
+    """
+
+    def __init__(self, denoiser: nn.Module, num_samples: int) -> None:
+        self._denoiser = denoiser
+        self._num_samples = num_samples
+        self._rows = 0
+        self._search: _Search | None = None
+        self._searched = _is_compiled(denoiser) or torch.is_inference_mode_enabled()
+        self._hooks = _Hooks()
+        self._passed: set[nn.Module] = set()
+
+    def begin(self, rows: int) -> None:
+        """A call with so many rows, a multiple of B, begins."""
+        self._rows = rows
+        self._passed.clear()
+        if not self._searched:
+            self._search = _Search(self._denoiser, rows, self._num_samples)
+
+    def end(self) -> None:
+        """The call is over."""
+        self._rows = 0
+        if self._search is not None:
+            self._search.close()
+            for module in self._search.stem():
+                self._hooks.add(module, self._before, self._after)
+            self._search, self._searched = None, True
+
+    def close(self) -> None:
+        """Take all hooks off."""
+        if self._search is not None:
+            self._search.close()
+        self._hooks.close()
+
+    def _before(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
+        if not self._rows or module in self._passed:  # what is called again may know the text by then
+            return None
+        return _changed((args, kwargs), self._rows, lambda rows: rows[: self._num_samples])
+
+    def _after(self, module: nn.Module, _args: Any, output: Any) -> Any:
+        if not self._rows or module in self._passed:
+            return None
+        self._passed.add(module)
+        groups = self._rows // self._num_samples
+        return _changed(output, self._num_samples, lambda rows: _repeated(rows, groups))
+
+
+class _Search:
+    """Finds the stem while a call with all rows passes through it.
+
+    Args:
+        denoiser: The denoiser that is about to be called.
+        rows: Those of the call.
+        num_samples: B.
+    """
+
+    def __init__(self, denoiser: nn.Module, rows: int, num_samples: int) -> None:
+        self._denoiser = denoiser
+        self._rows = rows
+        self._num_samples = num_samples
+        self._hooks = _Hooks()
+        self._given: dict[nn.Module, list[tuple[Tensor, int]]] = {}
+        self._seen: set[nn.Module] = set()
+        self._alike: set[nn.Module] = set()
+        self._follow(denoiser)
+
+    def close(self) -> None:
+        """Look no further."""
+        self._hooks.close()
+
+    def stem(self) -> list[nn.Module]:
+        """What was found: the outermost of the submodules that one row of each sample is enough for."""
+        names = {name: module for name, module in self._denoiser.named_modules() if module in self._alike}
+        return [module for name, module in names.items() if not any(name.startswith(f"{outer}.") for outer in names)]
+
+    def _follow(self, module: nn.Module) -> None:
+        """Look at what a module calls, but for what is too little to be worth its hooks."""
+        for child in module.children():
+            if isinstance(child, nn.ModuleList | nn.ModuleDict):
+                self._follow(child)
+            elif any(weight.ndim > 1 for weight in child.parameters()):
+                self._hooks.add(child, self._before, self._after)
+
+    def _before(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        if module in self._seen:
+            return
+        self._seen.add(module)
+        given = _tensors((args, kwargs), self._rows)
+        if given and all(_same(self._groups(rows)) for rows in given):
+            self._given[module] = [(rows, rows._version) for rows in given]
+        elif given and next(module.children(), None) is None:
+            self.close()  # the text has entered
+        self._follow(module)
+
+    def _after(self, module: nn.Module, _args: Any, output: Any) -> Any:
+        """What a submodule gives for rows that are the same becomes the same to the bit."""
+        given = self._given.pop(module, None)
+        made = _tensors(output, self._rows)
+        if given is None or not made or any(rows._version != version for rows, version in given):
+            return None
+        same = all(_same(self._groups(rows)) for rows in made)
+        if not same and not all(_alike(self._groups(rows)) for rows in made):
+            return None
+        if all(rows.ndim > 2 for rows in made):  # an embedding is too little, too
+            self._alike.add(module)
+        if same:
+            return None
+        groups = self._rows // self._num_samples
+        return _changed(output, self._rows, lambda rows: _repeated(rows[: self._num_samples], groups))
+
+    def _groups(self, rows: Tensor) -> Tensor:
+        return rows.reshape(-1, self._num_samples, *rows.shape[1:])
+
+
+class _Hooks:
+    """Hooks on modules, which are taken off together."""
+
+    def __init__(self) -> None:
+        self._handles: list[RemovableHandle] = []
+
+    def add(self, module: nn.Module, before: Callable[..., Any], after: Callable[..., Any]) -> None:
+        """Hook the calls of a module: `before(module, args, kwargs)` and `after(module, args, output)`."""
+        self._handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+        self._handles.append(module.register_forward_hook(after))
+
+    def close(self) -> None:
+        """Take them off."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+
+def _is_compiled(denoiser: nn.Module) -> bool:
+    """Whether hooks on submodules would be traced."""
+    return any(m._compiled_call_impl is not None or "_orig_mod" in m._modules for m in denoiser.modules())
+
+
+def _same(groups: Tensor) -> bool:
+    return all(torch.equal(group, groups[0]) for group in groups[1:])
+
+
+def _alike(groups: Tensor) -> bool:
+    return bool((groups - groups[:1]).abs().amax() <= _SAME * groups[:1].abs().amax())
+
+
+def _repeated(rows: Tensor, groups: int) -> Tensor:
+    return torch.cat([rows] * groups)  # faster than `repeat` by half
+
+
+def _tensors(tree: Any, rows: int) -> list[Tensor]:
+    """The tensors of so many rows in nested tuples, lists and dictionaries."""
+    found: list[Tensor] = []
+    _changed(tree, rows, lambda tensor: found.append(tensor) or tensor)  # type: ignore[func-returns-value]
+    return found
+
+
+def _changed(tree: Any, rows: int, change: Callable[[Tensor], Tensor]) -> Any:
+    """The same with another in place of each tensor of so many rows."""
+    if isinstance(tree, Tensor):
+        return change(tree) if tree.ndim and tree.shape[0] == rows else tree
+    if type(tree) in (tuple, list):
+        return type(tree)(_changed(part, rows, change) for part in tree)
+    if type(tree) is dict:
+        return {key: _changed(part, rows, change) for key, part in tree.items()}
+    return tree

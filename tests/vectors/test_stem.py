@@ -1,0 +1,189 @@
+"""What a denoiser computes before a text enters it: found where it is, and computed once for all rows of a sample."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sega_vectors import Concept, Recorder
+from sega_vectors.stem import Stem
+
+from .tiny import stable_diffusion, stable_diffusion_xl
+
+CALL: dict[str, Any] = {"num_inference_steps": 4, "output_type": "latent"}
+CONCEPTS = [Concept("glasses", 4.0, 0.9, 1), Concept("a smile", 6.0, 0.95, 1)]
+ONE, TWO = ["a king"], ["a king", "a drawing of a queen"]
+
+
+def generators(count: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in range(count)]
+
+
+def rows_seen(denoiser: nn.Module, run: Callable[[], object]) -> dict[str, list[int]]:
+    """How many rows each layer computes, call by call."""
+    seen: dict[str, list[int]] = defaultdict(list)
+    layers = {name: m for name, m in denoiser.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
+
+    def count(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(x: Tensor, *args: Any) -> Any:
+            seen[name].append(x.shape[0])
+            return forward(x, *args)
+
+        return counted
+
+    for name, layer in layers.items():
+        vars(layer)["forward"] = count(name, layer.forward)  # beneath all hooks
+    try:
+        run()
+    finally:
+        for layer in layers.values():
+            del vars(layer)["forward"]
+    return dict(seen)
+
+
+@pytest.mark.parametrize("prompts", [ONE, TWO])
+def test_what_comes_before_the_text_is_computed_once_from_the_second_step_on(prompts: list[str]) -> None:
+    pipe, samples = stable_diffusion(), len(prompts)
+    seen = rows_seen(pipe.unet, lambda: Recorder(pipe, CONCEPTS)(prompts, **CALL, generator=generators(samples)))
+    once, all_rows = [4 * samples, samples, samples, samples], [4 * samples] * 4
+    block = "down_blocks.1.attentions.0.transformer_blocks.0"
+    before = ["conv_in", "down_blocks.0.resnets.0.conv2", "down_blocks.1.resnets.0.conv1", f"{block}.attn1.to_q"]
+    after = [f"{block}.attn2.to_k", f"{block}.ff.net.2", "mid_block.resnets.0.conv1", "conv_out"]
+    assert {layer: seen[layer] for layer in before} == dict.fromkeys(before, once)
+    assert {layer: seen[layer] for layer in after} == dict.fromkeys(after, all_rows)
+
+
+def test_where_the_timestep_embedding_knows_the_text_next_to_nothing_is() -> None:
+    pipe = stable_diffusion_xl()
+    seen = rows_seen(pipe.unet, lambda: Recorder(pipe, CONCEPTS)(ONE, **CALL, generator=generators(1)))
+    assert {name for name, rows in seen.items() if rows[-1] == 1} <= {"conv_in"}
+
+
+@pytest.mark.parametrize("guide", [True, False])
+@pytest.mark.parametrize("prompts", [ONE, TWO])
+def test_vectors_and_pictures_are_those_of_all_rows(
+    prompts: list[str], guide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = stable_diffusion()
+
+    def record() -> tuple[Tensor, list[Tensor]]:
+        recorder = Recorder(pipe, [Concept(c.text, 4.0, 0.9, 1, keep_threshold=0.0) for c in CONCEPTS], guide=guide)
+        images = recorder(prompts, **CALL, generator=generators(len(prompts))).images
+        return images, [torch.from_numpy(vector.dense()) for vector in recorder.vectors]
+
+    images, vectors = record()
+    monkeypatch.setattr(Stem, "begin", lambda self, rows: None)
+    expected_images, expected_vectors = record()
+    torch.testing.assert_close(images, expected_images, rtol=1e-5, atol=1e-5)
+    for vector, expected in zip(vectors, expected_vectors, strict=True):
+        torch.testing.assert_close(vector, expected, rtol=1e-4, atol=1e-5)
+
+
+class Block(nn.Module):
+    """A layer, and what is done before or after it."""
+
+    def __init__(self, change: Callable[[Tensor], Tensor] = lambda x: x) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, 16)
+        self.change = change
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.layer(self.change(x))
+        return result
+
+
+class Reader(nn.Module):
+    """Where the text enters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_text = nn.Linear(16, 16)
+
+    def forward(self, x: Tensor, text: Tensor) -> Tensor:
+        read: Tensor = x + self.of_text(text)[:, None]
+        return read
+
+
+class Denoiser(nn.Module):
+    """A block, one that is tried, the text, and the tried one again if it is to be used twice."""
+
+    def __init__(self, tried: nn.Module, twice: bool = False) -> None:
+        super().__init__()
+        self.first, self.tried, self.reader, self.last = Block(), tried, Reader(), Block()
+        self.twice = twice
+
+    def forward(self, x: Tensor, text: Tensor) -> Tensor:
+        x = self.reader(self.tried(self.first(x)), text)
+        result: Tensor = self.last(self.tried(x) if self.twice else x)
+        return result
+
+
+def call(denoiser: Denoiser, stem: Stem | None, seed: int) -> Tensor:
+    """A call with two samples and three texts."""
+    generator = torch.Generator().manual_seed(seed)
+    samples, texts = torch.randn(2, 3, 16, generator=generator), torch.randn(6, 16, generator=generator)
+    if stem is not None:
+        stem.begin(6)
+    with torch.no_grad():
+        output: Tensor = denoiser(samples.repeat(3, 1, 1), texts)
+    if stem is not None:
+        stem.end()
+    return output
+
+
+def by_row(x: Tensor) -> Tensor:
+    """Another thing for each row, as perturbed-attention guidance does."""
+    return x * torch.arange(len(x))[:, None, None]
+
+
+@pytest.mark.parametrize(
+    ("tried", "twice", "rows"),
+    [
+        (Block(), False, [2]),
+        (Block(), True, [2, 6]),
+        (Block(by_row), False, [6]),
+        (Block(Tensor.neg_), False, [6]),
+        (nn.Sequential(Block(), nn.SiLU(), Block()), False, [2]),
+        (nn.LayerNorm(16), False, [6]),
+    ],
+    ids=["before the text", "also after it", "by row", "writes into what it is given", "of parts", "without a matrix"],
+)
+def test_the_stem_is_what_one_row_of_each_sample_is_enough_for(tried: nn.Module, twice: bool, rows: list[int]) -> None:
+    denoiser, seen = Denoiser(tried, twice), list[int]()
+    stem = Stem(denoiser, 2)
+    for seed in range(3):
+        handle = tried.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))  # after the stem's
+        output = call(denoiser, stem, seed)
+        handle.remove()
+        torch.testing.assert_close(output, call(denoiser, None, seed))
+    assert seen == [6] * len(rows) + 2 * rows, "all in the first call"
+
+
+def test_what_is_compiled_is_left_alone() -> None:
+    denoiser = Denoiser(Block())
+    denoiser.tried.compile(backend="eager")
+    stem = Stem(denoiser, 2)
+    stem.begin(6)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in denoiser.modules())
+
+
+@pytest.mark.parametrize("failing", [1, 2, 5])
+def test_no_hook_is_left(failing: int) -> None:
+    pipe, calls = stable_diffusion(), 0
+
+    def fail(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise RuntimeError("a fault in the middle")
+
+    handle = pipe.unet.mid_block.register_forward_pre_hook(fail)
+    try:
+        Recorder(pipe, CONCEPTS)(ONE, **CALL, generator=generators(1))
+    except RuntimeError:
+        assert failing <= 4
+    handle.remove()
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in pipe.unet.modules())
