@@ -10,6 +10,7 @@ from PIL import Image
 from sega_store import InvalidInputError
 
 CLIP = "clip:"
+SHOWN = 0.5  # the probability above which a picture shows a concept
 
 
 class PictureJudge(Protocol):

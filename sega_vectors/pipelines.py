@@ -32,6 +32,20 @@ def device_of(device: str) -> torch.device:
         raise InvalidInputError(f"device must be auto, cpu, cuda, cuda:N or mps, met {device!r}") from None
 
 
+def dtype_of(name_or_path: str, device: str, dtype: str) -> str:
+    """The name of the dtype that `load_pipeline` gives a model.
+
+    Raises:
+        InvalidInputError: Unknown device or dtype.
+    """
+    place = device_of(device)
+    if dtype == "auto":
+        return "float32" if name_or_path == "embedded" or place.type == "cpu" else "float16"
+    if dtype not in DTYPES:
+        raise InvalidInputError(f"dtype must be auto, {', '.join(DTYPES)}, met {dtype!r}")
+    return dtype
+
+
 def load_pipeline(name_or_path: str = "embedded", device: str = "auto", dtype: str = "auto") -> DiffusionPipeline:
     """Load a text-to-image pipeline.
 
@@ -45,15 +59,11 @@ def load_pipeline(name_or_path: str = "embedded", device: str = "auto", dtype: s
         InvalidInputError: Unknown device or dtype.
         PipelineError: No such model, or weights that are not safetensors (a pickle can run code when it is loaded).
     """
-    place = device_of(device)
-    if dtype != "auto" and dtype not in DTYPES:
-        raise InvalidInputError(f"dtype must be auto, {', '.join(DTYPES)}, met {dtype!r}")
+    place, precision = device_of(device), DTYPES[dtype_of(name_or_path, device, dtype)]
     embedded = name_or_path == "embedded"
-    if dtype == "auto":
-        dtype = "float32" if embedded or place.type == "cpu" else "float16"
     source = str(EMBEDDED) if embedded else name_or_path
     try:
-        pipe = DiffusionPipeline.from_pretrained(source, dtype=DTYPES[dtype], use_safetensors=True)
+        pipe = DiffusionPipeline.from_pretrained(source, dtype=precision, use_safetensors=True)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise PipelineError(_explain(name_or_path, error)) from error
     if embedded:

@@ -16,6 +16,7 @@ from PIL.Image import Image
 from sega_store import Concept, GuidanceVector, InitialNoise
 from sega_vectors.applier import Applier
 from sega_vectors.judge import Judge
+from sega_vectors.judges import SHOWN
 from sega_vectors.recorder import Recorder
 from sega_vectors.rows import DenoiserRows
 
@@ -73,7 +74,7 @@ class Measured:
     def successes(self, kind: Kind, concept: str) -> tuple[int, int]:
         """How many pictures of the prompts that were not recorded on show the concept, and how many there are."""
         targets = self.setting.prompts[1:]
-        shown = [self.shows[kind, concept, seed, prompt] > 0.5 for seed in self.setting.seeds for prompt in targets]
+        shown = [self.shows[kind, concept, seed, prompt] > SHOWN for seed in self.setting.seeds for prompt in targets]
         return sum(shown), len(shown)
 
     def rows_per_picture(self, kind: Kind) -> float:

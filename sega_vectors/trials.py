@@ -11,10 +11,9 @@ from PIL.Image import Image
 
 from sega_store import GuidanceVector, InitialNoise, InvalidInputError
 from sega_vectors.applier import Applier
-from sega_vectors.judges import PictureJudge
+from sega_vectors.judges import SHOWN, PictureJudge
 
 BATCH = 16  # prompts at once
-SHOWN = 0.5  # the probability above which a picture shows a concept
 
 
 @dataclass(frozen=True)

@@ -105,8 +105,8 @@ def command(
     chosen = read_plan(plan) if plan else default_plan(model)
     chosen = replace(chosen, **{name: value for name, value in given.items() if value not in (None, ())})
     chosen = replace(chosen, arguments={**chosen.arguments, **run})
-    study = Study(chosen, points or POINTS, output, Library(library or output / "library"))
-    runs, missing = study.runs(), study.missing()
+    study = Study(chosen, points or POINTS, output, Library(library or output / "library"), device, dtype)
+    runs, missing = study.runs, study.missing()
     report.note(f"{len(runs)} pictures, {len(missing)} of them to be made")
     document: dict[str, Any] = {"pictures": len(runs), "made": len(missing), "plan": chosen.to_json()}
     if dry_run:
@@ -120,9 +120,10 @@ def command(
     from sega_vectors.study.report import StudyReport
 
     with tqdm(total=len(missing), unit="picture", disable=not report.bars) as bar:
-        study.make(bar.update, device=device, dtype=dtype, batch_size=batch_size, jobs=jobs)
+        study.make(bar.update, batch_size=batch_size, jobs=jobs)
     facts = {
         "Command": shlex.join(["sega-vec", *sys.argv[1:]]),
+        "Precision": study.archive.setting["dtype"],
         "Pictures": f"{len(runs)}, of which {len(missing)} were made by this command",
         "Time": f"{(time.monotonic() - start) / 60:.1f} minutes for these",
     }

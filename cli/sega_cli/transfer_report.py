@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sega_cli.grid import Row, Section, draw_grid
 from sega_cli.terminal import size
+from sega_vectors.judges import SHOWN
 from sega_vectors.transfer import KINDS, Kind, Measured, wilson
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def picture(measured: Measured) -> "Image":
                 f"+ {text}",
                 note,
                 [measured.pictures[kind, text, seed, prompt] for prompt in setting.prompts],
-                [measured.shows[kind, text, seed, prompt] > 0.5 for prompt in setting.prompts],
+                [measured.shows[kind, text, seed, prompt] > SHOWN for prompt in setting.prompts],
             )
             for text in texts
         ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sega_vectors.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence, place_runs
 from sega_vectors.study.findings import Figure, Findings, Rate, Table, number, paired
@@ -94,7 +95,7 @@ def findings(evidence: Evidence) -> Findings:
 
     def outcomes(way: str, column: str, concept: str | None = None, share: float | None = None) -> list[bool]:
         return [
-            row["probability"] > 0.5 and (column == "shown" or row["in place"])
+            row["probability"] > SHOWN and (column == "shown" or row["in place"])
             for row in rows
             if row["way"] == way and row.get("share") == share and concept in (None, row["concept"])
         ]

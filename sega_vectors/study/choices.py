@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sega_vectors.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence, place_runs
 from sega_vectors.study.findings import Figure, Findings, Rate, Table, number
@@ -87,7 +88,7 @@ def findings(evidence: Evidence) -> Findings:
         return [r for r in rows if r["parameter"] == name and r["value"] == value and concept in (None, r["concept"])]
 
     def success(found: list[dict[str, Any]]) -> Rate:
-        return Rate.of(r["probability"] > 0.5 for r in found)
+        return Rate.of(r["probability"] > SHOWN for r in found)
 
     table = Table(
         f"Transfer to another style at the same noise ({len(plan.few_pairs)} pairs a concept); every choice alone, the"
@@ -100,7 +101,7 @@ def findings(evidence: Evidence) -> Findings:
                 _label(value),
                 *(str(success(chosen(name, value, concept))) for concept in plan.leading_concepts),
                 str(success(chosen(name, value))),
-                str(Rate.of(r["probability"] > 0.5 and r["in place"] for r in chosen(name, value))),
+                str(Rate.of(r["probability"] > SHOWN and r["in place"] for r in chosen(name, value))),
                 f"{np.median([r['elsewhere'] for r in chosen(name, value)]):.2f}",
                 number(float(np.median([r["SSIM"] for r in chosen(name, value)]))),
             ]
@@ -142,7 +143,7 @@ def _plots(plan: Plan, rows: list[dict[str, Any]]) -> Figure:
         rates, elsewhere = {}, {}
         for concept in plan.leading_concepts:
             found = [[r for r in of_name if r["value"] == v and r["concept"] == concept] for v in values]
-            rates[concept] = [Rate.of(r["probability"] > 0.5 for r in group) for group in found]
+            rates[concept] = [Rate.of(r["probability"] > SHOWN for r in group) for group in found]
             elsewhere[concept] = np.array([[r["elsewhere"] for r in group] for group in found]).T
         drawing.rates_over(axes[0, column], values, rates)
         drawing.spread_over(axes[1, column], values, elsewhere)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sega_vectors.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence
 from sega_vectors.study.findings import Figure, Findings, Rate, Table
@@ -57,8 +58,8 @@ def findings(evidence: Evidence) -> Findings:
 
     def rate(old: str, new: str, kind: str, half: str) -> Rate:
         return Rate.of(
-            {"come": r["probability of new"] > 0.5, "gone": r["probability of old"] <= 0.5}.get(
-                half, r["probability of new"] > 0.5 and r["probability of old"] <= 0.5
+            {"come": r["probability of new"] > SHOWN, "gone": r["probability of old"] <= SHOWN}.get(
+                half, r["probability of new"] > SHOWN and r["probability of old"] <= SHOWN
             )
             for r in rows
             if (r["old"], r["new"], r["kind"]) == (old, new, kind)

@@ -19,7 +19,7 @@ from PIL import Image
 from sega_store import GuidanceVector, Library
 from sega_store.disk import replace
 from sega_store.dtypes import Array
-from sega_vectors.judges import PictureJudge
+from sega_vectors.judges import SHOWN, PictureJudge
 from sega_vectors.study.laboratory import Archive
 from sega_vectors.study.plan import Plan
 from sega_vectors.study.runs import Recorded, Run
@@ -27,7 +27,6 @@ from sega_vectors.study.runs import Recorded, Run
 CELLS = 16
 IN_PLACE_QUANTILE = 0.95
 REGION = 0.8
-SHOWN = 0.5
 _CHUNK = 64
 
 Judgement = dict[str, float]

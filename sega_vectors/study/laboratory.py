@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from functools import lru_cache
 from io import BytesIO
@@ -176,7 +177,6 @@ def make_all(
     runs: Iterable[Run],
     *,
     device: str = "auto",
-    dtype: str = "auto",
     batch_size: int = 8,
     jobs: int = 1,
     progress: Callable[[int], object] = lambda made: None,
@@ -184,19 +184,21 @@ def make_all(
     """Make all runs that are missing.
 
     Args:
-        archive: Where the pictures go; its setting names the model.
+        archive: Where the pictures go; its setting names the model and its dtype.
         library: Where the vectors go.
         runs: The runs.
         device: As `load_pipeline` takes it.
-        dtype: As `load_pipeline` takes it.
         batch_size: Pictures a call of the pipeline.
         jobs: Processes; each loads the model, and with several each computes with one thread.
         progress: Is given the number of pictures after each call.
+
+    Raises:
+        PipelineError: The model can't be loaded, or a process was ended from outside.
     """
     missing = archive.missing(runs)
     stages = [[run for run in missing if not run.applied], [run for run in missing if run.applied]]
     todo = [batches(stage, batch_size) for stage in stages]
-    place = str(library.where), archive.folder, archive.setting, device, dtype
+    place = str(library.where), archive.folder, archive.setting, device
     if jobs == 1 or sum(map(len, todo)) < 2:
         laboratory = None
         for batch in (batch for stage in todo for batch in stage):
@@ -209,27 +211,32 @@ def make_all(
             try:
                 for future in as_completed(futures):
                     progress(future.result())
+            except BrokenProcessPool as error:
+                raise PipelineError(
+                    f"each of the {jobs} jobs holds a model and {batch_size} pictures a call in memory, and one of"
+                    " them was ended from outside: ask for fewer jobs or a smaller batch; what was made is kept"
+                ) from error
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
 
-def _open(library: str, folder: Path, setting: Mapping[str, Any], device: str, dtype: str) -> Laboratory:
-    pipe = load_pipeline(setting["model"], device, dtype)
+def _open(library: str, folder: Path, setting: Mapping[str, Any], device: str) -> Laboratory:
+    pipe = load_pipeline(setting["model"], device, setting["dtype"])
     pipe.set_progress_bar_config(disable=True)
     return Laboratory(pipe, Archive(folder, setting), Library(library))
 
 
-_laboratory: Laboratory  # of a worker process
+_place: tuple[Any, ...]  # of a worker process: what `_open` takes
 
 
 def _start_worker(*place: Any) -> None:
-    global _laboratory
+    global _place
+    _place = place
     Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     quiet()
-    _laboratory = _open(*place)
 
 
 def _end_with_parent() -> None:
@@ -240,5 +247,10 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+@lru_cache(maxsize=1)
+def _laboratory() -> Laboratory:
+    return _open(*_place)
+
+
 def _make(batch: Sequence[Run]) -> int:
-    return _laboratory.make(batch)
+    return _laboratory().make(batch)  # opened by the first task, whose errors reach the parent, unlike the start's

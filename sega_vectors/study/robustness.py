@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sega_vectors.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence
 from sega_vectors.study.findings import Figure, Findings, Rate, Table
@@ -49,7 +50,7 @@ def findings(evidence: Evidence) -> Findings:
 
     def rate(concept: str, kind: str, style: str | None = None) -> Rate:
         return Rate.of(
-            row["probability"] > 0.5
+            row["probability"] > SHOWN
             for row in rows
             if row["concept"] == concept and row["kind"] == kind and style in (None, row["style"])
         )

@@ -139,7 +139,7 @@ class Run:
         """A name of 32 hexadecimal digits.
 
         Args:
-            setting: What all runs of a study share, as plain JSON: the model, the arguments of its call.
+            setting: What all runs of a study share, as plain JSON: the model, its dtype, the arguments of its call.
         """
         return hashlib.sha256(canonical_json({"setting": setting, "run": asdict(self)})).hexdigest()[:32]
 

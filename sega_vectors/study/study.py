@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from sega_store import InvalidInputError, Library
 from sega_vectors.judges import PictureJudge
+from sega_vectors.pipelines import dtype_of
 from sega_vectors.study.evidence import Evidence, judge_all
 from sega_vectors.study.findings import Findings
 from sega_vectors.study.laboratory import Archive, make_all
@@ -28,6 +29,8 @@ class Study:
         points: Names of `POINTS`.
         folder: For the pictures and what the judge said of them; a study that was interrupted goes on from there.
         library: For the vectors.
+        device: As `load_pipeline` takes it.
+        dtype: As `load_pipeline` takes it; pictures of several precisions may share a folder.
 
     Raises:
         InvalidInputError: An unknown point.
@@ -37,34 +40,51 @@ class Study:
     points: Sequence[str]
     folder: Path
     library: Library
+    device: str = "auto"
+    dtype: str = "auto"
 
     def __post_init__(self) -> None:
         for name in self.points:
             if name not in POINTS:
                 raise InvalidInputError(f"a point is one of {', '.join(POINTS)}; met {name!r}")
 
-    @property
+    @cached_property
     def archive(self) -> Archive:
-        """Its pictures."""
-        return Archive(self.folder / "pictures", {"model": self.plan.model, "arguments": dict(self.plan.arguments)})
+        """Its pictures.
 
-    def runs(self) -> list[Run]:
+        Raises:
+            InvalidInputError: An unknown device or dtype.
+        """
+        dtype = dtype_of(self.plan.model, self.device, self.dtype)
+        setting = {"model": self.plan.model, "dtype": dtype, "arguments": dict(self.plan.arguments)}
+        return Archive(self.folder / "pictures", setting)
+
+    @cached_property
+    def runs(self) -> Sequence[Run]:
         """All that it makes, recordings first."""
         return with_needs(run for name in self.points for run in POINTS[name].runs(self.plan))
 
     def missing(self) -> list[Run]:
         """Those of them that were not made yet."""
-        return self.archive.missing(self.runs())
+        return self.archive.missing(self.runs)
 
-    def make(self, progress: Progress = lambda made: None, **how: Any) -> None:
-        """Make the pictures that are missing; `how` as `make_all` takes it."""
-        make_all(self.archive, self.library, self.runs(), progress=progress, **how)
+    def make(self, progress: Progress = lambda made: None, *, batch_size: int = 8, jobs: int = 1) -> None:
+        """Make the pictures that are missing, as `make_all` does."""
+        make_all(
+            self.archive,
+            self.library,
+            self.runs,
+            device=self.device,
+            batch_size=batch_size,
+            jobs=jobs,
+            progress=progress,
+        )
 
     def evidence(self, judge: PictureJudge, progress: Progress = lambda judged: None) -> Evidence:
         """Judge the pictures, all of which were made."""
         memory = self.folder / f"judged-by-{quote(self.plan.judge, safe='')}.json"
         return Evidence(
-            self.plan, self.archive, self.library, judge_all(self.archive, self.runs(), judge, memory, progress)
+            self.plan, self.archive, self.library, judge_all(self.archive, self.runs, judge, memory, progress)
         )
 
     def findings(self, evidence: Evidence) -> Mapping[str, Findings]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from sega_store.dtypes import Array
 from sega_store.similarity import cosine, overlap
+from sega_vectors.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence, place_runs
 from sega_vectors.study.findings import Figure, Findings, Rate, Table, file_names, number, paired
@@ -68,9 +69,9 @@ def findings(evidence: Evidence) -> Findings:
     def of(concept: str, kind: str, column: str, target: str | None = None) -> list[bool]:
         chosen = [r for r in rows if r["concept"] == concept and r["kind"] == kind and target in (None, r["target"])]
         if column == "shown":
-            return [r["probability"] > 0.5 for r in chosen]
+            return [r["probability"] > SHOWN for r in chosen]
         if column == "placed":
-            return [r["probability"] > 0.5 and r.get("in place", False) for r in chosen]
+            return [r["probability"] > SHOWN and r.get("in place", False) for r in chosen]
         raise KeyError(column)
 
     success = Table(

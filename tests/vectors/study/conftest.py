@@ -35,8 +35,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Finish
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        study = Study(small_plan(), tuple(POINTS), folder, Library(folder / "library"))
-        study.make(device="cpu", batch_size=32)
+        study = Study(small_plan(), tuple(POINTS), folder, Library(folder / "library"), "cpu")
+        study.make(batch_size=32)
         evidence = study.evidence(Judge.load())
     return Finished(study, evidence, study.findings(evidence))
 

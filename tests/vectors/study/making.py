@@ -14,7 +14,7 @@ from .plans import small_plan
 def archive_in(folder: Path) -> Archive:
     """The archive of these runs."""
     plan = small_plan()
-    return Archive(folder / "pictures", {"model": plan.model, "arguments": dict(plan.arguments)})
+    return Archive(folder / "pictures", {"model": plan.model, "dtype": "float32", "arguments": dict(plan.arguments)})
 
 
 def runs() -> list[Run]:

@@ -45,7 +45,7 @@ def picture(*squares: tuple[int, int, int], grey: int = 100, brighter: int = 50)
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
-    return Archive(tmp_path / "pictures", {"model": "embedded", "arguments": {}})
+    return Archive(tmp_path / "pictures", {"model": "embedded", "dtype": "float32", "arguments": {}})
 
 
 @pytest.fixture

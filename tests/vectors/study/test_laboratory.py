@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
@@ -165,12 +166,12 @@ def test_runs_from_mixed_noises_are_recorded_and_guided(pipe: DiffusionPipeline,
 
 
 def test_pictures_are_kept_with_what_they_are(tmp_path: Path) -> None:
-    archive = Archive(tmp_path, {"model": "embedded", "arguments": {}})
+    archive = Archive(tmp_path, {"model": "embedded", "dtype": "float32", "arguments": {}})
     archive.keep(OWN.run, Image.new("RGB", (8, 8), "red"), ["a", "b"])
     assert archive.vectors(OWN.run) == ["a", "b"]
     assert archive.picture(OWN.run).getpixel((0, 0)) == (255, 0, 0)
     assert archive.missing([OWN.run, OTHER.run]) == [OTHER.run]
-    elsewhere = Archive(tmp_path, {"model": "embedded", "arguments": {"num_inference_steps": 3}})
+    elsewhere = Archive(tmp_path, {"model": "embedded", "dtype": "float32", "arguments": {"num_inference_steps": 3}})
     assert elsewhere.missing([OWN.run]) == [OWN.run]
 
 
@@ -184,7 +185,8 @@ def test_a_vector_that_its_library_lacks_is_asked_for(laboratory: Laboratory, tm
 
 
 def test_a_pipeline_without_pictures_is_refused(pipe: DiffusionPipeline, tmp_path: Path) -> None:
-    archive = Archive(tmp_path, {"model": "embedded", "arguments": {**PLAN.arguments, "return_dict": False}})
+    arguments = {**PLAN.arguments, "return_dict": False}
+    archive = Archive(tmp_path, {"model": "embedded", "dtype": "float32", "arguments": arguments})
     with pytest.raises(PipelineError, match=r"a study judges pictures.*take a text-to-image pipeline"):
         Laboratory(pipe, archive, Library(tmp_path / "library")).make([OWN.run.plain])
 
@@ -260,3 +262,21 @@ def test_a_run_that_fails_ends_the_study(tmp_path: Path) -> None:
 def test_a_run_that_fails_in_a_process_cancels_the_rest(tmp_path: Path) -> None:
     made, of = failing(2, tmp_path, 60)
     assert made < of
+
+
+def test_a_model_that_no_process_can_load_is_reported(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "pictures", {"model": str(tmp_path), "dtype": "float32", "arguments": {}})
+    with pytest.raises(PipelineError, match=r"must hold model_index\.json"):
+        make_all(archive, Library(tmp_path / "library"), making.runs(), batch_size=1, jobs=2)
+
+
+def test_a_process_that_is_ended_is_reported(tmp_path: Path) -> None:
+    def end_one(made: int) -> None:
+        active_children()[0].kill()
+
+    with pytest.raises(PipelineError, match=r"2 jobs holds .* ended from outside: ask for fewer jobs .* is kept"):
+        making.make(tmp_path, 2, end_one)
+    made = inodes(tmp_path)
+    assert made
+    making.make(tmp_path, 1)
+    assert len(inodes(tmp_path)) == len(making.runs())

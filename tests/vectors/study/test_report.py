@@ -130,7 +130,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Mapping[str
     study = Study(plan, tuple(POINTS), folder, Library(folder / "library"))
     identity = study.library.add(make_vector())
     rng = np.random.default_rng(0)
-    for run in study.runs():
+    for run in study.runs:
         image = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
         study.archive.keep(run, image, [identity] * len(run.fresh))
     return plan, study.findings(study.evidence(Brightness(*plan.judged)))

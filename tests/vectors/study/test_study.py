@@ -23,9 +23,9 @@ def test_a_point_is_one_of_those_there_are(tmp_path: Path) -> None:
 
 def test_the_runs_of_a_study_are_those_of_its_points_once(tmp_path: Path) -> None:
     library = Library(tmp_path / "library")
-    whole = Study(small_plan(), tuple(POINTS), tmp_path, library).runs()
+    whole = Study(small_plan(), tuple(POINTS), tmp_path, library).runs
     assert len(set(whole)) == len(whole)
-    parts = [set(Study(small_plan(), [name], tmp_path, library).runs()) for name in POINTS]
+    parts = [set(Study(small_plan(), [name], tmp_path, library).runs) for name in POINTS]
     assert set(whole) == set().union(*parts)
     assert len(whole) < 0.8 * sum(map(len, parts)), "points share runs"
 
@@ -38,7 +38,17 @@ def test_verdicts_of_judges_with_similar_names_are_kept_apart(tmp_path: Path) ->
             study.archive.keep(run, picture(), ())
         for _ in range(2):
             study.evidence(judge)
-        assert len(judge.asked) == len(study.runs()), f"{name} was asked once for each"
+        assert len(judge.asked) == len(study.runs), f"{name} was asked once for each"
+
+
+def test_pictures_of_another_precision_are_made_anew(tmp_path: Path) -> None:
+    def study(dtype: str) -> Study:
+        return Study(small_plan(), ["composition"], tmp_path, Library(tmp_path / "library"), "cpu", dtype)
+
+    for run in study("auto").missing():
+        study("auto").archive.keep(run, picture(), ())
+    assert study("float32").missing() == [], "what the embedded model has by itself"
+    assert study("bfloat16").missing() == study("bfloat16").runs
 
 
 @pytest.mark.parametrize("name", POINTS)
@@ -63,7 +73,7 @@ def test_figures_have_names_of_their_own(finished: Finished) -> None:
 
 def test_probabilities_are_the_judges_own(finished: Finished) -> None:
     judge = Judge.load()
-    for run in finished.study.runs()[::40]:
+    for run in finished.study.runs[::40]:
         image = finished.study.archive.picture(run)
         assert finished.evidence.probability(run, "glasses") == pytest.approx(judge.has("glasses", image), abs=1e-4)
 

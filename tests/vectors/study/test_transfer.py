@@ -67,8 +67,8 @@ def test_vectors_work_at_their_noise_and_not_at_another(tmp_path: Path) -> None:
             "swaps": [],
         }
     )
-    study = Study(plan, ["transfer"], tmp_path, Library(tmp_path / "library"))
-    study.make(device="cpu")
+    study = Study(plan, ["transfer"], tmp_path, Library(tmp_path / "library"), "cpu")
+    study.make()
     found = study.findings(study.evidence(Judge.load()))["transfer"]
 
     def outcomes(kind: str, column: str = "probability") -> list[bool]:
