@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.edit_parameters import Edits, edit_options, momentum_options, per_concept
-from sega_cli.generation import draw_noise, open_pipeline, recorded_call
+from sega_cli.generation import check_prompts, draw_noise, open_pipeline, recorded_call
 from sega_cli.options import Place, Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
 from sega_cli.recommended import recommended_edits
 from sega_cli.report import Report
@@ -91,11 +91,9 @@ def command(
     recorded = vectors[0].provenance
     pipe = open_pipeline(model or recorded.model.id, device, dtype, report)
     from sega_cli.applied import apply_to
-    from sega_vectors import check_prompt
 
     arguments = {**recorded_call(pipe, recorded.run), **run}
-    for text in filter(None, (*to_prompt, arguments.get("negative_prompt"))):
-        check_prompt(pipe, text)
+    check_prompts(pipe, to_prompt, arguments)
     noise = store.noise(start) if isinstance(start, str) else draw_noise(pipe, vectors[0].shape[1:], start)
     pictures: list[dict[str, Any]] = []
     differences = {}

@@ -1,5 +1,6 @@
 """What all that generates does to get ready: load the pipeline, mind its progress bars, find its noise."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,18 @@ def recorded_call(pipe: "DiffusionPipeline", run: "RunFacts") -> dict[str, Any]:
 
     as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(run, key)) is not None}
     return {**recorded_arguments(pipe, run.arguments), **as_recorded}
+
+
+def check_prompts(pipe: "DiffusionPipeline", prompts: Iterable[str], arguments: Mapping[str, Any]) -> None:
+    """Refuse a call whose prompts, or negative prompt, the text encoder would cut.
+
+    Raises:
+        InvalidInputError: One is too long.
+    """
+    from sega_vectors import check_prompt
+
+    for text in filter(None, (*prompts, arguments.get("negative_prompt"))):
+        check_prompt(pipe, text)
 
 
 def generator(seed: int) -> "torch.Generator":

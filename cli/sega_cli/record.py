@@ -8,7 +8,7 @@ import click
 
 from sega_cli.defaults import Defaults, defaults_of
 from sega_cli.edit_parameters import Edits, momentum_options, per_concept, recording_options
-from sega_cli.generation import Start, open_pipeline
+from sega_cli.generation import Start, check_prompts, open_pipeline
 from sega_cli.options import Place, Seeds, Text, library_option, pipeline_options, reporting, run_options
 from sega_cli.report import Report
 from sega_cli.terminal import clean, size
@@ -84,10 +84,9 @@ def command(
 
     pipe = open_pipeline(model, device, dtype, report)
     from sega_cli.sweep import record_from
-    from sega_vectors import Recorder, check_prompt
+    from sega_vectors import Recorder
 
-    for text in filter(None, (prompt, arguments.get("negative_prompt"))):
-        check_prompt(pipe, text)
+    check_prompts(pipe, [prompt], arguments)
     recorder = Recorder(pipe, concepts, guide=not no_guide, **momentum)
     store, rows, pictures = Library(library), [], []
     for number in seed:

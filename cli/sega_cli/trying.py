@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.defaults import defaults_of
-from sega_cli.generation import draw_noise, model_name, open_pipeline, recorded_call
+from sega_cli.generation import check_prompts, draw_noise, model_name, open_pipeline, recorded_call
 from sega_cli.options import Text, grouped
 from sega_cli.report import Report
 
@@ -80,11 +80,8 @@ class Trying:
         judge = load_judge(self.judge, [vector.concept.text], device)
         pipe = open_pipeline(self.model, device, dtype, report)
         pipe.set_progress_bar_config(disable=True)  # one bar for all
-        from sega_vectors import check_prompt
-
         arguments = recorded_call(pipe, vector.provenance.run)
-        for text in filter(None, (*self.prompts, arguments.get("negative_prompt"))):
-            check_prompt(pipe, text)
+        check_prompts(pipe, self.prompts, arguments)
         noises = [draw_noise(pipe, vector.shape[1:], seed) for seed in seeds] if noise is None else [noise]
         return Trials(pipe, judge, vector.concept.text, self.prompts, noises, arguments)
 

@@ -1,37 +1,50 @@
 """The page that applies vectors to prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from sega_cli.browse.fields import Fields, fields
-from sega_cli.browse.generation import Generation, generation_of, submitted
+from sega_cli.browse.generation import GenerationOf, submitted
 from sega_cli.browse.offers import Offer, offers, unfit
 from sega_cli.browse.orders import MOST_VECTORS, STRIP, ApplyOrder
-from sega_cli.browse.site import Site, site_of
-from sega_cli.browse.sliders import Slider, edit_of, sliders
+from sega_cli.browse.site import Site, SiteOf
+from sega_cli.browse.sliders import Slider, edit_of, moved_to, sliders
 from sega_cli.defaults import defaults_of
 from sega_store import Entry, GuidanceVector, InvalidInputError
 
 router = APIRouter()
 
-SiteOf = Annotated[Site, Depends(site_of)]
+MOMENTUM = ("edit_momentum_scale", "edit_mom_beta")
+PAIR = (0.0, 1.0)
+
 Ids = Annotated[list[str], Query(max_length=4 * MOST_VECTORS)]
 
 
 @router.get("/apply")
-def page(site: SiteOf, id: Ids = [], prompt: str = "") -> HTMLResponse:  # noqa: B006
-    """The form, with the vectors of the address."""
-    picked, misfits = _picked(site, id)
+def page(
+    site: SiteOf,
+    generation: GenerationOf,
+    id: Ids = [],  # noqa: B006
+    job: int | None = None,
+) -> HTMLResponse:
+    """The form, with the vectors of the address, or as it was when a job was ordered by it."""
+    order = None if job is None else generation.ordered(job, ApplyOrder)
+    picked, misfits = _picked(site, order.vectors if order else id)
+    edits = dict(zip(order.vectors, order.edits, strict=True)) if order else {}
+    momentum = {name: value for edit in edits.values() for name, value in edit.items() if name in MOMENTUM}
     return site.page(
         "apply.html",
-        picked=[_card(site, vector) for vector in picked],
+        picked=[_card(site, vector, edits.get(vector.id, {})) for vector in picked],
         misfits=misfits,
         offers=offers(site.library, picked),
         recorded=picked[0].provenance.run if picked else None,
-        prompt=prompt,
+        prompts="\n".join(order.prompts) if order else "",
+        factors=order.factors if order else PAIR,
+        given={**momentum, **order.run} if order else {},
         current="/apply",
     )
 
@@ -53,7 +66,7 @@ def card(site: SiteOf, identity: str) -> HTMLResponse:
 def submit(
     request: Request,
     site: SiteOf,
-    generation: Annotated[Generation, Depends(generation_of)],
+    generation: GenerationOf,
     sent: Annotated[Fields, Depends(fields)],
 ) -> Response:
     """Order it."""
@@ -63,9 +76,9 @@ def submit(
     names = [slider.name for slider in made[0]] if made else []
     columns = [sent.numbers(name, len(vectors)) for name in names]
     edits = [edit_of(own, [column[i] for column in columns]) for i, own in enumerate(made)]
-    momentum = {name: sent.number(name) for name in ("edit_momentum_scale", "edit_mom_beta")}
+    momentum = {name: sent.number(name) for name in MOMENTUM}
     edits = [{**edit, **{name: value for name, value in momentum.items() if value is not None}} for edit in edits]
-    factors = STRIP if sent.text("strip") else (0.0, 1.0) if sent.text("plain") else (1.0,)
+    factors = STRIP if sent.text("strip") else PAIR if sent.text("plain") else (1.0,)
     ids = [vector.id for vector in vectors]
     order = ApplyOrder(ids, edits, sent.lines("prompts"), factors, run_of(sent))
     return submitted(request, generation.queue.submit(order))
@@ -110,8 +123,8 @@ def _sliders(vector: GuidanceVector) -> list[Slider]:
     return sliders(vector.concept, vector.shape[0], keep=True)
 
 
-def _card(site: Site, vector: GuidanceVector) -> dict[str, Any]:
+def _card(site: Site, vector: GuidanceVector, edit: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """What `pick.html` shows."""
     entry: Entry = site.library.entry(vector.id)
     advice = defaults_of(vector.provenance.model.id).apply_scale
-    return {"entry": entry, "sliders": _sliders(vector), "advice": advice}
+    return {"entry": entry, "sliders": moved_to(_sliders(vector), edit), "advice": advice}

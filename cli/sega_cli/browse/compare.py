@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from numpy.typing import NDArray
 from starlette.responses import Response
 
 from sega_cli.browse.plots import plot
-from sega_cli.browse.site import Site, site_of
+from sega_cli.browse.site import Site, SiteOf
 from sega_store import GuidanceVector, InvalidInputError
 from sega_store.similarity import cosine, overlap
 
@@ -20,7 +20,7 @@ router = APIRouter()
 
 
 @router.get("/compare")
-def compare(site: Annotated[Site, Depends(site_of)], id: Annotated[list[str] | None, Query()] = None) -> Response:
+def compare(site: SiteOf, id: Annotated[list[str] | None, Query()] = None) -> Response:
     """Compares vectors; the first is the one that the others are held against."""
     refs = list(dict.fromkeys(id or []))
     if not refs:

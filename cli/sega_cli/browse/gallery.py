@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import HTMLResponse
 
-from sega_cli.browse.site import Site, noise_name, site_of
+from sega_cli.browse.site import Site, SiteOf, noise_name
 from sega_store import Entry, Group, Selection
 
 PAGE = 48
@@ -71,9 +71,7 @@ class Facet:
 
 
 @router.get("/")
-def gallery(
-    site: Annotated[Site, Depends(site_of)], filters: Annotated[Filters, Depends()], after: str | None = None
-) -> HTMLResponse:
+def gallery(site: SiteOf, filters: Annotated[Filters, Depends()], after: str | None = None) -> HTMLResponse:
     """A page of the gallery; what it could be narrowed to is counted by itself, for the tiles don't wait for that."""
     return site.page(
         "gallery.html", headers={"HX-Trigger-After-Swap": "searched"}, **gallery_context(site, filters, after)
@@ -81,20 +79,20 @@ def gallery(
 
 
 @router.get("/facets")
-def facets_page(site: Annotated[Site, Depends(site_of)], filters: Annotated[Filters, Depends()]) -> HTMLResponse:
+def facets_page(site: SiteOf, filters: Annotated[Filters, Depends()]) -> HTMLResponse:
     """What the gallery could be narrowed to."""
     return site.page("facets.html", filters=filters, facets=facets(site, filters))
 
 
 @router.get("/tiles")
-def tiles(site: Annotated[Site, Depends(site_of)], filters: Annotated[Filters, Depends()], after: str) -> HTMLResponse:
+def tiles(site: SiteOf, filters: Annotated[Filters, Depends()], after: str) -> HTMLResponse:
     """The tiles that follow a vector's."""
     return site.page("tiles.html", **tiles_context(site, filters, after))
 
 
 @router.get("/groups")
 def groups(
-    site: Annotated[Site, Depends(site_of)],
+    site: SiteOf,
     filters: Annotated[Filters, Depends()],
     skip: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
 ) -> HTMLResponse:

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from sega_cli.browse.jobs import Job, JobQueue
+from sega_cli.browse.orders import ApplyOrder, RecordOrder
 from sega_cli.browse.site import Extension, site_of
 from sega_cli.browse.streams import Streams
+
+_Order = TypeVar("_Order", ApplyOrder, RecordOrder)
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,20 @@ class Generation(Extension):
     pictures: Path | None = field(default=None, kw_only=True)
     streams: Streams = field(default_factory=Streams, kw_only=True)
 
+    def ordered(self, number: int, kind: type[_Order]) -> _Order:
+        """What a job was ordered with; not found if it was another kind of job."""
+        job = self.queue.find(number)
+        if job is None or not isinstance(job.order, kind):
+            raise HTTPException(404)
+        return job.order
+
 
 def generation_of(request: Request) -> Generation:
     """The extension of the site that answers; for FastAPI's `Depends`."""
     return next(extension for extension in site_of(request).extensions if isinstance(extension, Generation))
+
+
+GenerationOf = Annotated[Generation, Depends(generation_of)]
 
 
 def submitted(request: Request, job: Job) -> Response:

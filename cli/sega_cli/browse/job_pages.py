@@ -2,21 +2,17 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from sega_cli.browse.generation import Generation, generation_of
+from sega_cli.browse.generation import Generation, GenerationOf
 from sega_cli.browse.jobs import Job, JobQueue
 from sega_cli.browse.messages import Made
 from sega_cli.browse.orders import ApplyOrder
-from sega_cli.browse.site import Site, site_of
+from sega_cli.browse.site import Site, SiteOf
 
 router = APIRouter()
-
-GenerationOf = Annotated[Generation, Depends(generation_of)]
-SiteOf = Annotated[Site, Depends(site_of)]
 
 
 def job_of(number: int, generation: GenerationOf) -> Job:
@@ -135,11 +131,7 @@ def _titles(site: Site, jobs: Sequence[Job]) -> list[str]:
 def _context(site: Site, generation: Generation, job: Job) -> dict[str, Any]:
     """What `job.html` shows."""
     order, progress = job.order, job.progress
-    if isinstance(order, ApplyOrder):
-        chosen = [*(("id", identity) for identity in order.vectors), ("prompt", "\n".join(order.prompts))]
-        again = f"/apply?{urlencode(chosen)}"
-    else:
-        again = f"/record?{urlencode({'prompt': order.prompt, 'model': order.model, 'noise': order.noise or ''})}"
+    form = "/apply" if isinstance(order, ApplyOrder) else "/record"
     entries = site.library.entries(progress.kept)
     prompts = {
         prompt: [(index, shot) for index, shot in enumerate(order.shots) if shot.prompt == prompt]
@@ -149,8 +141,7 @@ def _context(site: Site, generation: Generation, job: Job) -> dict[str, Any]:
         "job": job,
         "progress": progress,
         "title": _titles(site, [job])[0],
-        "apply": isinstance(order, ApplyOrder),
-        "again": again,
+        "again": f"{form}?job={job.id}",
         "kept": [entries[identity] for identity in progress.kept if identity in entries],
         "prompts": prompts,
         "document": _document(generation.queue, job),

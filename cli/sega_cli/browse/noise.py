@@ -1,11 +1,11 @@
 """A noise's page: the vectors that were recorded from it, which can act together, and its plain runs."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from sega_cli.browse.site import Site, site_of
+from sega_cli.browse.site import Site, SiteOf
 from sega_store import Entry, InitialNoise, SegaError, Selection, UnknownRefError, layout
 
 SHOWN = 96
@@ -15,7 +15,7 @@ router = APIRouter()
 
 
 @router.get("/noises/{sha256}")
-def noise_page(site: Annotated[Site, Depends(site_of)], sha256: str) -> Response:
+def noise_page(site: SiteOf, sha256: str) -> Response:
     """A noise's page; the beginning of its hash leads there."""
     context = noise_context(site, sha256)
     if context["sha256"] != sha256:

@@ -12,15 +12,14 @@
 
 import math
 import re
-from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from sega_cli.browse.site import Site, site_of
+from sega_cli.browse.site import Site, SiteOf
 from sega_store import GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError, RefError, SegaError
 from sega_store.activity import activity, strength
 from sega_store.dtypes import widen
@@ -37,7 +36,7 @@ router = APIRouter()
 
 
 @router.get("/pictures/{identity}/{name}.png")
-def picture(site: Annotated[Site, Depends(site_of)], identity: str, name: str) -> Response:
+def picture(site: SiteOf, identity: str, name: str) -> Response:
     """A picture of a vector; a blank one if the file is damaged."""
     try:
         return _png(draw(site, identity, name))
@@ -46,7 +45,7 @@ def picture(site: Annotated[Site, Depends(site_of)], identity: str, name: str) -
 
 
 @router.get("/noises/{sha256}/picture.png")
-def noise_picture(site: Annotated[Site, Depends(site_of)], sha256: str) -> Response:
+def noise_picture(site: SiteOf, sha256: str) -> Response:
     """An initial noise."""
     return _png(draw_noise(site.library.noise(sha256)))
 

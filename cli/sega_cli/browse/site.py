@@ -8,9 +8,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
@@ -99,6 +99,9 @@ def site_of(request: Request) -> Site:
     """The site that answers a request; for FastAPI's `Depends`."""
     site: Site = request.app.state.site
     return site
+
+
+SiteOf = Annotated[Site, Depends(site_of)]
 
 
 def lines(text: str) -> Markup:

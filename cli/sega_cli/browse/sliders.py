@@ -1,7 +1,7 @@
 """The edit parameters of a vector or concept as sliders, and what a slider's value says."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sega_cli.browse.orders import MOST_STEPS
@@ -22,6 +22,7 @@ class Slider:
         most: Its right end.
         step: Between two values.
         endless: The right end means never.
+        moved: Where it stands, if somebody moved it.
     """
 
     name: str
@@ -31,11 +32,25 @@ class Slider:
     most: float
     step: float
     endless: bool = False
+    moved: float | None = None
+
+    @property
+    def at(self) -> float:
+        """Where it stands."""
+        return self.value if self.moved is None else self.moved
+
+    @property
+    def start_text(self) -> str:
+        """The value that it starts with, as a person reads it."""
+        return self._read(self.value)
 
     @property
     def text(self) -> str:
-        """The value that it starts with, as a person reads it."""
-        return "never" if self.endless and self.value >= self.most else f"{self.value:g}"
+        """The value that it stands at, as a person reads it."""
+        return self._read(self.at)
+
+    def _read(self, value: float) -> str:
+        return "never" if self.endless and value >= self.most else f"{value:g}"
 
     def changed(self, value: float) -> Any:
         """What the parameter becomes by a value that was sent; None if it stays where it started."""
@@ -72,3 +87,8 @@ def edit_of(made: Sequence[Slider], values: Sequence[float]) -> dict[str, Any]:
     """The parameters that were changed, from the value of each slider."""
     changes = {slider.name: slider.changed(value) for slider, value in zip(made, values, strict=True)}
     return {name: value for name, value in changes.items() if value is not None}
+
+
+def moved_to(made: Sequence[Slider], edit: Mapping[str, Any]) -> list[Slider]:
+    """The sliders as they stand after parameters were changed, which is what `edit_of` undoes."""
+    return [replace(one, moved=min(edit[one.name], one.most)) if one.name in edit else one for one in made]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Form
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
@@ -12,7 +12,7 @@ from sega_cli.browse.noise import noise_is_held
 from sega_cli.browse.pictures import columns
 from sega_cli.browse.plots import histogram, place, plot
 from sega_cli.browse.reproduce import apply_it, record_again
-from sega_cli.browse.site import Site, site_of
+from sega_cli.browse.site import Site, SiteOf
 from sega_cli.terminal import size
 from sega_store import GuidanceVector, InvalidInputError, layout
 from sega_store.activity import activity, strength
@@ -28,7 +28,7 @@ router = APIRouter()
 
 
 @router.get("/vectors/{ref}")
-def vector_page(site: Annotated[Site, Depends(site_of)], ref: str) -> Response:
+def vector_page(site: SiteOf, ref: str) -> Response:
     """A vector's page; another REF than its id leads there."""
     identity = site.library.resolve(ref)
     if identity != ref:
@@ -37,7 +37,7 @@ def vector_page(site: Annotated[Site, Depends(site_of)], ref: str) -> Response:
 
 
 @router.get("/vectors/{identity}/file")
-def download(site: Annotated[Site, Depends(site_of)], identity: str) -> Response:
+def download(site: SiteOf, identity: str) -> Response:
     """The vector's own file."""
     identity = site.library.resolve(identity)
     data = site.library.storage.read(layout.vector_key(identity), CHECK_SIZE[layout.VECTORS])
@@ -45,7 +45,7 @@ def download(site: Annotated[Site, Depends(site_of)], identity: str) -> Response
 
 
 @router.get("/vectors/{identity}/export/{kind}")
-def export(site: Annotated[Site, Depends(site_of)], identity: str, kind: str) -> Response:
+def export(site: SiteOf, identity: str, kind: str) -> Response:
     """The vector with its noise and annotation, in a format for other programs."""
     import tempfile
     from pathlib import Path
@@ -67,7 +67,7 @@ def export(site: Annotated[Site, Depends(site_of)], identity: str, kind: str) ->
 
 @router.post("/vectors/{identity}/annotation")
 def annotate(
-    site: Annotated[Site, Depends(site_of)],
+    site: SiteOf,
     request: Request,
     identity: str,
     name: Annotated[str | None, Form(max_length=MAX_FORM_TEXT)] = None,

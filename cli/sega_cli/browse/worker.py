@@ -95,18 +95,16 @@ class Worker:
 
     def _apply(self, order: ApplyOrder) -> None:
         from sega_cli.applied import apply_to
-        from sega_cli.generation import recorded_call
+        from sega_cli.generation import check_prompts, recorded_call
         from sega_cli.picture import encode_picture, picture_name
         from sega_store import Library
-        from sega_vectors import check_prompt
 
         store = Library(self._library)
         vectors = [store[identity] for identity in order.vectors]
         noise, recorded = store.noise(vectors[0].id), vectors[0].provenance
         pipe = self._pipeline(recorded.model.id)
         arguments = {**recorded_call(pipe, recorded.run), **order.run}
-        for text in filter(None, (*order.prompts, arguments.get("negative_prompt"))):
-            check_prompt(pipe, text)
+        check_prompts(pipe, order.prompts, arguments)
         noted: set[str] = set()
         for index, shot in enumerate(order.shots):
             acting = vectors if shot.factor else []
@@ -127,14 +125,13 @@ class Worker:
         from sega_cli.picture import encode_picture, picture_name
         from sega_cli.sweep import record_from
         from sega_store import Library
-        from sega_vectors import Recorder, check_prompt
+        from sega_vectors import Recorder
 
         store = Library(self._library)
         noise = None if order.noise is None else store.noise(order.noise)
         pipe = self._pipeline(order.model)
         arguments = {**defaults_of(order.model).run, **order.run}
-        for text in filter(None, (order.prompt, arguments.get("negative_prompt"))):
-            check_prompt(pipe, text)
+        generation.check_prompts(pipe, [order.prompt], arguments)
         recorder = Recorder(pipe, order.concepts)
         with self._followed(pipe, [1, 0]):
             start = generation.Start(order.seed, noise)

@@ -17,6 +17,7 @@ import pytest
 from sega_cli.browse.jobs import BusyError, Job
 from sega_cli.browse.orders import STRIP, ApplyOrder, Order, RecordOrder
 from sega_cli.browse.sliders import sliders
+from sega_cli.defaults import defaults_of
 from sega_cli.picture import read_provenance
 from sega_store import Concept
 from tests.cli.browse.axe import violations
@@ -153,6 +154,42 @@ def test_vectors_are_picked_applied_and_their_pictures_kept(page: "Page", made: 
     page.get_by_role("link", name="Change and run again").click()
     assert page.get_by_label("Prompts").input_value() == "a pencil drawing of a queen\na photograph of a man"
     assert page.locator("#picked article").count() == 2
+    assert page.locator(".slider.changed .value").all_inner_texts() == ["15.5"]
+    assert [slider.input_value() for slider in page.locator("[name=edit_guidance_scale]").all()] == ["15.5", "10"]
+    assert page.get_by_label("the plain run beside it").is_checked()
+    assert not page.get_by_label("a strip of scales").is_checked()
+
+
+def test_an_order_that_is_changed_again_stands_as_it_was(page: "Page", made: Studio) -> None:
+    vector, other = made.id_of("glasses"), made.id_of("hat")
+    run = {"num_inference_steps": 3, "guidance_scale": 2.5, "negative_prompt": "<i>\"'&amp;"}
+    momentum = {"edit_momentum_scale": 0.3, "edit_mom_beta": 0.0}
+    edit = {"edit_guidance_scale": -12.0, "edit_threshold": 0.9, "edit_warmup_steps": 1, "edit_cooldown_steps": 2}
+    own = {**defaults_of("embedded").edit, "edit_guidance_scale": 7.0, "edit_cooldown_steps": 9}
+    concepts = [Concept(text, **own) for text in ("hat", "red & blue hair")]
+    prompts = ["a man", "<i>\"'&amp;"]
+    for form, button, order in (
+        ("/apply", "Run", ApplyOrder([vector, other], [edit | momentum, momentum], prompts, STRIP, run)),
+        ("/apply", "Run", ApplyOrder([vector], [{"edit_weight": 0.5}], ["a man"], (1.0,))),
+        ("/record", "Record", RecordOrder("a man", concepts, seed=9, run=run)),
+        ("/record", "Record", RecordOrder("a man", concepts, noise=made.library.noise(vector).sha256)),
+    ):
+        ordered = made.queue.submit(order)
+        made.queue.cancel(ordered)
+        page.goto(f"{form}?job={ordered.id}")
+        page.get_by_role("button", name=button, exact=True).click()
+        page.wait_for_url("**/jobs/*")
+        again = made.last()
+        made.queue.cancel(again)
+        assert again.id > ordered.id
+        assert again.order == order
+
+
+def test_a_form_is_found_again_by_jobs_of_its_kind_only(made: Studio) -> None:
+    job = made.queue.submit(ApplyOrder([made.id_of("glasses")], [{}], ["a man"]))
+    made.queue.cancel(job)
+    assert made.served.ask(f"/record?job={job.id}").status == 404
+    assert made.served.ask(f"/apply?job={job.id + 1}").status == 404
 
 
 def test_a_vector_is_taken_out_again(page: "Page", made: Studio) -> None:
@@ -319,7 +356,7 @@ def test_hostile_texts_are_texts(page: "Page", made: Studio) -> None:
         job = made.last()
         until(lambda: job.progress.over)
         assert job.progress.state == "done", job.progress.reason
-        for path in (f"/apply?id={vector.id}&prompt={EVIL.replace('&', '%26')}", "/apply", f"/jobs/{job.id}", "/jobs"):
+        for path in (f"/apply?job={job.id}", "/apply", f"/jobs/{job.id}", "/jobs"):
             page.goto(path)
             assert page.locator("img[src=x]").count() == 0
             assert "\u202e" not in page.content().replace("%E2%80%AE", "")

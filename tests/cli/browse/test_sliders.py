@@ -1,8 +1,10 @@
 """Sliders of edit parameters."""
 
+from dataclasses import replace
+
 import pytest
 
-from sega_cli.browse.sliders import NEVER, Slider, edit_of, sliders
+from sega_cli.browse.sliders import NEVER, Slider, edit_of, moved_to, sliders
 from sega_store import Concept
 
 CONCEPT = Concept("hat", edit_guidance_scale=7.3, edit_threshold=0.8, edit_warmup_steps=3, edit_weight=0.5)
@@ -57,3 +59,12 @@ def test_a_recording_may_keep_more() -> None:
     concept = Concept("a", edit_threshold=0.9, keep_threshold=0.7)
     assert threshold(sliders(concept, 20, keep=True)) == 0.7
     assert threshold(sliders(concept, 20, keep=False)) == 0.0
+
+
+def test_sliders_stand_where_an_edit_moved_them() -> None:
+    edit = {"edit_guidance_scale": -7.3, "edit_cooldown_steps": NEVER, "edit_weight": 0.5}
+    made = moved_to(sliders(replace(CONCEPT, edit_cooldown_steps=8), 20, keep=True), edit)
+    assert [slider.text for slider in made] == ["-7.3", "0.8", "3", "never", "0.5"]
+    assert [slider.start_text for slider in made] == ["7.3", "0.8", "3", "8", "0.5"]
+    unmoved = {"edit_weight"}
+    assert edit_of(made, [slider.at for slider in made]) == {n: v for n, v in edit.items() if n not in unmoved}
