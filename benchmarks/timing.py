@@ -34,7 +34,8 @@ def side_by_side(
     """What each contender takes in each round, after one round of warm-up.
 
     Args:
-        contenders: By name; each round calls all of them, in turns that shift by one a round.
+        contenders: By name; each round calls all of them in their order, every other one in the opposite order. Put
+            those next to each other whose ratio is wanted: machines grow slower and faster in the course of a round.
         rounds: How often.
         clock: Seconds so far.
 
@@ -44,8 +45,7 @@ def side_by_side(
     names = list(contenders)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for number in tqdm(range(-1, rounds), desc="rounds", leave=False):
-        for i in range(len(names)):
-            name = names[(i + number) % len(names)]
+        for name in names if number % 2 else reversed(names):
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             start = clock()

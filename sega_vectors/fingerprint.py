@@ -24,11 +24,13 @@ def fingerprint(module: nn.Module) -> str:
     samples: list[Tensor] = []
     for name, parameter in sorted(module.named_parameters()):
         digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
-        samples.append(_sampled(parameter).to(torch.float64))
+        samples.append(_sampled(parameter))
     for scale in _adapter_scales(module):
         digest.update(f"{scale}\n".encode())
+    if len({sample.dtype for sample in samples}) > 1:
+        samples = [sample.double() for sample in samples]
     if samples:
-        digest.update(torch.cat(samples).cpu().numpy().tobytes())  # one transfer for all
+        digest.update(torch.cat(samples).double().cpu().numpy().tobytes())  # one transfer for all
     return digest.hexdigest()
 
 
@@ -44,7 +46,7 @@ def _sampled(parameter: Tensor) -> Tensor:
 def _adapter_scales(module: nn.Module) -> Iterator[str]:
     """How strongly LoRAs (a dictionary) and IP-Adapters (a list) act, which isn't among the parameters."""
     for name, part in module.named_modules():
-        scaling, scale = getattr(part, "scaling", None), getattr(part, "scale", None)
+        scaling, scale = vars(part).get("scaling"), vars(part).get("scale")
         if isinstance(scaling, dict):
             yield f"{name} {sorted(scaling.items())} {part.active_adapters} {part.disable_adapters}"
         elif isinstance(scale, list):

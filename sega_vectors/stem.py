@@ -5,7 +5,7 @@ them: in Stable Diffusion 1 and 2 a residual block and the first self-attention,
 are is seen in the first step, where they see all rows: they are given the same, and give the same, for all rows of a
 sample. From the second step on they see one row of each sample, and what they give is repeated.
 
-Others have next to no stem: SDXL's timestep embedding knows the text, and transformers read it in their first block.
+Others have no stem: SDXL's timestep embedding knows the text, and transformers read it in their first block.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class Stem:
         self._rows = 0
         if self._search is not None:
             self._search.close()
-            for module in self._search.stem():
+            for module in self._search.found:
                 self._hooks.add(module, self._before, self._after)
             self._search, self._searched = None, True
 
@@ -77,29 +77,27 @@ class _Search:
         denoiser: The denoiser that is about to be called.
         rows: Those of the call.
         num_samples: B.
+
+    Attributes:
+        found: The submodules that one row of each sample is enough for, but for single layers, which are not worth
+            their hooks.
     """
 
     def __init__(self, denoiser: nn.Module, rows: int, num_samples: int) -> None:
-        self._denoiser = denoiser
+        self.found: list[nn.Module] = []
         self._rows = rows
         self._num_samples = num_samples
         self._hooks = _Hooks()
         self._given: dict[nn.Module, list[tuple[Tensor, int]]] = {}
         self._seen: set[nn.Module] = set()
-        self._alike: set[nn.Module] = set()
         self._follow(denoiser)
 
     def close(self) -> None:
         """Look no further."""
         self._hooks.close()
 
-    def stem(self) -> list[nn.Module]:
-        """What was found: the outermost of the submodules that one row of each sample is enough for."""
-        names = {name: module for name, module in self._denoiser.named_modules() if module in self._alike}
-        return [module for name, module in names.items() if not any(name.startswith(f"{outer}.") for outer in names)]
-
     def _follow(self, module: nn.Module) -> None:
-        """Look at what a module calls, but for what is too little to be worth its hooks."""
+        """Look at what a module calls, but for what has no matrix: it rounds all rows alike."""
         for child in module.children():
             if isinstance(child, nn.ModuleList | nn.ModuleDict):
                 self._follow(child)
@@ -113,9 +111,10 @@ class _Search:
         given = _tensors((args, kwargs), self._rows)
         if given and all(_same(self._groups(rows)) for rows in given):
             self._given[module] = [(rows, rows._version) for rows in given]
-        elif given and next(module.children(), None) is None:
+        elif given and _is_layer(module):
             self.close()  # the text has entered
-        self._follow(module)
+        else:
+            self._follow(module)
 
     def _after(self, module: nn.Module, _args: Any, output: Any) -> Any:
         """What a submodule gives for rows that are the same becomes the same to the bit."""
@@ -126,8 +125,8 @@ class _Search:
         same = all(_same(self._groups(rows)) for rows in made)
         if not same and not all(_alike(self._groups(rows)) for rows in made):
             return None
-        if all(rows.ndim > 2 for rows in made):  # an embedding is too little, too
-            self._alike.add(module)
+        if not _is_layer(module) and all(rows.ndim > 2 for rows in made):  # an embedding is too little, too
+            self.found.append(module)
         if same:
             return None
         groups = self._rows // self._num_samples
@@ -158,6 +157,10 @@ class _Hooks:
 def _is_compiled(denoiser: nn.Module) -> bool:
     """Whether hooks on submodules would be traced."""
     return any(m._compiled_call_impl is not None or "_orig_mod" in m._modules for m in denoiser.modules())
+
+
+def _is_layer(module: nn.Module) -> bool:
+    return next(module.children(), None) is None
 
 
 def _same(groups: Tensor) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -106,8 +107,8 @@ def test_applying_makes_a_picture_for_each_prompt_and_factor(
 def test_applying_to_its_own_prompt_gives_the_recorded_picture(queue: JobQueue, recorded: Progress) -> None:
     progress = finished(queue.submit(ApplyOrder(recorded.kept, [{}], ["a portrait of a man"], (0.0, 1.0))))
     for shot in (0, 1):
-        pixels = [Image.open(io.BytesIO(p.pictures[shot].png)).tobytes() for p in (recorded, progress)]
-        assert pixels[0] == pixels[1]
+        one, other = (np.asarray(Image.open(io.BytesIO(p.pictures[shot].png)), int) for p in (recorded, progress))
+        assert np.abs(one - other).max() <= 1, "sums of floats are of another order, and rounding may fall otherwise"
     assert progress.notes == (), "it is exact"
     changed = finished(queue.submit(ApplyOrder(recorded.kept, [{}], ["a man"], (1.0, 2.0), {"guidance_scale": 3.0})))
     assert changed.notes == ("glasses: guidance_scale 3.0 instead of 4.0",), "once for both"
