@@ -168,27 +168,36 @@ class _RecordedRun:
             own = [as_sample(prediction, sample) for prediction in asked.own]
             self._sign = orientation(model_output[:, : sample.shape[1]], own)
             self.packing = self.packing and self.packing.to(sample.device)
-        base = unpacked(as_sample(asked.base, sample), self.packing)
-        loose, strict = [], []
-        for concept, prediction in zip(recorder.concepts, asked.concepts, strict=True):
-            psi = semantic_direction(unpacked(as_sample(prediction, sample), self.packing), base)
-            if self._sign < 0:
-                psi = -psi
-            keep, edge = tail_thresholds(psi, [concept.keep_threshold, concept.edit_threshold])
-            loose.append(keep_above(psi, keep))
-            strict.append(keep_above(psi, edge))
-        self.kept.append(torch.stack(loose, dim=1))
+        base, *predictions = (unpacked(as_sample(p, sample), self.packing) for p in (asked.base, *asked.concepts))
+        psi = torch.stack([semantic_direction(p, base) for p in predictions], dim=1)
+        if self._sign < 0:
+            psi = -psi
+        loose, strict = self._kept(psi)
+        self.kept.append(loose)
         step = len(self.timesteps)
         self.timesteps.append(timestep)
         if not recorder.guide:
             return model_output
         weights = step_weights(recorder.concepts, step)
-        joint = weighted_sum(strict, weights.joint)
+        joint = weighted_sum(strict.unbind(1), weights.joint)
         momentum = torch.zeros_like(joint) if self._momentum is None else self._momentum
         guidance, self._momentum = add_momentum(joint, momentum, recorder.edit_momentum_scale, recorder.edit_mom_beta)
         if weights.early is not None:
-            guidance = weighted_sum(strict, weights.early)
+            guidance = weighted_sum(strict.unbind(1), weights.early)
         return add_guidance(model_output, packed(guidance, self.packing)) if weights.guides else model_output
+
+    def _kept(self, psi: Tensor) -> tuple[Tensor, Tensor]:
+        """What each concept keeps of ψ (B, k, C, *S), by its `keep_threshold` and by its `edit_threshold`."""
+        loose, strict = zip(*((c.keep_threshold, c.edit_threshold) for c in self.recorder.concepts), strict=True)
+        every = list(dict.fromkeys((*loose, *strict)))
+        rows = psi.flatten(0, 1)
+        edges = dict(zip(every, (edge.reshape(psi.shape[:3]) for edge in tail_thresholds(rows, every)), strict=True))
+
+        def kept(edit_thresholds: Sequence[float]) -> Tensor:
+            edge = torch.stack([edges[λ][:, i] for i, λ in enumerate(edit_thresholds)], dim=1)
+            return keep_above(rows, edge.flatten(0, 1)).reshape(psi.shape)
+
+        return kept(loose), kept(strict)
 
     def vectors(self, scheduler: Any, provenances: list[list[Provenance]]) -> list[GuidanceVector]:
         """The vectors of the finished run, sample by sample."""
