@@ -37,7 +37,7 @@ from sega_vectors.schedule import as_array, noise_levels
 from sega_vectors.space import as_sample, orientation, packed, unpacked
 from sega_vectors.steps import guided_steps
 from sega_vectors.text import check_prompt
-from sega_vectors.watch import Watched, watch
+from sega_vectors.watch import Watched, watch, watch_denoiser
 
 
 class Recorder:
@@ -95,9 +95,9 @@ class Recorder:
         with ExitStack() as attached:
             attached.enter_context(encoded_once(self.pipe))
             watched = self._watch(call)
-            noises, provenances = self._describe(call, watched.concepts[0])
+            noises, provenances = self._describe(call, watched.first)
             asking = Asking(functools.partial(watched.conditioning, num_samples=call.num_samples))
-            run = _RecordedRun(self, asking, watched.concepts[0].packing)
+            run = _RecordedRun(self, asking, watched.first.packing)
             del watched
             attached.enter_context(asking.attached(denoisers))
             attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
@@ -114,16 +114,17 @@ class Recorder:
 
     def _watch(self, call: PipelineCall) -> "_WatchedTexts":
         """Watch the call with each concept as its prompt, and with what else is needed to learn from."""
-        concepts = [watch(call.with_prompt(concept.text)) for concept in self.concepts]
-        guided = concepts[0].call.rows > call.num_samples
         texts = [concept.text for concept in self.concepts]
+        first = watch(call.with_prompt(texts[0]))
+        others = [watch_denoiser(call.with_prompt(text)) for text in texts[1:]]
+        guided = first.call.rows > call.num_samples
         told_apart = all(len({call.text("prompt", sample), *texts}) > 1 for sample in range(call.num_samples))
-        empty = None if guided and told_apart else watch(call.with_prompt("")).call
+        empty = None if guided and told_apart else watch_denoiser(call.with_prompt(""))
         changing: set[int] = set()
         if any(name.startswith("controlnet") for name in self.pipe.components):  # its outputs know text and noise
-            other = watch(call.with_prompt(texts[0]).with_other_noise())
-            changing = differing_leaves(concepts[0].call, other.call)
-        return _WatchedTexts(concepts, empty, changing)
+            elsewhere = watch_denoiser(call.with_prompt(texts[0]).with_other_noise())
+            changing = differing_leaves(first.call, elsewhere)
+        return _WatchedTexts(first, others, empty, changing)
 
     def _describe(self, call: PipelineCall, watched: Watched) -> tuple[list[InitialNoise], list[list[Provenance]]]:
         """The initial noise of each sample, and the provenance of each sample's vectors."""
@@ -137,17 +138,19 @@ class _WatchedTexts:
     """What was seen of a call with other prompts than its own.
 
     Attributes:
-        concepts: With each concept.
+        first: With the first concept.
+        others: With each of the others.
         empty: With the empty prompt, where that is needed.
         changing: Places of leaves that also depend on the noise.
     """
 
-    concepts: list[Watched]
+    first: Watched
+    others: list[DenoiserCall]
     empty: DenoiserCall | None
     changing: set[int]
 
     def conditioning(self, own: DenoiserCall, num_samples: int) -> Conditioning:
-        return Conditioning.learn(own, [c.call for c in self.concepts], self.empty, num_samples, self.changing)
+        return Conditioning.learn(own, [self.first.call, *self.others], self.empty, num_samples, self.changing)
 
 
 class _RecordedRun:

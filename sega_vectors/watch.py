@@ -4,6 +4,7 @@ What is restored: the caller's generators (copies are used), torch's global rand
 pipeline and of its scheduler. No callback is called, no progress bar shown, nothing logged.
 """
 
+import functools
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,32 +43,50 @@ class _Stop(BaseException):
 
 
 def watch(call: PipelineCall) -> Watched:
-    """Run the call up to its first denoiser call.
+    """Run the call up to its first denoiser call, and see what it starts from.
 
     Raises:
         PipelineError: The call ended without one.
     """
     pipe = call.pipe
+    with _scaled(pipe.scheduler) as samples, learning_packings(pipe) as packings, Draws() as draws, _begun(call) as own:
+        sample = (samples[0] if samples else own.samples)[: call.num_samples]
+        sigma = getattr(pipe.scheduler, "init_noise_sigma", 1.0)
+    latents = call.arguments.get("latents")
+    packing = packing_for(packings, sample.shape[1:])
+    if packing is None:
+        packing = patches_of(draws.tensors, sample, sigma)
+    packing = packing and packing.to(sample.device)
+    if packing is None and latents is not None and hasattr(pipe, "_pack_latents"):  # given in packed form
+        packing = watch(call.replace(latents=None)).packing
+    return Watched(own, _initial_noise([latents, *draws.tensors], sample, sigma, packing), packing)
+
+
+def watch_denoiser(call: PipelineCall) -> DenoiserCall:
+    """Run the call up to its first denoiser call, and see only that, which takes less time.
+
+    Raises:
+        PipelineError: The call ended without one.
+    """
+    with _begun(call) as own:
+        return own
+
+
+@contextmanager
+def _begun(call: PipelineCall) -> Iterator[DenoiserCall]:
+    """The first denoiser call of a call that ran up to there; pipeline and scheduler are in that state within."""
+    pipe = call.pipe
     calls: list[DenoiserCall] = []
-    samples: list[Tensor] = []
 
     def stop(_denoiser: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         calls.append(DenoiserCall.of(args, kwargs))
         raise _Stop
 
-    def scale_model_input(sample: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        samples.append(sample)
-        scaled: Tensor = type(pipe.scheduler).scale_model_input(pipe.scheduler, sample, *args, **kwargs)
-        return scaled
-
     watched = call.replace(generator=_copied(call.arguments.get("generator")))
     if "callback_on_step_end" in call.arguments:
         watched = watched.replace(callback_on_step_end=None)
-    denoisers = find_denoisers(pipe)
-    with _restored(pipe), hooked(denoisers, stop), learning_packings(pipe) as packings, Draws() as draws:
+    with _restored(pipe), hooked(find_denoisers(pipe), stop):
         pipe.set_progress_bar_config(disable=True)
-        if hasattr(pipe.scheduler, "scale_model_input"):
-            pipe.scheduler.scale_model_input = scale_model_input
         try:
             watched()
         except _Stop:
@@ -77,16 +96,32 @@ def watch(call: PipelineCall) -> Watched:
                 f"a run calls its denoiser at least once, this one of {type(pipe).__name__} with"
                 f" {call.num_inference_steps} steps never did: check the scheduler and the number of steps"
             )
-        sample = (samples[0] if samples else calls[0].samples)[: call.num_samples]
-        sigma = getattr(pipe.scheduler, "init_noise_sigma", 1.0)
-    latents = call.arguments.get("latents")
-    packing = packing_for(packings, sample.shape[1:])
-    if packing is None:
-        packing = patches_of(draws.tensors, sample, sigma)
-    packing = packing and packing.to(sample.device)
-    if packing is None and latents is not None and hasattr(pipe, "_pack_latents"):  # given in packed form
-        packing = watch(call.replace(latents=None)).packing
-    return Watched(calls[0], _initial_noise([latents, *draws.tensors], sample, sigma, packing), packing)
+        yield calls[0]
+
+
+@contextmanager
+def _scaled(scheduler: Any) -> Iterator[list[Tensor]]:
+    """The samples that the scheduler is given to scale for the denoiser."""
+    samples: list[Tensor] = []
+    if not hasattr(scheduler, "scale_model_input"):
+        yield samples
+        return
+    scale, attached = scheduler.scale_model_input, "scale_model_input" in vars(scheduler)
+
+    @functools.wraps(scale)
+    def scaled(sample: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        samples.append(sample)
+        result: Tensor = scale(sample, *args, **kwargs)
+        return result
+
+    scheduler.scale_model_input = scaled
+    try:
+        yield samples
+    finally:
+        if attached:
+            scheduler.scale_model_input = scale
+        else:
+            del scheduler.scale_model_input
 
 
 def _initial_noise(candidates: list[Tensor | None], sample: Tensor, sigma: Any, packing: Packing | None) -> Tensor:
