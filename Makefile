@@ -39,7 +39,8 @@ test-slow: $(INSTALLED) chromium  ## the tests that take minutes: crashes, fuzzi
 	$(PYTEST) -m slow
 
 bench: $(INSTALLED)  ## measure speed and size; the table goes to benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks
+	# else glibc gives buffers back to the system within a run, and which contender that slows is a matter of chance
+	MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 $(BIN)/python -m benchmarks
 
 clean:  ## remove the virtual environment and what tools left behind
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis demo

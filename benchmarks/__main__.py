@@ -46,6 +46,8 @@ def machine() -> str:
         cpu = Path("/proc/cpuinfo")
         models = [line.split(":")[1].strip() for line in cpu.read_text().splitlines() if line.startswith("model name")]
         where = f"{os.cpu_count()} cores of {(models or [platform.processor()])[0]}"
+    if "MALLOC_TRIM_THRESHOLD_" in os.environ:
+        where += ", glibc keeps what it has (MALLOC_TRIM_THRESHOLD_)"
     return f"{where}, torch {torch.__version__}, diffusers {diffusers.__version__}, Python {platform.python_version()}"
 
 
