@@ -90,7 +90,7 @@ class Asking:
         prediction = predictions(output)
         result = None
         if self._appends and not self._calls:
-            if self._known.grouped:
+            if denoiser in self._stems:
                 self._stems[denoiser].end()
             total = prediction.shape[0]
             self._appended = list(torch.split(prediction[call.rows :], len(self._known.unconditional)))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from sega_store import PipelineError
+from sega_vectors.attributes import replaced
 
 _NAMES = ("unet", "transformer", "transformer_2", "prior")
 
@@ -114,11 +115,11 @@ def hooked(denoisers: Sequence[nn.Module], before: PreHook, after: PostHook | No
     """
     with ExitStack() as attached:
         for denoiser in denoisers:
-            compiled = denoiser._compiled_call_impl
-            if compiled is None:
+            if denoiser._compiled_call_impl is None:
                 attached.enter_context(_hooked(denoiser, before, after))
             else:
-                attached.enter_context(_wrapped(denoiser, compiled, before, after))
+                wrapped = _wrapped(denoiser, denoiser._compiled_call_impl, before, after)
+                attached.enter_context(replaced(denoiser, "_compiled_call_impl", wrapped))
         yield
 
 
@@ -134,21 +135,16 @@ def _hooked(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> Ite
             handle.remove()
 
 
-@contextmanager
 def _wrapped(
     denoiser: nn.Module, compiled: Callable[..., Any], before: PreHook, after: PostHook | None
-) -> Iterator[None]:
+) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = before(denoiser, args, kwargs) or (args, kwargs)
         output = compiled(*args, **kwargs)
         changed = None if after is None else after(output)
         return output if changed is None else changed
 
-    denoiser._compiled_call_impl = call
-    try:
-        yield
-    finally:
-        denoiser._compiled_call_impl = compiled
+    return call
 
 
 def first_rows(output: Any, rows: int, total: int) -> Any:

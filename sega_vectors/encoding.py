@@ -13,6 +13,8 @@ from diffusers import DiffusionPipeline
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from sega_vectors.attributes import replaced
+
 
 @contextmanager
 def encoded_once(pipe: DiffusionPipeline) -> Iterator[None]:
@@ -20,21 +22,8 @@ def encoded_once(pipe: DiffusionPipeline) -> Iterator[None]:
     encoders = [c for n, c in pipe.components.items() if n.startswith("text_encoder") and isinstance(c, nn.Module)]
     with ExitStack() as attached:
         for encoder in encoders:
-            attached.enter_context(_remembering(encoder))
+            attached.enter_context(replaced(encoder, "forward", _remembered(encoder.forward)))
         yield
-
-
-@contextmanager
-def _remembering(module: nn.Module) -> Iterator[None]:
-    forward, attached = module.forward, "forward" in vars(module)  # offloading attaches one of its own
-    module.forward = _remembered(forward)
-    try:
-        yield
-    finally:
-        if attached:
-            module.forward = forward
-        else:
-            del module.forward
 
 
 def _remembered(forward: Callable[..., Any]) -> Callable[..., Any]:

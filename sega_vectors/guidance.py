@@ -18,6 +18,7 @@ References:
     numbered in the order of the paper's text.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,17 +50,21 @@ def tail_thresholds(psi: Float[Tensor, "b c *s"], edit_thresholds: Sequence[floa
     """
     magnitude = psi.abs().flatten(2).float()
     count = magnitude.shape[2]
-    ranks = [np.float32(λ) * np.float32(count - 1) for λ in edit_thresholds]  # torch.quantile's own rounding
-    kept = count - math.floor(min(ranks))
-    top = magnitude.topk(kept, dim=2).values
+    places = [_neighbours(λ, count) for λ in edit_thresholds]
+    top = magnitude.topk(1 + max(below for below, _, _ in places), dim=2).values
+    return [torch.lerp(top[:, :, below], top[:, :, above], weight) for below, above, weight in places]
 
-    def order_statistic(rank: int) -> Tensor:
-        return top[:, :, count - 1 - rank]
 
-    return [
-        torch.lerp(order_statistic(math.floor(r)), order_statistic(math.ceil(r)), float(r - math.floor(r)))
-        for r in ranks
-    ]
+@functools.cache
+def _neighbours(edit_threshold: float, count: int) -> tuple[int, int, float]:
+    """Where the λ-quantile of so many values lies.
+
+    Returns:
+        The places of its lower and its upper neighbour, counted from the largest value, and its way from one to the
+        other.
+    """
+    rank = np.float32(edit_threshold) * np.float32(count - 1)  # torch.quantile's own rounding
+    return count - 1 - math.floor(rank), count - 1 - math.ceil(rank), float(rank - math.floor(rank))
 
 
 def keep_above(psi: Float[Tensor, "b c *s"], threshold: Float[Tensor, "b c"]) -> Float[Tensor, "b c *s"]:

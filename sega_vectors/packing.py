@@ -15,6 +15,8 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
+from sega_vectors.attributes import replaced
+
 
 @dataclass(frozen=True)
 class Packing:
@@ -84,11 +86,8 @@ def learning_packings(pipe: DiffusionPipeline) -> Iterator[list[Packing]]:
         learnt.append(Packing(shape, tuple(packed.shape), order, order.argsort()))
         return pack(latents, *args, **kwargs)
 
-    pipe._pack_latents = watched
-    try:
+    with replaced(pipe, "_pack_latents", watched):
         yield learnt
-    finally:
-        del pipe._pack_latents
 
 
 def packing_for(packings: list[Packing], sample_shape: tuple[int, ...]) -> Packing | None:

@@ -3,23 +3,27 @@
 The rows of a recorded call differ in their text alone. Until that enters, the denoiser computes the same for each of
 them: in Stable Diffusion 1 and 2 a residual block and the first self-attention, 5% of its work. Which submodules those
 are is seen in the first step, where they see all rows: they are given the same, and give the same, for all rows of a
-sample. From the second step on they see one row of each sample, and what they give is repeated.
+sample. From the second step on they see one row of each sample, and what they give is repeated, for one sample without
+being copied.
 
 Others have no stem: SDXL's timestep embedding knows the text, and transformers read it in their first block.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from sega_vectors.attributes import replaced
+
 _SAME = 1e-3  # relative; a kernel may round the rows of a batch differently
 
 
 class Stem:
-    """Hooks on a denoiser's submodules that act within the calls that are announced to them.
+    """Lets a denoiser's submodules see fewer rows within the calls that are announced to it.
 
     Args:
         denoiser: The denoiser; one that is compiled, in whole or in parts, is left alone.
@@ -32,7 +36,7 @@ class Stem:
         self._rows = 0
         self._search: _Search | None = None
         self._searched = _is_compiled(denoiser) or torch.is_inference_mode_enabled()
-        self._hooks = _Hooks()
+        self._shared = ExitStack()
         self._passed: set[nn.Module] = set()
 
     def begin(self, rows: int) -> None:
@@ -48,26 +52,27 @@ class Stem:
         if self._search is not None:
             self._search.close()
             for module in self._search.found:
-                self._hooks.add(module, self._before, self._after)
+                self._shared.enter_context(replaced(module, "forward", self._computed_once(module)))
             self._search, self._searched = None, True
 
     def close(self) -> None:
-        """Take all hooks off."""
+        """Leave the submodules as they were."""
         if self._search is not None:
             self._search.close()
-        self._hooks.close()
+        self._shared.close()
 
-    def _before(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
-        if not self._rows or module in self._passed:  # what is called again may know the text by then
-            return None
-        return _changed((args, kwargs), self._rows, lambda rows: rows[: self._num_samples])
+    def _computed_once(self, module: nn.Module) -> Callable[..., Any]:
+        forward = module.forward
 
-    def _after(self, module: nn.Module, _args: Any, output: Any) -> Any:
-        if not self._rows or module in self._passed:
-            return None
-        self._passed.add(module)
-        groups = self._rows // self._num_samples
-        return _changed(output, self._num_samples, lambda rows: _repeated(rows, groups))
+        def computed_once(*args: Any, **kwargs: Any) -> Any:
+            if not self._rows or module in self._passed:  # what is called again may know the text by then
+                return forward(*args, **kwargs)
+            self._passed.add(module)
+            groups = self._rows // self._num_samples
+            args, kwargs = _changed((args, kwargs), self._rows, lambda rows: rows[: self._num_samples])
+            return _changed(forward(*args, **kwargs), self._num_samples, lambda rows: _shared(rows, groups))
+
+        return computed_once
 
 
 class _Search:
@@ -77,24 +82,30 @@ class _Search:
         denoiser: The denoiser that is about to be called.
         rows: Those of the call.
         num_samples: B.
-
-    Attributes:
-        found: The submodules that one row of each sample is enough for, but for single layers, which are not worth
-            their hooks.
     """
 
     def __init__(self, denoiser: nn.Module, rows: int, num_samples: int) -> None:
-        self.found: list[nn.Module] = []
         self._rows = rows
         self._num_samples = num_samples
-        self._hooks = _Hooks()
+        self._hooks: list[RemovableHandle] = []
         self._given: dict[nn.Module, list[tuple[Tensor, int]]] = {}
+        self._made: dict[nn.Module, list[tuple[Tensor, int]]] = {}
         self._seen: set[nn.Module] = set()
         self._follow(denoiser)
 
+    @property
+    def found(self) -> list[nn.Module]:
+        """The submodules that one row of each sample is enough for, when the call is over.
+
+        Not among them are single layers, which are not worth it, and those whose output is written into.
+        """
+        return [module for module, made in self._made.items() if not _written(made)]
+
     def close(self) -> None:
         """Look no further."""
-        self._hooks.close()
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
 
     def _follow(self, module: nn.Module) -> None:
         """Look at what a module calls, but for what has no matrix: it rounds all rows alike."""
@@ -102,7 +113,8 @@ class _Search:
             if isinstance(child, nn.ModuleList | nn.ModuleDict):
                 self._follow(child)
             elif any(weight.ndim > 1 for weight in child.parameters()):
-                self._hooks.add(child, self._before, self._after)
+                self._hooks.append(child.register_forward_pre_hook(self._before, with_kwargs=True))
+                self._hooks.append(child.register_forward_hook(self._after))
 
     def _before(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         if module in self._seen:
@@ -110,7 +122,7 @@ class _Search:
         self._seen.add(module)
         given = _tensors((args, kwargs), self._rows)
         if given and all(_same(self._groups(rows)) for rows in given):
-            self._given[module] = [(rows, rows._version) for rows in given]
+            self._given[module] = _versions(given)
         elif given and _is_layer(module):
             self.close()  # the text has entered
         else:
@@ -120,38 +132,21 @@ class _Search:
         """What a submodule gives for rows that are the same becomes the same to the bit."""
         given = self._given.pop(module, None)
         made = _tensors(output, self._rows)
-        if given is None or not made or any(rows._version != version for rows, version in given):
+        if given is None or not made or _written(given):
             return None
-        same = all(_same(self._groups(rows)) for rows in made)
-        if not same and not all(_alike(self._groups(rows)) for rows in made):
-            return None
+        changed = None
+        if not all(_same(self._groups(rows)) for rows in made):
+            if not all(_alike(self._groups(rows)) for rows in made):
+                return None
+            groups = self._rows // self._num_samples
+            changed = _changed(output, self._rows, lambda rows: _repeated(rows[: self._num_samples], groups))
+            made = _tensors(changed, self._rows)
         if not _is_layer(module) and all(rows.ndim > 2 for rows in made):  # an embedding is too little, too
-            self.found.append(module)
-        if same:
-            return None
-        groups = self._rows // self._num_samples
-        return _changed(output, self._rows, lambda rows: _repeated(rows[: self._num_samples], groups))
+            self._made[module] = _versions(made)
+        return changed
 
     def _groups(self, rows: Tensor) -> Tensor:
         return rows.reshape(-1, self._num_samples, *rows.shape[1:])
-
-
-class _Hooks:
-    """Hooks on modules, which are taken off together."""
-
-    def __init__(self) -> None:
-        self._handles: list[RemovableHandle] = []
-
-    def add(self, module: nn.Module, before: Callable[..., Any], after: Callable[..., Any]) -> None:
-        """Hook the calls of a module: `before(module, args, kwargs)` and `after(module, args, output)`."""
-        self._handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
-        self._handles.append(module.register_forward_hook(after))
-
-    def close(self) -> None:
-        """Take them off."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
 
 
 def _is_compiled(denoiser: nn.Module) -> bool:
@@ -171,8 +166,21 @@ def _alike(groups: Tensor) -> bool:
     return bool((groups - groups[:1]).abs().amax() <= _SAME * groups[:1].abs().amax())
 
 
+def _versions(tensors: list[Tensor]) -> list[tuple[Tensor, int]]:
+    return [(tensor, tensor._version) for tensor in tensors]
+
+
+def _written(versions: list[tuple[Tensor, int]]) -> bool:
+    return any(tensor._version != version for tensor, version in versions)
+
+
 def _repeated(rows: Tensor, groups: int) -> Tensor:
     return torch.cat([rows] * groups)  # faster than `repeat` by half
+
+
+def _shared(rows: Tensor, groups: int) -> Tensor:
+    """The same, but all groups are one memory where they can be: nobody writes into them."""
+    return _repeated(rows, groups) if len(rows) > 1 else rows.expand(groups, *rows.shape[1:])
 
 
 def _tensors(tree: Any, rows: int) -> list[Tensor]:

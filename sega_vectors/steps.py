@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from sega_vectors.attributes import replaced
+
 StepHook = Callable[[Tensor, Any, Tensor], Tensor]
 Follower = Callable[[int, int, Tensor], None]
 
@@ -18,13 +20,13 @@ Follower = Callable[[int, int, Tensor], None]
 def guided_steps(scheduler: Any, guide: StepHook) -> Iterator[None]:
     """Replace the model output of every `scheduler.step` by `guide(model_output, timestep, sample)`, until the block
     ends."""
-    with _wrapped(scheduler) as step:
+    step = scheduler.step
 
-        @functools.wraps(step)
-        def guided(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
-            return step(guide(model_output, timestep, sample), timestep, sample, *args, **kwargs)
+    @functools.wraps(step)  # pipelines inspect its signature
+    def guided(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return step(guide(model_output, timestep, sample), timestep, sample, *args, **kwargs)
 
-        scheduler.step = guided
+    with replaced(scheduler, "step", guided):
         yield
 
 
@@ -35,33 +37,18 @@ def followed_steps(scheduler: Any, follow: Follower) -> Iterator[None]:
     `step` counts from 0 in each of the runs within the block. `denoised` is the scheduler's prediction of x_0 where it
     returns one, else the new sample. What `follow` raises ends the run.
     """
-    number = 0
-    with _wrapped(scheduler) as step:
+    step, number = scheduler.step, 0
 
-        @functools.wraps(step)
-        def followed(*args: Any, **kwargs: Any) -> Any:
-            nonlocal number
-            output = step(*args, **kwargs)
-            results = tuple(output) if isinstance(output, tuple) else tuple(output.values())
-            count = len(scheduler.timesteps)
-            like = [result for result in results[:2] if isinstance(result, Tensor) and result.shape == results[0].shape]
-            at, number = number, (number + 1) % count  # the last step of a run is followed by the first of the next
-            follow(at, count, like[-1])
-            return output
+    @functools.wraps(step)
+    def followed(*args: Any, **kwargs: Any) -> Any:
+        nonlocal number
+        output = step(*args, **kwargs)
+        results = tuple(output) if isinstance(output, tuple) else tuple(output.values())
+        count = len(scheduler.timesteps)
+        like = [result for result in results[:2] if isinstance(result, Tensor) and result.shape == results[0].shape]
+        at, number = number, (number + 1) % count  # the last step of a run is followed by the first of the next
+        follow(at, count, like[-1])
+        return output
 
-        scheduler.step = followed
+    with replaced(scheduler, "step", followed):
         yield
-
-
-@contextmanager
-def _wrapped(scheduler: Any) -> Iterator[Callable[..., Any]]:
-    """The scheduler's `step`, which is put back when the block ends; a wrapper keeps the signature that pipelines
-    inspect."""
-    step, attached = scheduler.step, "step" in vars(scheduler)
-    try:
-        yield step
-    finally:
-        if attached:
-            scheduler.step = step
-        else:
-            del scheduler.step

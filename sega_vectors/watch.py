@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sega_store import PipelineError
+from sega_vectors.attributes import replaced
 from sega_vectors.call import PipelineCall
 from sega_vectors.denoiser import DenoiserCall, execution_device, find_denoiser, find_denoisers, hooked
 from sega_vectors.draws import Draws
@@ -106,7 +107,7 @@ def _scaled(scheduler: Any) -> Iterator[list[Tensor]]:
     if not hasattr(scheduler, "scale_model_input"):
         yield samples
         return
-    scale, attached = scheduler.scale_model_input, "scale_model_input" in vars(scheduler)
+    scale = scheduler.scale_model_input
 
     @functools.wraps(scale)
     def scaled(sample: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -114,14 +115,8 @@ def _scaled(scheduler: Any) -> Iterator[list[Tensor]]:
         result: Tensor = scale(sample, *args, **kwargs)
         return result
 
-    scheduler.scale_model_input = scaled
-    try:
+    with replaced(scheduler, "scale_model_input", scaled):
         yield samples
-    finally:
-        if attached:
-            scheduler.scale_model_input = scale
-        else:
-            del scheduler.scale_model_input
 
 
 def _initial_noise(candidates: list[Tensor | None], sample: Tensor, sigma: Any, packing: Packing | None) -> Tensor:

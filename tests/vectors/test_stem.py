@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sega_vectors import Concept, Recorder
+from sega_vectors.attributes import replaced
 from sega_vectors.stem import Stem
 
 from .tiny import stable_diffusion, stable_diffusion_xl
@@ -62,6 +63,15 @@ def test_where_the_timestep_embedding_knows_the_text_nothing_is() -> None:
     assert all(rows == [4] * 4 for rows in seen.values())
 
 
+def test_whoever_looks_at_a_submodule_sees_all_rows() -> None:
+    pipe, seen = stable_diffusion(), list[list[int]]()
+    pipe.unet.down_blocks[0].register_forward_hook(
+        lambda _module, _args, output: seen.append([len(x) for x in (output[0], *output[1])])
+    )
+    Recorder(pipe, CONCEPTS)(ONE, **CALL, generator=generators(1))
+    assert seen == [[4, 4, 4]] * 4
+
+
 @pytest.mark.parametrize("guide", [True, False])
 @pytest.mark.parametrize("prompts", [ONE, TWO])
 def test_vectors_and_pictures_are_those_of_all_rows(
@@ -98,21 +108,22 @@ class Block(nn.Module):
 class Reader(nn.Module):
     """Where the text enters."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_place: bool) -> None:
         super().__init__()
         self.of_text = nn.Linear(16, 16)
+        self.in_place = in_place
 
     def forward(self, x: Tensor, text: Tensor) -> Tensor:
-        read: Tensor = x + self.of_text(text)[:, None]
-        return read
+        read: Tensor = self.of_text(text)[:, None]
+        return x.add_(read) if self.in_place else x + read
 
 
 class Denoiser(nn.Module):
     """A block, one that is tried, the text, and the tried one again if it is to be used twice."""
 
-    def __init__(self, tried: nn.Module, twice: bool = False) -> None:
+    def __init__(self, tried: nn.Module, twice: bool = False, in_place: bool = False) -> None:
         super().__init__()
-        self.first, self.tried, self.reader, self.last = Block(), tried, Reader(), Block()
+        self.first, self.tried, self.reader, self.last = Block(), tried, Reader(in_place), Block()
         self.twice = twice
 
     def forward(self, x: Tensor, text: Tensor) -> Tensor:
@@ -121,14 +132,14 @@ class Denoiser(nn.Module):
         return result
 
 
-def call(denoiser: Denoiser, stem: Stem | None, seed: int) -> Tensor:
-    """A call with two samples and three texts."""
+def call(denoiser: Denoiser, samples: int, stem: Stem | None, seed: int) -> Tensor:
+    """A call with three texts."""
     generator = torch.Generator().manual_seed(seed)
-    samples, texts = torch.randn(2, 3, 16, generator=generator), torch.randn(6, 16, generator=generator)
+    x, texts = torch.randn(samples, 3, 16, generator=generator), torch.randn(3 * samples, 16, generator=generator)
     if stem is not None:
-        stem.begin(6)
+        stem.begin(3 * samples)
     with torch.no_grad():
-        output: Tensor = denoiser(samples.repeat(3, 1, 1), texts)
+        output: Tensor = denoiser(x.repeat(3, 1, 1), texts)
     if stem is not None:
         stem.end()
     return output
@@ -140,26 +151,44 @@ def by_row(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("tried", "twice", "rows"),
+    ("denoiser", "rows"),
     [
-        (Block(), False, [2]),
-        (Block(), True, [2, 6]),
-        (Block(by_row), False, [6]),
-        (Block(Tensor.neg_), False, [6]),
-        (nn.Sequential(Block(), nn.SiLU(), Block()), False, [2]),
-        (nn.Linear(16, 16), False, [6]),
+        (Denoiser(Block()), [1]),
+        (Denoiser(Block(), twice=True), [1, 3]),
+        (Denoiser(Block(by_row)), [3]),
+        (Denoiser(Block(Tensor.neg_)), [3]),
+        (Denoiser(Block(), in_place=True), [3]),
+        (Denoiser(nn.Sequential(Block(), nn.SiLU(), Block())), [1]),
+        (Denoiser(nn.Linear(16, 16)), [3]),
     ],
-    ids=["before the text", "also after it", "by row", "writes into what it is given", "of parts", "a single layer"],
+    ids=[
+        "before the text",
+        "also after it",
+        "by row",
+        "writes into what it is given",
+        "is written into",
+        "of parts",
+        "a single layer",
+    ],
 )
-def test_the_stem_is_what_one_row_of_each_sample_is_enough_for(tried: nn.Module, twice: bool, rows: list[int]) -> None:
-    denoiser, seen = Denoiser(tried, twice), list[int]()
-    stem = Stem(denoiser, 2)
-    for seed in range(3):
-        handle = tried.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))  # after the stem's
-        output = call(denoiser, stem, seed)
-        handle.remove()
-        torch.testing.assert_close(output, call(denoiser, None, seed))
-    assert seen == [6] * len(rows) + 2 * rows, "all in the first call"
+@pytest.mark.parametrize("samples", [1, 2])
+def test_the_stem_is_what_one_row_of_each_sample_is_enough_for(
+    denoiser: Denoiser, rows: list[int], samples: int
+) -> None:
+    seen, forward = list[int](), denoiser.tried.forward
+
+    def counted(x: Tensor) -> Tensor:
+        seen.append(len(x))
+        output: Tensor = forward(x)
+        return output
+
+    expected = [call(denoiser, samples, None, seed) for seed in range(3)]
+    stem = Stem(denoiser, samples)
+    with replaced(denoiser.tried, "forward", counted):
+        outputs = [call(denoiser, samples, stem, seed) for seed in range(3)]
+        stem.close()
+    torch.testing.assert_close(outputs, expected)
+    assert seen == [3 * samples] * len(rows) + [r * samples for r in rows] * 2, "all in the first call"
 
 
 def test_what_is_compiled_is_left_alone() -> None:
@@ -171,7 +200,7 @@ def test_what_is_compiled_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("failing", [1, 2, 5])
-def test_no_hook_is_left(failing: int) -> None:
+def test_nothing_is_left(failing: int) -> None:
     pipe, calls = stable_diffusion(), 0
 
     def fail(*_: Any) -> None:
@@ -186,4 +215,5 @@ def test_no_hook_is_left(failing: int) -> None:
     except RuntimeError:
         assert failing <= 4
     handle.remove()
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in pipe.unet.modules())
+    modules = list(pipe.unet.modules())
+    assert not any(m._forward_hooks or m._forward_pre_hooks or "forward" in vars(m) for m in modules)
