@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sega_store import PipelineError
 from sega_vectors.conditioning import Conditioning
-from sega_vectors.denoiser import DenoiserCall, first_rows, hooked, predictions
+from sega_vectors.denoiser import DenoiserCall, hooked, predictions, with_rows
 from sega_vectors.stem import Stem
 
 
@@ -94,7 +94,7 @@ class Asking:
                 self._stems[denoiser].end()
             total = prediction.shape[0]
             self._appended = list(torch.split(prediction[call.rows :], len(self._known.unconditional)))
-            result = first_rows(output, call.rows, total)
+            result = with_rows(output, total, lambda rows: rows[: call.rows].clone())  # so that the others may go
             prediction = prediction[: call.rows]
         self._calls.append((denoiser, call, prediction))
         return result

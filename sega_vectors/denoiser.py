@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
+from diffusers.utils import BaseOutput
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
@@ -147,11 +148,17 @@ def _wrapped(
     return call
 
 
-def first_rows(output: Any, rows: int, total: int) -> Any:
-    """The first rows of every tensor in a denoiser's output that has `total`, as copies, so that the others may go."""
+def with_rows(tree: Any, rows: int, change: Callable[[Tensor], Tensor]) -> Any:
+    """Arguments or an output with `change(tensor)` in place of each tensor of so many rows.
 
-    def take(leaf: Any) -> Any:
-        batched = isinstance(leaf, Tensor) and leaf.ndim > 0 and leaf.shape[0] == total
-        return leaf[:rows].clone() if batched else leaf
-
-    return pytree.tree_map(take, output)
+    They may stand in nested tuples, lists, dictionaries and outputs of diffusers' models.
+    """
+    if isinstance(tree, Tensor):
+        return change(tree) if tree.ndim and tree.shape[0] == rows else tree
+    if type(tree) in (tuple, list):
+        return type(tree)(with_rows(part, rows, change) for part in tree)
+    if type(tree) is dict:
+        return {key: with_rows(part, rows, change) for key, part in tree.items()}
+    if isinstance(tree, BaseOutput):
+        return type(tree)(**{key: with_rows(part, rows, change) for key, part in tree.items()})
+    return tree

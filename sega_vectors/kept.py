@@ -73,8 +73,7 @@ class KeptEntries:
             self._reduce(kept)
 
     def _reduce(self, kept: Tensor) -> None:
-        kept = kept.cpu()
-        nonzero = (kept != 0).flatten(2).flatten(0, 1)
-        rows = as_numpy(kept).reshape(nonzero.shape)
-        places = [np.flatnonzero(row) for row in nonzero.numpy()]
+        shape = math.prod(kept.shape[:2]), -1
+        rows, nonzero = as_numpy(kept).reshape(shape), as_numpy(kept != 0).reshape(shape)
+        places = [np.flatnonzero(row) for row in nonzero]
         self._steps.append((places, [row[of_row] for row, of_row in zip(rows, places, strict=True)]))

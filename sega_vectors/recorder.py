@@ -162,6 +162,8 @@ class _RecordedRun:
         self.packing = packing
         self.timesteps: list[Any] = []
         self.kept = KeptEntries()
+        self._loose = [concept.keep_threshold for concept in recorder.concepts]
+        self._strict = [concept.edit_threshold for concept in recorder.concepts]
         self._sign = 0.0
         self._momentum: Tensor | None = None
 
@@ -191,16 +193,14 @@ class _RecordedRun:
 
     def _kept(self, psi: Tensor) -> tuple[Tensor, Tensor]:
         """What each concept keeps of ψ (B, k, C, *S), by its `keep_threshold` and by its `edit_threshold`."""
-        loose, strict = zip(*((c.keep_threshold, c.edit_threshold) for c in self.recorder.concepts), strict=True)
-        every = list(dict.fromkeys((*loose, *strict)))
-        rows = psi.flatten(0, 1)
+        rows, every = psi.flatten(0, 1), list({*self._loose, *self._strict})
         edges = dict(zip(every, (edge.reshape(psi.shape[:3]) for edge in tail_thresholds(rows, every)), strict=True))
 
         def kept(edit_thresholds: Sequence[float]) -> Tensor:
             edge = torch.stack([edges[λ][:, i] for i, λ in enumerate(edit_thresholds)], dim=1)
             return keep_above(rows, edge.flatten(0, 1)).reshape(psi.shape)
 
-        return kept(loose), kept(strict)
+        return kept(self._loose), kept(self._strict)
 
     def vectors(self, scheduler: Any, provenances: list[list[Provenance]]) -> list[GuidanceVector]:
         """The vectors of the finished run, sample by sample."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from sega_vectors.attributes import replaced
+from sega_vectors.denoiser import with_rows
 
 _SAME = 1e-3  # relative; a kernel may round the rows of a batch differently
 
@@ -69,8 +70,8 @@ class Stem:
                 return forward(*args, **kwargs)
             self._passed.add(module)
             groups = self._rows // self._num_samples
-            args, kwargs = _changed((args, kwargs), self._rows, lambda rows: rows[: self._num_samples])
-            return _changed(forward(*args, **kwargs), self._num_samples, lambda rows: _shared(rows, groups))
+            args, kwargs = with_rows((args, kwargs), self._rows, lambda rows: rows[: self._num_samples])
+            return with_rows(forward(*args, **kwargs), self._num_samples, lambda rows: _shared(rows, groups))
 
         return computed_once
 
@@ -95,11 +96,8 @@ class _Search:
 
     @property
     def found(self) -> list[nn.Module]:
-        """The submodules that one row of each sample is enough for, when the call is over.
-
-        Not among them are single layers, which are not worth it, and those whose output is written into.
-        """
-        return [module for module, made in self._made.items() if not _written(made)]
+        """The submodules that one row of each sample is enough for, when the call is over."""
+        return [module for module, made in self._made.items() if not _written(made)]  # by those who got it
 
     def close(self) -> None:
         """Look no further."""
@@ -139,9 +137,9 @@ class _Search:
             if not all(_alike(self._groups(rows)) for rows in made):
                 return None
             groups = self._rows // self._num_samples
-            changed = _changed(output, self._rows, lambda rows: _repeated(rows[: self._num_samples], groups))
+            changed = with_rows(output, self._rows, lambda rows: _repeated(rows[: self._num_samples], groups))
             made = _tensors(changed, self._rows)
-        if not _is_layer(module) and all(rows.ndim > 2 for rows in made):  # an embedding is too little, too
+        if all(rows.ndim > 2 for rows in made):  # an embedding is too little
             self._made[module] = _versions(made)
         return changed
 
@@ -186,16 +184,5 @@ def _shared(rows: Tensor, groups: int) -> Tensor:
 def _tensors(tree: Any, rows: int) -> list[Tensor]:
     """The tensors of so many rows in nested tuples, lists and dictionaries."""
     found: list[Tensor] = []
-    _changed(tree, rows, lambda tensor: found.append(tensor) or tensor)  # type: ignore[func-returns-value]
+    with_rows(tree, rows, lambda tensor: found.append(tensor) or tensor)  # type: ignore[func-returns-value]
     return found
-
-
-def _changed(tree: Any, rows: int, change: Callable[[Tensor], Tensor]) -> Any:
-    """The same with another in place of each tensor of so many rows."""
-    if isinstance(tree, Tensor):
-        return change(tree) if tree.ndim and tree.shape[0] == rows else tree
-    if type(tree) in (tuple, list):
-        return type(tree)(_changed(part, rows, change) for part in tree)
-    if type(tree) is dict:
-        return {key: _changed(part, rows, change) for key, part in tree.items()}
-    return tree
