@@ -29,7 +29,7 @@ Made by `make bench`. Contenders take turns; a figure is the median over the rou
 BENCHMARKS: dict[str, Callable[[int], list[Row]]] = {
     "files": lambda _: sizes(),
     "command-line": lambda _: start_up(3 * ROUNDS),
-    "embedded": lambda _: embedded(2 * ROUNDS),
+    "embedded": lambda _: embedded(4 * ROUNDS),
     "sd15": lambda _: stable_diffusion_1_5(5),
     "pixart": lambda _: pixart(5),
     "sdxl": lambda _: stable_diffusion_xl(5),

@@ -104,7 +104,7 @@ def test_filters_narrow_and_widen(page: "Page") -> None:
     for left in (1, 0):
         page.get_by_title("Remove this filter").first.click()
         until(page, f"document.querySelectorAll('a.chip').length === {left}")
-    assert page.locator(".tile").count() == 4
+    until(page, "document.querySelectorAll('.tile').length === 4")
 
 
 def test_order_and_groups_are_chosen(page: "Page") -> None:
