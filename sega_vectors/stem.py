@@ -1,10 +1,10 @@
 """The stem of a denoiser: what it computes before a text enters it, computed once for all rows of a sample.
 
 The rows of a recorded call differ in their text alone. Until that enters, the denoiser computes the same for each of
-them: in Stable Diffusion 1 and 2 a residual block and the first self-attention, 5% of its work. Which submodules those
-are is seen in the first step, where they see all rows: they are given the same, and give the same, for all rows of a
-sample. From the second step on they see one row of each sample, and what they give is repeated, for one sample without
-being copied.
+them: in Stable Diffusion 1 and 2 all up to the query of the first cross-attention, 5% of its work. Which submodules
+those are is seen in the first step, where they see all rows: they are given the same, and give the same, for all rows
+of a sample. From the second step on they see one row of each sample, and what they give is repeated, for one sample
+without being copied.
 
 Others have no stem: SDXL's timestep embedding knows the text, and transformers read it in their first block.
 """
