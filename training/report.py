@@ -1,10 +1,11 @@
-"""Writes the measured figures into the model card, between its markers."""
+"""Puts the measured figures beside the model and into its card, between the markers, with the picture of glasses."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,13 @@ def fill(card: str, name: str, text: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="folder with figures.json and judge.json")
-    parser.add_argument("card", type=Path)
+    parser.add_argument("run", type=Path, help="folder with figures.json, figures_glasses.png and judge.json")
+    parser.add_argument("embedded", type=Path, help="folder of the model and its card")
     arguments = parser.parse_args()
     figures = json.loads((arguments.run / "figures.json").read_text())
     judge = json.loads((arguments.run / "judge.json").read_text())
-    card = arguments.card.read_text(encoding="utf-8")
+    path = arguments.embedded / "README.md"
+    card = path.read_text(encoding="utf-8")
     for name, text in {
         "transfer": transfer_table(figures),
         "paired": paired_table(figures),
@@ -89,7 +91,9 @@ def main() -> None:
         "judge": judge_table(judge),
     }.items():
         card = fill(card, name, text)
-    arguments.card.write_text(card, encoding="utf-8")
+    path.write_text(card, encoding="utf-8")
+    shutil.copyfile(arguments.run / "figures.json", arguments.embedded / "figures.json")
+    shutil.copyfile(arguments.run / "figures_glasses.png", arguments.embedded / "transfer.png")
 
 
 if __name__ == "__main__":
