@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from benchmarks.scale import fill
 from benchmarks.timing import Row
 from sega_store import Library
-from sega_store.refresh import SETTLED_NS
+from sega_store.places.folder_index import SETTLED_NS
 from tests.cli.browse.serving import CHROMIUM, Served, launch, served
 
 ROUNDS = 15

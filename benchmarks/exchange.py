@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sega_store import Library, export_vectors, import_vectors
-from sega_store.exchange import FORMATS
+from sega_store.exchange.export import FORMATS
 from tests.store.samples import noise, provenance, vector
 
 COUNT = 40

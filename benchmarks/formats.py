@@ -10,10 +10,10 @@ import torch
 
 from benchmarks.timing import side_by_side
 from sega_store import read_vector
-from sega_store.container import pack
-from sega_store.dtypes import HELD_AS, narrow
-from sega_store.file import vector_arrays
-from sega_store.header import ROOT_KEY, VectorHeader, root_json
+from sega_store.files.header import ROOT_KEY, VectorHeader, root_json
+from sega_store.files.vector_file import vector_arrays
+from sega_store.files.zip_container import pack
+from sega_store.records.dtypes import HELD_AS, narrow
 from sega_vectors import Concept, GuidanceVector, Recorder, load_pipeline
 
 ROUNDS = 21

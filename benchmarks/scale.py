@@ -25,9 +25,9 @@ from tqdm import tqdm
 
 from benchmarks.timing import Row, ratio, side_by_side
 from sega_store import GuidanceVector, Library, read_vector, write_vector
-from sega_store.container import unpack
-from sega_store.layout import vector_path
-from sega_store.refresh import SETTLED_NS
+from sega_store.files.zip_container import unpack
+from sega_store.places.folder_index import SETTLED_NS
+from sega_store.places.layout import vector_path
 from tests.store.samples import noise, provenance, vector
 
 ROUNDS = 41

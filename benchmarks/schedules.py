@@ -17,10 +17,10 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from sega_cli.defaults import defaults_of
+from sega_cli.generating.defaults import defaults_of
 from sega_vectors import Applier, Concept, Recorder, load_pipeline
-from sega_vectors.judge import Judge, read_attributes
-from sega_vectors.transfer import wilson
+from sega_vectors.judging.embedded_judge import Judge, read_attributes
+from sega_vectors.judging.rates import wilson
 
 PAIRS, BATCH, FIRST_SEED = 64, 8, 90_000
 RECORDED = (DDIMScheduler, 50)

@@ -19,7 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from benchmarks.timing import Row, ratio, side_by_side
 from sega_vectors import Applier, Concept, Recorder, load_pipeline
-from sega_vectors.pipelines import best_device
+from sega_vectors.pipeline.loading import best_device
 
 TEXTS = ["glasses", "hat", "beard", "smile"]
 

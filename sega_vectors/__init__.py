@@ -21,12 +21,12 @@ from sega_store import (
     VectorFileError,
 )
 from sega_vectors.applier import Applier
-from sega_vectors.gate import Compatibility
 from sega_vectors.guider import SegaGuidance
-from sega_vectors.pipelines import load_pipeline
+from sega_vectors.pipeline.cost import DenoiserRows
+from sega_vectors.pipeline.loading import load_pipeline
+from sega_vectors.pipeline.prompts import check_prompt
+from sega_vectors.provenance.gate import Compatibility
 from sega_vectors.recorder import Recorder
-from sega_vectors.rows import DenoiserRows
-from sega_vectors.text import check_prompt
 
 __all__ = [
     "AmbiguousRefError",

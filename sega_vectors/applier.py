@@ -13,20 +13,20 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from sega_store import GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
-from sega_vectors.call import PipelineCall
-from sega_vectors.denoiser import find_denoisers, hooked
-from sega_vectors.draws import SubstitutedDraws
-from sega_vectors.edits import edits
-from sega_vectors.gate import Compatibility, Target, assign, check, check_overrides, check_shape
-from sega_vectors.guidance import add_guidance
-from sega_vectors.packing import Packing, learning_packings, packing_for, patches_of
-from sega_vectors.plan import GuidancePlan, PlannedVector, for_samples
-from sega_vectors.prediction import conversion
-from sega_vectors.provenance import as_tensor, initial_noises, model_facts, scheduler_facts
-from sega_vectors.schedule import as_array, first_step, match_steps, noise_levels, noise_ratios, prediction_type
-from sega_vectors.space import packed
-from sega_vectors.steps import guided_steps
-from sega_vectors.watch import watch
+from sega_vectors.latents.packing import Packing, learning_packings, packing_for, patches_of
+from sega_vectors.latents.space import packed
+from sega_vectors.maths.guidance import add_guidance
+from sega_vectors.maths.parameters import edits
+from sega_vectors.maths.plan import GuidancePlan, PlannedVector, for_samples
+from sega_vectors.maths.prediction import conversion
+from sega_vectors.maths.schedule import as_array, first_step, match_steps, noise_levels, noise_ratios, prediction_type
+from sega_vectors.pipeline.call import PipelineCall
+from sega_vectors.pipeline.denoiser import find_denoisers, hooked
+from sega_vectors.pipeline.draws import SubstitutedDraws
+from sega_vectors.pipeline.scheduler_hooks import guided_steps
+from sega_vectors.pipeline.watch import watch
+from sega_vectors.provenance.facts import as_tensor, initial_noises, model_facts, scheduler_facts
+from sega_vectors.provenance.gate import Compatibility, Target, assign, check, check_overrides, check_shape
 
 
 class Applier:

@@ -22,9 +22,15 @@ from diffusers.utils.torch_utils import unwrap_module
 from torch import Tensor, nn
 
 from sega_store import IncompatibleError, InitialNoise, InvalidInputError, Library, UnknownRefError
-from sega_vectors.denoiser import DenoiserCall
-from sega_vectors.edits import edits
-from sega_vectors.gate import (
+from sega_vectors.latents.packing import Packing
+from sega_vectors.latents.space import packed
+from sega_vectors.maths.guidance import add_guidance
+from sega_vectors.maths.parameters import edits
+from sega_vectors.maths.plan import StepwisePlan, for_samples
+from sega_vectors.maths.schedule import noise_levels, noise_ratios
+from sega_vectors.pipeline.denoiser import DenoiserCall
+from sega_vectors.provenance.facts import as_tensor, model_facts, scheduler_facts
+from sega_vectors.provenance.gate import (
     Compatibility,
     Target,
     assign,
@@ -34,12 +40,6 @@ from sega_vectors.gate import (
     check_overrides,
     check_shape,
 )
-from sega_vectors.guidance import add_guidance
-from sega_vectors.packing import Packing
-from sega_vectors.plan import StepwisePlan, for_samples
-from sega_vectors.provenance import as_tensor, model_facts, scheduler_facts
-from sega_vectors.schedule import noise_levels, noise_ratios
-from sega_vectors.space import packed
 
 if TYPE_CHECKING:
     from diffusers import ModularPipeline

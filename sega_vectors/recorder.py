@@ -16,12 +16,9 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from sega_store import Concept, GuidanceVector, InitialNoise, InvalidInputError, PipelineError, Provenance, recipe
-from sega_vectors.asking import Asking
-from sega_vectors.call import PipelineCall
-from sega_vectors.conditioning import Conditioning, differing_leaves
-from sega_vectors.denoiser import DenoiserCall, find_denoisers
-from sega_vectors.encoding import encoded_once
-from sega_vectors.guidance import (
+from sega_vectors.latents.packing import Packing
+from sega_vectors.latents.space import as_sample, orientation, packed, unpacked
+from sega_vectors.maths.guidance import (
     add_guidance,
     add_momentum,
     keep_above,
@@ -30,14 +27,17 @@ from sega_vectors.guidance import (
     tail_thresholds,
     weighted_sum,
 )
-from sega_vectors.kept import KeptEntries
-from sega_vectors.packing import Packing
-from sega_vectors.provenance import describe_run, initial_noises
-from sega_vectors.schedule import as_array, noise_levels
-from sega_vectors.space import as_sample, orientation, packed, unpacked
-from sega_vectors.steps import guided_steps
-from sega_vectors.text import check_prompt
-from sega_vectors.watch import Watched, watch, watch_denoiser
+from sega_vectors.maths.schedule import as_array, noise_levels
+from sega_vectors.pipeline.call import PipelineCall
+from sega_vectors.pipeline.denoiser import DenoiserCall, find_denoisers
+from sega_vectors.pipeline.prompts import check_prompt
+from sega_vectors.pipeline.scheduler_hooks import guided_steps
+from sega_vectors.pipeline.text_cache import encoded_once
+from sega_vectors.pipeline.watch import Watched, watch, watch_denoiser
+from sega_vectors.provenance.facts import describe_run, initial_noises
+from sega_vectors.recording.conditioning import Conditioning, differing_leaves
+from sega_vectors.recording.predictions import Asking
+from sega_vectors.recording.sparse_buffer import KeptEntries
 
 
 class Recorder:

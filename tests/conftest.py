@@ -13,7 +13,7 @@ from tests.store.servers import Proxy, moto, proxied
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
 
-install_import_hook(["sega_vectors.guidance"], "beartype.beartype")
+install_import_hook(["sega_vectors.maths.guidance"], "beartype.beartype")
 
 
 @pytest.fixture(scope="session")

@@ -25,8 +25,8 @@ from scipy import stats
 
 from sega_store import GuidanceVector, InitialNoise
 from sega_vectors import Applier, Concept, Recorder, load_pipeline
-from sega_vectors.judge import Judge
-from sega_vectors.transfer import wilson
+from sega_vectors.judging.embedded_judge import Judge
+from sega_vectors.judging.rates import wilson
 
 CONDITIONS = ("plain", "SEGA itself", "same noise", "other noise")
 BATCH = 16

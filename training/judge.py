@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from vae import decode, encode, to_tensor
 
-from sega_vectors.judge import JudgeNetwork
+from sega_vectors.judging.embedded_judge import JudgeNetwork
 
 BATCH = 64
 ATTRIBUTES = {

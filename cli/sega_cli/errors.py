@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-from sega_cli.terminal import clean
+from sega_cli.printing.terminal import clean
 
 _REMEDIES = {
     errno.ENOSPC: "free some space, or choose another place with --output or --library",

@@ -25,7 +25,7 @@ SEGA_VEC_LIBRARY for --library of every command. Exit status: 0 done, 1 failed, 
 
 
 class LazyGroup(click.Group):
-    """A group that finds the command NAME in the module `sega_cli.NAME`."""
+    """A group that finds the command NAME in the module `sega_cli.commands.NAME`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names in the order in which one meets them, not by the alphabet."""
@@ -35,7 +35,7 @@ class LazyGroup(click.Group):
         """The command's own module, imported now; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"sega_cli.{cmd_name}").command
+        command: click.Command = import_module(f"sega_cli.commands.{cmd_name}").command
         return command
 
     def invoke(self, ctx: click.Context) -> object:

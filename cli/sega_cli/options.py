@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sega_cli.report import Report
+from sega_cli.printing.report import Report
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sega_vectors.judges import SHOWN
+from sega_vectors.judging.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence, place_runs
 from sega_vectors.study.findings import Figure, Findings, Rate, Table, number, paired

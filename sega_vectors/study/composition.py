@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sega_vectors.judges import SHOWN
+from sega_vectors.judging.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence
 from sega_vectors.study.findings import Figure, Findings, Rate, Table

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sega_store import GuidanceVector, distil
-from sega_store.dtypes import Array, narrow
+from sega_store import GuidanceVector
+from sega_store.records import distil
+from sega_store.records.dtypes import Array, narrow
 
 Way = Callable[[Sequence[GuidanceVector], float], GuidanceVector]
 """Makes a vector from its parents and a parameter, which not every way has."""

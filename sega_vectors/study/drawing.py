@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sega_store.dtypes import Array
+from sega_store.records.dtypes import Array
 from sega_vectors.study.findings import Rate, number
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 
 from sega_store import GuidanceVector, Library
-from sega_store.disk import replace
-from sega_store.dtypes import Array
-from sega_vectors.judges import SHOWN, PictureJudge
+from sega_store.places.disk import replace
+from sega_store.records.dtypes import Array
+from sega_vectors.judging.judges import SHOWN, PictureJudge
 from sega_vectors.study.laboratory import Archive
 from sega_vectors.study.plan import Plan
 from sega_vectors.study.runs import Recorded, Run

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sega_vectors.transfer import wilson
+from sega_vectors.judging.rates import wilson
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -5,8 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
-from sega_store.dtypes import Array
-from sega_store.similarity import overlap
+from sega_store.analysis.similarity import overlap
+from sega_store.records.dtypes import Array
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence
 from sega_vectors.study.findings import Figure, Findings, Rate, Table

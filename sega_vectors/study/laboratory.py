@@ -23,17 +23,17 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from sega_store import GuidanceVector, InitialNoise, Library, PipelineError, UnknownRefError
-from sega_store.algebra import moved
-from sega_store.disk import publish
-from sega_store.noise_space import nearest, slerp
+from sega_store.analysis.noise_space import nearest, slerp
+from sega_store.places.disk import publish
+from sega_store.records.algebra import moved
 from sega_vectors.applier import Applier
-from sega_vectors.call import PipelineCall
-from sega_vectors.pipelines import load_pipeline, quiet
-from sega_vectors.provenance import as_tensor, initial_noises
+from sega_vectors.pipeline.call import PipelineCall
+from sega_vectors.pipeline.loading import load_pipeline, quiet
+from sega_vectors.pipeline.watch import watch
+from sega_vectors.provenance.facts import as_tensor, initial_noises
 from sega_vectors.recorder import Recorder
 from sega_vectors.study.derive import WAYS
 from sega_vectors.study.runs import Nearest, Noise, Recorded, Run, Source, batches, with_needs
-from sega_vectors.watch import watch
 
 _KEYWORD = "sega_vectors_study"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sega_store.dtypes import Array
+from sega_store.records.dtypes import Array
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence
 from sega_vectors.study.findings import Figure, Findings, Rate, Table, number

@@ -6,8 +6,9 @@ from functools import cached_property
 from string import Formatter
 from typing import Any, TypeVar
 
-from sega_store import Concept, InvalidInputError, rules
-from sega_store.record import Record
+from sega_store import Concept, InvalidInputError
+from sega_store.records import rules
+from sega_store.records.json_record import Record
 from sega_vectors.study.runs import Applied, Noise, Recorded, Run, Source
 
 _T = TypeVar("_T")

@@ -11,7 +11,7 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from sega_store.disk import replace
+from sega_store.places.disk import replace
 from sega_vectors.study.findings import Figure, Findings, Table
 from sega_vectors.study.plan import Plan
 from sega_vectors.study.points import POINTS

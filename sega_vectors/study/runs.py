@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from sega_store import Concept
-from sega_store.record import canonical_json
+from sega_store.records.json_record import canonical_json
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from sega_store import InvalidInputError, Library
-from sega_vectors.judges import PictureJudge
-from sega_vectors.pipelines import dtype_of
+from sega_vectors.judging.judges import PictureJudge
+from sega_vectors.pipeline.loading import dtype_of
 from sega_vectors.study.evidence import Evidence, judge_all
 from sega_vectors.study.findings import Findings
 from sega_vectors.study.laboratory import Archive, make_all

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from sega_store.dtypes import Array
-from sega_store.similarity import cosine, overlap
-from sega_vectors.judges import SHOWN
+from sega_store.analysis.similarity import cosine, overlap
+from sega_store.records.dtypes import Array
+from sega_vectors.judging.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence, place_runs
 from sega_vectors.study.findings import Figure, Findings, Rate, Table, file_names, number, paired

@@ -9,8 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sega_store.concept import Concept
-    from sega_store.entry import Entry
     from sega_store.errors import (
         AmbiguousRefError,
         IncompatibleError,
@@ -22,17 +20,19 @@ if TYPE_CHECKING:
         UnknownRefError,
         VectorFileError,
     )
-    from sega_store.exchange import Imported, export_vectors, import_vectors
-    from sega_store.file import read_noise, read_vector, write_noise, write_vector
-    from sega_store.library import Library
-    from sega_store.noise import InitialNoise
-    from sega_store.preview import Preview
-    from sega_store.provenance import ModelFacts, NoiseFacts, Provenance, RunFacts, SchedulerFacts, recipe
-    from sega_store.recommendation import Recommendation
-    from sega_store.selection import Group, Selection
-    from sega_store.sync import copy_vectors
-    from sega_store.vector import GuidanceVector
-    from sega_store.verify import Damage, Verification
+    from sega_store.exchange.export import Imported, export_vectors, import_vectors
+    from sega_store.exchange.sync import copy_vectors
+    from sega_store.files.vector_file import read_noise, read_vector, write_noise, write_vector
+    from sega_store.library.library import Library
+    from sega_store.library.selection import Group, Selection
+    from sega_store.library.verify import Damage, Verification
+    from sega_store.records.concept import Concept
+    from sega_store.records.entry import Entry
+    from sega_store.records.noise import InitialNoise
+    from sega_store.records.preview import Preview
+    from sega_store.records.provenance import ModelFacts, NoiseFacts, Provenance, RunFacts, SchedulerFacts, recipe
+    from sega_store.records.recommendation import Recommendation
+    from sega_store.records.vector import GuidanceVector
 
 __all__ = [
     "AmbiguousRefError",
@@ -73,8 +73,8 @@ __all__ = [
 
 # Where the names are from. They are imported when they are first asked for, so that a listing does without numpy.
 _MODULES = {
-    "concept": ("Concept",),
-    "entry": ("Entry",),
+    "records.concept": ("Concept",),
+    "records.entry": ("Entry",),
     "errors": (
         "AmbiguousRefError",
         "IncompatibleError",
@@ -86,17 +86,17 @@ _MODULES = {
         "UnknownRefError",
         "VectorFileError",
     ),
-    "exchange": ("Imported", "export_vectors", "import_vectors"),
-    "file": ("read_noise", "read_vector", "write_noise", "write_vector"),
-    "library": ("Library",),
-    "noise": ("InitialNoise",),
-    "preview": ("Preview",),
-    "provenance": ("ModelFacts", "NoiseFacts", "Provenance", "RunFacts", "SchedulerFacts", "recipe"),
-    "recommendation": ("Recommendation",),
-    "selection": ("Group", "Selection"),
-    "sync": ("copy_vectors",),
-    "vector": ("GuidanceVector",),
-    "verify": ("Damage", "Verification"),
+    "exchange.export": ("Imported", "export_vectors", "import_vectors"),
+    "files.vector_file": ("read_noise", "read_vector", "write_noise", "write_vector"),
+    "library.library": ("Library",),
+    "records.noise": ("InitialNoise",),
+    "records.preview": ("Preview",),
+    "records.provenance": ("ModelFacts", "NoiseFacts", "Provenance", "RunFacts", "SchedulerFacts", "recipe"),
+    "records.recommendation": ("Recommendation",),
+    "library.selection": ("Group", "Selection"),
+    "exchange.sync": ("copy_vectors",),
+    "records.vector": ("GuidanceVector",),
+    "library.verify": ("Damage", "Verification"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

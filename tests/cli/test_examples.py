@@ -20,7 +20,7 @@ def examples(epilog: str | None) -> list[str]:
 
 
 def command(name: str) -> click.Command:
-    found: click.Command = import_module(f"sega_cli.{name}").command
+    found: click.Command = import_module(f"sega_cli.commands.{name}").command
     return found
 
 

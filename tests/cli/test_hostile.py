@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sega_store import Concept, GuidanceVector, Library, export_vectors, write_vector
-from sega_store.container import pack
-from sega_store.layout import vector_path
+from sega_store.files.zip_container import pack
+from sega_store.places.layout import vector_path
 from tests.cli.conftest import SegaVec
 from tests.cli.samples import make_noise, make_vector
 

@@ -21,7 +21,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from sega_store import Library, UnknownRefError, layout
+from sega_store import Library, UnknownRefError
+from sega_store.places import layout
 
 from . import operations
 from .writer import CONTENDED, NOISE_OF, SHARED, Writer, own

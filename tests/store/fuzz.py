@@ -34,20 +34,20 @@ from sega_store import (
     Concept,
     InvalidInputError,
     VectorFileError,
-    bundle,
     read_noise,
     read_vector,
     recipe,
-    tensors,
     write_noise,
     write_vector,
 )
-from sega_store.annotation import Annotation, read_annotation
-from sega_store.container import pack, unpack
-from sega_store.file import vector_arrays
-from sega_store.header import VectorHeader
-from sega_store.parcel import Parcel
-from sega_store.provenance import Provenance
+from sega_store.exchange import bundle
+from sega_store.exchange import safetensors_export as tensors
+from sega_store.exchange.parcel import Parcel
+from sega_store.files.header import VectorHeader
+from sega_store.files.vector_file import vector_arrays
+from sega_store.files.zip_container import pack, unpack
+from sega_store.records.annotation import Annotation, read_annotation
+from sega_store.records.provenance import Provenance
 
 from .hostile import rechecked, with_array
 from .make_golden import GOLDEN

@@ -19,14 +19,15 @@ import zarr
 from numcodecs import blosc
 from safetensors.numpy import load_file, save
 
-from sega_store import hierarchy, tensors, write_vector
-from sega_store.annotation import Annotation
-from sega_store.bundle import MAX_BUNDLE_ENTRIES
-from sega_store.container import MAX_ENTRIES, pack, unpack
-from sega_store.file import vector_arrays
-from sega_store.header import VectorHeader, parse_root
-from sega_store.layout import VECTORS
-from sega_store.parcel import Parcel
+from sega_store import write_vector
+from sega_store.exchange import safetensors_export, zarr_export
+from sega_store.exchange.bundle import MAX_BUNDLE_ENTRIES
+from sega_store.exchange.parcel import Parcel
+from sega_store.files.header import VectorHeader, parse_root
+from sega_store.files.vector_file import vector_arrays
+from sega_store.files.zip_container import MAX_ENTRIES, pack, unpack
+from sega_store.places.layout import VECTORS
+from sega_store.records.annotation import Annotation
 
 from .samples import PREVIEW, Array, noise, vector
 
@@ -490,7 +491,7 @@ def move(path: Path) -> None:
 
 def another_noise(path: Path) -> None:
     """Another noise under the name of the good one."""
-    hierarchy.write(path.parent / "b.zarr", [Parcel(VECTOR, noise(5))])
+    zarr_export.write(path.parent / "b.zarr", [Parcel(VECTOR, noise(5))])
     folder = path / "noise" / NOISE.sha256
     shutil.rmtree(folder)
     (path.parent / "b.zarr" / "noise" / noise(5).sha256).rename(folder)
@@ -617,12 +618,12 @@ HOSTILE_FOLDERS: dict[str, Change] = {
 
 def good_tensors(path: Path) -> None:
     """The good safetensors file."""
-    tensors.write(path, [PARCEL])
+    safetensors_export.write(path, [PARCEL])
 
 
 def good_hierarchy(path: Path) -> None:
     """The good hierarchy."""
-    hierarchy.write(path, [PARCEL])
+    zarr_export.write(path, [PARCEL])
 
 
 def good_folder(path: Path) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sega_store import Concept, GuidanceVector, InitialNoise, Preview, write_noise, write_vector
-from sega_store.dtypes import narrow
-from sega_store.header import NoiseHeader, VectorHeader
+from sega_store.files.header import NoiseHeader, VectorHeader
+from sega_store.records.dtypes import narrow
 
 from .samples import provenance
 

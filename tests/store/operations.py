@@ -9,18 +9,9 @@ from typing import TypeAlias
 
 import pytest
 
-from sega_store import (
-    Entry,
-    Library,
-    UnknownRefError,
-    VectorFileError,
-    export_vectors,
-    import_vectors,
-    layout,
-    leftovers,
-    read_vector,
-)
-from sega_store.annotation import Annotation
+from sega_store import Entry, Library, UnknownRefError, VectorFileError, export_vectors, import_vectors, read_vector
+from sega_store.places import layout, leftovers
+from sega_store.records.annotation import Annotation
 
 from .samples import noise, provenance, vector
 
@@ -93,7 +84,7 @@ def names(root: Path) -> set[str]:
 def clean_at_once(library: Library) -> None:
     """Verifies, and removes leftovers of any age."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sega_store.disk.ABANDONED_SECONDS", 0)
+        patch.setattr("sega_store.places.disk.ABANDONED_SECONDS", 0)
         patch.setattr(leftovers, "UNNEEDED_SECONDS", 0)
         found = library.verify()
     assert not found.damages, found.damages

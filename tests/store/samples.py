@@ -20,7 +20,7 @@ from sega_store import (
     RunFacts,
     SchedulerFacts,
 )
-from sega_store.dtypes import HELD_AS, narrow
+from sega_store.records.dtypes import HELD_AS, narrow
 
 Array = NDArray[Any]
 RECOMMENDED = Recommendation(12.5, 0.95, 2, "embedded", 9, 1, 12)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from sega_store import Library
-from sega_store.objects import Objects
+from sega_store.places.bucket import Objects
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "key",

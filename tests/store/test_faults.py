@@ -14,16 +14,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from sega_store import (
-    GuidanceVector,
-    Library,
-    LibraryError,
-    SegaError,
-    UnknownRefError,
-    export_vectors,
-    import_vectors,
-    layout,
-)
+from sega_store import GuidanceVector, Library, LibraryError, SegaError, UnknownRefError, export_vectors, import_vectors
+from sega_store.places import layout
 
 from . import operations
 from .faulty import striking
@@ -173,7 +165,7 @@ def test_a_read_only_library(open_folder: Path, unprivileged: Unprivileged) -> N
         lambda: library.remove("mine"),
     ]
     with unprivileged(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sega_store.disk.ABANDONED_SECONDS", 0)
+        patch.setattr("sega_store.places.disk.ABANDONED_SECONDS", 0)
         assert library.entry("mine").id == identity
         for attempt in attempts:
             with pytest.raises(LibraryError, match="Give yourself write permission"):
@@ -237,7 +229,7 @@ def test_catalogues_of_killed_processes_go(library: Library, cache: Path, monkey
     (catalogue,) = cache.rglob("catalogue.sqlite")
     left = catalogue.parent.with_name("0123456789abcdef")
     shutil.copytree(catalogue.parent, left)
-    monkeypatch.setattr("sega_store.catalogue.ABANDONED_SECONDS", 0)
+    monkeypatch.setattr("sega_store.library.catalogue.ABANDONED_SECONDS", 0)
     catalogue.write_bytes(b"garbage" * 2000)
     assert list(library) == [identity]
     assert not left.exists()

@@ -18,7 +18,7 @@ from sega_store import (
     read_vector,
     write_vector,
 )
-from sega_store.container import unpack
+from sega_store.files.zip_container import unpack
 
 PAGE = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
 

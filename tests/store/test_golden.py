@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sega_store import read_noise, read_vector, write_noise, write_vector
-from sega_store.container import unpack
-from sega_store.header import read_header
+from sega_store.files.header import read_header
+from sega_store.files.zip_container import unpack
 
 from .make_golden import GOLDEN, INDEX, contents
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from sega_store import Library, VectorFileError, import_vectors, read_noise, read_vector
-from sega_store.annotation import read_annotation
-from sega_store.codec import ALWAYS_BYTES
-from sega_store.container import pack
-from sega_store.parcel import Parcel
+from sega_store.exchange.parcel import Parcel
+from sega_store.files.codec import ALWAYS_BYTES
+from sega_store.files.zip_container import pack
+from sega_store.records.annotation import read_annotation
 
 from .hostile import (
     FILES,
@@ -164,7 +164,7 @@ def test_what_they_are_made_from_is_accepted(good: Any, library: Library, tmp_pa
 READER = """
 import json, os, resource, signal, sys
 from sega_store import Library, VectorFileError, import_vectors
-import safetensors, sega_store.exchange, numcodecs.blosc  # whose size isn't the file's doing
+import safetensors, sega_store.exchange.export, numcodecs.blosc  # whose size isn't the file's doing
 
 for name, path in json.load(sys.stdin).items():
     child = os.fork()

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from sega_store import Library, copy_vectors, write_vector
-from sega_store.disk import at_most
-from sega_store.layout import noise_key, vector_key
+from sega_store.places.disk import at_most
+from sega_store.places.layout import noise_key, vector_key
 
+from .exchange.test_sync import contents, kill_and_resume, some
 from .samples import PREVIEW, noise, provenance, vector
 from .servers import Proxy, objects_of, proxied, seaweedfs
-from .test_sync import contents, kill_and_resume, some
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

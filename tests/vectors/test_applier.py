@@ -16,7 +16,7 @@ from sega_vectors import (
     InvalidInputError,
     Recorder,
 )
-from sega_vectors.stem import Stem
+from sega_vectors.pipeline.stem import Stem
 
 from .samplers import SAMPLERS
 from .tiny import SCHEDULERS, stable_diffusion, stable_diffusion_xl

@@ -9,9 +9,9 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
-from sega_vectors.judge import FOLDER as JUDGE
-from sega_vectors.judge import Judge
-from sega_vectors.pipelines import EMBEDDED, load_pipeline
+from sega_vectors.judging.embedded_judge import FOLDER as JUDGE
+from sega_vectors.judging.embedded_judge import Judge
+from sega_vectors.pipeline.loading import EMBEDDED, load_pipeline
 
 PROMPTS = {
     "a cartoon of a person with glasses": ("cartoon", "glasses"),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sega_vectors import Applier, Concept, Recorder
-from sega_vectors.guidance import keep_tails
+from sega_vectors.maths.guidance import keep_tails
 
 from .families import FAMILIES, Family
 from .tracing import Call, Step, Trace, trace

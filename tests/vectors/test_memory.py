@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from sega_vectors import Concept, Recorder
-from sega_vectors.kept import KeptEntries
+from sega_vectors.recording.sparse_buffer import KeptEntries
 
 from .tiny import stable_diffusion
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from sega_vectors import Applier, Concept, IncompatibleError, PipelineError, Recorder
-from sega_vectors.guidance import keep_tails
+from sega_vectors.maths.guidance import keep_tails
 
 from .families import FAMILIES
 from .samplers import SAMPLERS

@@ -10,11 +10,11 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from sega_cli.browse import compare, gallery, noise, pictures, vector
-from sega_cli.browse.jobs import BusyError
+from sega_cli.browse.jobs.queue import BusyError
+from sega_cli.browse.jobs.streams import TooManyStreamsError
+from sega_cli.browse.pages import compare, gallery, noise, pictures, vector
 from sega_cli.browse.security import Access, Guard
 from sega_cli.browse.site import Extension, Site
-from sega_cli.browse.streams import TooManyStreamsError
 from sega_store import InvalidInputError, Library, LibraryError, RefError, SegaError, VectorFileError
 
 STATIC = Path(str(files("sega_cli.browse"))) / "static"

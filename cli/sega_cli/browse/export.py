@@ -3,7 +3,7 @@
 index.html                          the gallery; its script searches what is embedded in it
 vectors/<id>.html                   a page a vector
 noises/<sha256>.html, .png          a page and a picture a noise
-pictures/<id>/<name>.png            as `sega_cli.browse.pictures` names them
+pictures/<id>/<name>.png            as `sega_cli.browse.pages.pictures` names them
 static/                             styles and scripts
 """
 
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from sega_cli.browse.app import STATIC
-from sega_cli.browse.gallery import Filters, facets, gallery_context
-from sega_cli.browse.links import ExportedLinks
-from sega_cli.browse.noise import noise_context
-from sega_cli.browse.pictures import draw, draw_noise
+from sega_cli.browse.pages.gallery import Filters, facets, gallery_context
+from sega_cli.browse.pages.noise import noise_context
+from sega_cli.browse.pages.pictures import draw, draw_noise
+from sega_cli.browse.pages.vector import vector_context
+from sega_cli.browse.parts.links import ExportedLinks
 from sega_cli.browse.site import Site
-from sega_cli.browse.vector import vector_context
 from sega_store import Entry, InvalidInputError, Library
 
 ASSETS = ("app.css", "app.js", "exported.js", "icon.svg", "theme.js")

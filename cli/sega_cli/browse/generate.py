@@ -4,10 +4,12 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from sega_cli.browse import apply_page, job_pages, record_page
-from sega_cli.browse.generation import Generation
-from sega_cli.browse.jobs import JobQueue
-from sega_cli.browse.orders import MOST_VECTORS
+from sega_cli.browse.jobs.generation import Generation
+from sega_cli.browse.jobs.orders import MOST_VECTORS
+from sega_cli.browse.jobs.queue import JobQueue
+from sega_cli.browse.pages import apply as apply_page
+from sega_cli.browse.pages import job as job_pages
+from sega_cli.browse.pages import record as record_page
 from sega_cli.browse.site import Action
 
 

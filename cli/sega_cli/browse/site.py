@@ -11,14 +11,14 @@ from functools import cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from sega_cli.browse.links import Links, ServedLinks
-from sega_cli.terminal import clean, size
+from sega_cli.browse.parts.links import Links, ServedLinks
+from sega_cli.printing.terminal import clean, size
 from sega_store import Entry, Library
-from sega_store.provenance import NO_SINGLE_NOISE
+from sega_store.records.provenance import NO_SINGLE_NOISE
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def lines(text: str) -> Markup:
 def environment() -> Environment:
     """The templates."""
     made = Environment(
-        loader=PackageLoader("sega_cli.browse"),
+        loader=ChoiceLoader([PackageLoader("sega_cli.browse", folder) for folder in ("pages", "parts")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

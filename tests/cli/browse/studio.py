@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from sega_cli.browse.generate import generation
-from sega_cli.browse.jobs import Job, JobQueue
-from sega_cli.browse.streams import Streams
+from sega_cli.browse.jobs.queue import Job, JobQueue
+from sega_cli.browse.jobs.streams import Streams
 from sega_store import Library
 from tests.cli.browse.serving import Reply, Served, served
 

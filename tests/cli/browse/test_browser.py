@@ -124,7 +124,7 @@ def test_order_and_groups_are_chosen(page: "Page") -> None:
 
 
 def test_the_gallery_scrolls_on(page: "Page", site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sega_cli.browse.gallery.PAGE", 1)
+    monkeypatch.setattr("sega_cli.browse.pages.gallery.PAGE", 1)
     page.set_viewport_size({"width": 1280, "height": 300})
     page.goto("/")
     while page.locator(".tile").count() < 4:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sega_store import Library
-from sega_vectors.judge import Judge
+from sega_vectors.judging.embedded_judge import Judge
 from sega_vectors.study.evidence import Evidence
 from sega_vectors.study.findings import Findings
 from sega_vectors.study.points import POINTS

@@ -15,7 +15,7 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 
 from sega_store import InvalidInputError, Library, PipelineError, UnknownRefError
-from sega_store.noise_space import nearest, slerp
+from sega_store.analysis.noise_space import nearest, slerp
 from sega_vectors import Applier, Recorder, load_pipeline
 from sega_vectors.study.laboratory import Archive, Laboratory, make_all
 from sega_vectors.study.runs import Derived, Nearest, Noise, Recorded, Run

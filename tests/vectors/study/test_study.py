@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sega_store import InvalidInputError, Library
-from sega_vectors.judge import Judge
+from sega_vectors.judging.embedded_judge import Judge
 from sega_vectors.study.points import POINTS
 from sega_vectors.study.report import StudyReport
 from sega_vectors.study.study import Study, read_plan

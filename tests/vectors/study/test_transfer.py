@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sega_store import Library
-from sega_vectors.judge import Judge
+from sega_vectors.judging.embedded_judge import Judge
 from sega_vectors.study.findings import paired
 from sega_vectors.study.plan import Plan, default_plan
 from sega_vectors.study.runs import Derived, Noise, with_needs

@@ -1,0 +1,1 @@
+"""Jobs: what pages order and one process works on."""

@@ -1,0 +1,53 @@
+"""The pages that generate, as an extension of the site: the queue that they share, and where pictures are kept."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, HTTPException, Request
+from starlette.responses import RedirectResponse, Response
+
+from sega_cli.browse.jobs.orders import ApplyOrder, RecordOrder
+from sega_cli.browse.jobs.queue import Job, JobQueue
+from sega_cli.browse.jobs.streams import Streams
+from sega_cli.browse.site import Extension, site_of
+
+_Order = TypeVar("_Order", ApplyOrder, RecordOrder)
+
+
+@dataclass(frozen=True)
+class Generation(Extension):
+    """The extension.
+
+    Attributes:
+        queue: What is generated.
+        pictures: The folder for pictures that people keep; None offers only to download them.
+        streams: The event streams that are open.
+    """
+
+    queue: JobQueue = field(kw_only=True)
+    pictures: Path | None = field(default=None, kw_only=True)
+    streams: Streams = field(default_factory=Streams, kw_only=True)
+
+    def ordered(self, number: int, kind: type[_Order]) -> _Order:
+        """What a job was ordered with; not found if it was another kind of job."""
+        job = self.queue.find(number)
+        if job is None or not isinstance(job.order, kind):
+            raise HTTPException(404)
+        return job.order
+
+
+def generation_of(request: Request) -> Generation:
+    """The extension of the site that answers; for FastAPI's `Depends`."""
+    return next(extension for extension in site_of(request).extensions if isinstance(extension, Generation))
+
+
+GenerationOf = Annotated[Generation, Depends(generation_of)]
+
+
+def submitted(request: Request, job: Job) -> Response:
+    """Leads a browser to a job's page, whether a form was sent by htmx or by the browser itself."""
+    path = f"/jobs/{job.id}"
+    if request.headers.get("HX-Request") == "true":
+        return Response(status_code=204, headers={"HX-Redirect": path})
+    return RedirectResponse(path, 303)

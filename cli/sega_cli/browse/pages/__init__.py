@@ -1,0 +1,1 @@
+"""The pages, a module each, with its templates beside it."""

@@ -1,0 +1,130 @@
+"""The page that applies vectors to prompts."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import HTMLResponse, Response
+
+from sega_cli.browse.jobs.generation import GenerationOf, submitted
+from sega_cli.browse.jobs.orders import MOST_VECTORS, STRIP, ApplyOrder
+from sega_cli.browse.parts.compatible import Offer, offers, unfit
+from sega_cli.browse.parts.fields import Fields, fields
+from sega_cli.browse.parts.sliders import Slider, edit_of, moved_to, sliders
+from sega_cli.browse.site import Site, SiteOf
+from sega_cli.generating.defaults import defaults_of
+from sega_store import Entry, GuidanceVector, InvalidInputError
+
+router = APIRouter()
+
+MOMENTUM = ("edit_momentum_scale", "edit_mom_beta")
+PAIR = (0.0, 1.0)
+
+Ids = Annotated[list[str], Query(max_length=4 * MOST_VECTORS)]
+
+
+@router.get("/apply")
+def page(
+    site: SiteOf,
+    generation: GenerationOf,
+    id: Ids = [],  # noqa: B006
+    job: int | None = None,
+) -> HTMLResponse:
+    """The form, with the vectors of the address, or as it was when a job was ordered by it."""
+    order = None if job is None else generation.ordered(job, ApplyOrder)
+    picked, misfits = _picked(site, order.vectors if order else id)
+    edits = dict(zip(order.vectors, order.edits, strict=True)) if order else {}
+    momentum = {name: value for edit in edits.values() for name, value in edit.items() if name in MOMENTUM}
+    return site.page(
+        "apply.html",
+        picked=[_card(site, vector, edits.get(vector.id, {})) for vector in picked],
+        misfits=misfits,
+        offers=offers(site.library, picked),
+        recorded=picked[0].provenance.run if picked else None,
+        prompts="\n".join(order.prompts) if order else "",
+        factors=order.factors if order else PAIR,
+        given={**momentum, **order.run} if order else {},
+        current="/apply",
+    )
+
+
+@router.get("/apply/offers")
+def offered(site: SiteOf, id: Ids = [], q: str = "") -> HTMLResponse:  # noqa: B006
+    """The part of the page that offers vectors."""
+    picked, _ = _picked(site, id)
+    return site.page("offers.html", offers=offers(site.library, picked, q), ids=[vector.id for vector in picked])
+
+
+@router.get("/apply/vectors/{identity}")
+def card(site: SiteOf, identity: str) -> HTMLResponse:
+    """The part of the form for one vector."""
+    return site.page("pick.html", headers={"HX-Trigger-After-Swap": "picked"}, **_card(site, site.library[identity]))
+
+
+@router.post("/apply")
+def submit(
+    request: Request,
+    site: SiteOf,
+    generation: GenerationOf,
+    sent: Annotated[Fields, Depends(fields)],
+) -> Response:
+    """Order it."""
+    vectors = [site.library[ref] for ref in sent.texts("id")[: MOST_VECTORS + 1]]
+    _check_together(site, vectors)
+    made = [_sliders(vector) for vector in vectors]
+    names = [slider.name for slider in made[0]] if made else []
+    columns = [sent.numbers(name, len(vectors)) for name in names]
+    edits = [edit_of(own, [column[i] for column in columns]) for i, own in enumerate(made)]
+    momentum = {name: sent.number(name) for name in MOMENTUM}
+    edits = [{**edit, **{name: value for name, value in momentum.items() if value is not None}} for edit in edits]
+    factors = STRIP if sent.text("strip") else PAIR if sent.text("plain") else (1.0,)
+    ids = [vector.id for vector in vectors]
+    order = ApplyOrder(ids, edits, sent.lines("prompts"), factors, run_of(sent))
+    return submitted(request, generation.queue.submit(order))
+
+
+def run_of(sent: Fields) -> dict[str, Any]:
+    """The arguments of the pipeline's call that a form gives."""
+    run = {
+        "num_inference_steps": sent.whole("num_inference_steps"),
+        "guidance_scale": sent.number("guidance_scale"),
+        "negative_prompt": sent.text("negative_prompt") or None,
+    }
+    return {name: value for name, value in run.items() if value is not None}
+
+
+def _picked(site: Site, refs: Sequence[str]) -> tuple[list[GuidanceVector], list[Offer]]:
+    """The vectors that can be applied with the first, and the others with the reason."""
+    picked: list[GuidanceVector] = []
+    misfits: list[Offer] = []
+    for ref in dict.fromkeys(refs):
+        entry = site.library.entry(ref)
+        reason = unfit(site.library, entry, picked[0] if picked else None)
+        if not reason and len(picked) == MOST_VECTORS:
+            reason = f"{MOST_VECTORS} vectors are the most"
+        if reason:
+            misfits.append(Offer(entry, reason))
+        else:
+            picked.append(site.library[entry.id])
+    return picked, misfits
+
+
+def _check_together(site: Site, vectors: Sequence[GuidanceVector]) -> None:
+    for vector in vectors:
+        if reason := unfit(site.library, site.library.entry(vector.id), vectors[0]):
+            raise InvalidInputError(
+                "vectors that are applied together share noise, shape and architecture; take out"
+                f" {vector.concept.text!r}: {reason}."
+            )
+
+
+def _sliders(vector: GuidanceVector) -> list[Slider]:
+    return sliders(vector.concept, vector.shape[0], keep=True)
+
+
+def _card(site: Site, vector: GuidanceVector, edit: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """What `pick.html` shows."""
+    entry: Entry = site.library.entry(vector.id)
+    advice = defaults_of(vector.provenance.model.id).apply_scale
+    return {"entry": entry, "sliders": moved_to(_sliders(vector), edit), "advice": advice}

@@ -1,0 +1,88 @@
+"""The page that records concepts on a prompt."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import HTMLResponse, Response
+
+from sega_cli.browse.jobs.generation import GenerationOf, submitted
+from sega_cli.browse.jobs.orders import MOST_CHARACTERS, RecordOrder
+from sega_cli.browse.pages.apply import run_of
+from sega_cli.browse.parts.fields import Fields, fields
+from sega_cli.browse.parts.sliders import Slider, edit_of, moved_to, sliders
+from sega_cli.browse.site import SiteOf
+from sega_cli.generating.defaults import defaults_of
+from sega_store import Concept
+
+router = APIRouter()
+
+EMBEDDED = "embedded"
+STEPS = 50  # of most of diffusers' pipelines, if nothing is said
+RECENT = 1000  # vectors whose noises and models are offered
+
+
+@router.get("/record")
+def page(site: SiteOf, generation: GenerationOf, noise: str = "", job: int | None = None) -> HTMLResponse:
+    """The form, with the noise of the address, or as it was when a job was ordered by it."""
+    order = None if job is None else generation.ordered(job, RecordOrder)
+    model = order.model if order else EMBEDDED
+    noise = order.noise or "" if order else noise
+    recent = site.library.search(limit=RECENT)
+    noises = {entry.noise: entry.seed for entry in recent}
+    if noise and noise not in noises:
+        found = site.library.noise(noise)
+        noises = {found.sha256: found.seed, **noises}
+        noise = found.sha256
+    return site.page(
+        "record.html",
+        prompt=order.prompt if order else "",
+        concepts="\n".join(concept.text for concept in order.concepts) if order else "",
+        seed=order.seed if order else 0,
+        model=model,
+        models=list(dict.fromkeys((EMBEDDED, *(entry.model for entry in recent)))),
+        noise=noise,
+        noises=noises,
+        sliders=_sliders(model, order.concepts[0] if order else None),
+        run=_run(model),
+        given=order.run if order else {},
+        current="/record",
+    )
+
+
+@router.get("/record/parameters")
+def parameters(site: SiteOf, model: str = EMBEDDED) -> HTMLResponse:
+    """The part of the form that depends on the model."""
+    return site.page("parameters.html", sliders=_sliders(model), run=_run(model), given={})
+
+
+@router.post("/record")
+def submit(
+    request: Request,
+    site: SiteOf,
+    generation: GenerationOf,
+    sent: Annotated[Fields, Depends(fields)],
+) -> Response:
+    """Order it."""
+    model = sent.text("model") or EMBEDDED
+    made = _sliders(model)
+    edit = {**defaults_of(model).edit, **edit_of(made, [sent.numbers(slider.name, 1)[0] for slider in made])}
+    concepts = [Concept(text[: MOST_CHARACTERS + 1], **edit) for text in sent.lines("concepts")]
+    noise = sent.text("noise") if sent.text("start") == "noise" else None
+    order = RecordOrder(sent.text("prompt"), concepts, model, sent.whole("seed") or 0, noise or None, run_of(sent))
+    return submitted(request, generation.queue.submit(order))
+
+
+def _run(model: str) -> dict[str, object]:
+    return dict(defaults_of(model).run)
+
+
+def _sliders(model: str, moved: Concept | None = None) -> list[Slider]:
+    """The sliders of a model's parameters, where those of a concept stand."""
+    defaults = defaults_of(model)
+    steps = int(defaults.run.get("num_inference_steps", STEPS))
+
+    def of(concept: Concept) -> list[Slider]:
+        return [s for s in sliders(concept, steps, keep=False) if s.name != "edit_weight"]
+
+    made = of(Concept("a concept", **defaults.edit))
+    return made if moved is None else moved_to(made, {slider.name: slider.value for slider in of(moved)})

@@ -1,0 +1,229 @@
+"""A vector's page: its pictures, where and when it acts, where it comes from, and what people say of it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from sega_cli.browse.pages.noise import noise_is_held
+from sega_cli.browse.pages.pictures import columns
+from sega_cli.browse.parts.plots import histogram, place, plot
+from sega_cli.browse.parts.reproduce import apply_it, record_again
+from sega_cli.browse.site import Site, SiteOf
+from sega_cli.printing.terminal import size
+from sega_store import GuidanceVector, InvalidInputError
+from sega_store.analysis.activity import activity, strength
+from sega_store.analysis.pictures import decode
+from sega_store.exchange.parcel import CHECK_SIZE
+from sega_store.places import layout
+from sega_store.records.dtypes import widen
+
+EXPORTS = {"zip": "zip", "safetensors": "safetensors"}
+MAX_CHANNELS = 16
+MAX_FORM_TEXT = 1 << 16
+
+router = APIRouter()
+
+
+@router.get("/vectors/{ref}")
+def vector_page(site: SiteOf, ref: str) -> Response:
+    """A vector's page; another REF than its id leads there."""
+    identity = site.library.resolve(ref)
+    if identity != ref:
+        return RedirectResponse(site.links.vector(identity), 307)
+    return site.page("vector.html", **vector_context(site, identity))
+
+
+@router.get("/vectors/{identity}/file")
+def download(site: SiteOf, identity: str) -> Response:
+    """The vector's own file."""
+    identity = site.library.resolve(identity)
+    data = site.library.storage.read(layout.vector_key(identity), CHECK_SIZE[layout.VECTORS])
+    return _attachment(data, f"{identity[:12]}.zarr.zip", "application/zip")
+
+
+@router.get("/vectors/{identity}/export/{kind}")
+def export(site: SiteOf, identity: str, kind: str) -> Response:
+    """The vector with its noise and annotation, in a format for other programs."""
+    import tempfile
+    from pathlib import Path
+
+    from sega_store import export_vectors
+
+    identity = site.library.resolve(identity)
+    if kind not in EXPORTS:
+        raise InvalidInputError(f"A page exports as {' or '.join(EXPORTS)}, met {kind!r}. sega-vec export knows more.")
+    folder = tempfile.TemporaryDirectory(prefix="sega-vec-")
+    try:
+        path = Path(folder.name, f"{identity[:12]}.{EXPORTS[kind]}")
+        export_vectors(site.library, path, [identity], kind)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return FileResponse(path, filename=path.name, background=BackgroundTask(folder.cleanup))
+
+
+@router.post("/vectors/{identity}/annotation")
+def annotate(
+    site: SiteOf,
+    request: Request,
+    identity: str,
+    name: Annotated[str | None, Form(max_length=MAX_FORM_TEXT)] = None,
+    rating: Annotated[str | None, Form(max_length=1)] = None,
+    notes: Annotated[str | None, Form(max_length=MAX_FORM_TEXT)] = None,
+    add: Annotated[str | None, Form(max_length=MAX_FORM_TEXT)] = None,
+    remove: Annotated[str | None, Form(max_length=MAX_FORM_TEXT)] = None,
+) -> Response:
+    """Changes what is said of a vector; what isn't given stays."""
+    library = site.library
+    entry = library.entry(library.resolve(identity))
+    tags = {*entry.tags, *([add.strip()] if add and add.strip() else [])} - {remove}
+    said: dict[str, Any] = {"tags": sorted(tags)}
+    if name is not None:
+        said["name"] = name.strip() or None
+    if rating is not None:
+        said["rating"] = _rating(rating)
+    if notes is not None:
+        said["notes"] = notes.replace("\r\n", "\n")
+    problem, saved = None, True
+    try:
+        entry = library.annotate(entry.id, **said)
+    except InvalidInputError as error:
+        problem, saved = str(error), False
+    if request.headers.get("HX-Request") != "true":
+        if problem is not None:
+            raise InvalidInputError(problem)
+        return RedirectResponse(site.links.vector(entry.id), 303)
+    return site.page("annotation.html", 200 if saved else 422, entry=entry, problem=problem, saved=saved)
+
+
+def vector_context(site: Site, identity: str) -> dict[str, Any]:
+    """What the page of a vector shows."""
+    library = site.library
+    vector, entry = library[identity], library.entry(identity)
+    acting = activity(vector)
+    planes = strength(acting, 1)
+    steps, channels = acting.shape[:2]
+    per_step = vector.support[0].size
+    weights = strength(acting, 0, 2, 3)
+    where = library.where if site.live else "my-vectors"  # a path is nobody else's business
+    return {
+        "entry": entry,
+        "vector": vector,
+        "preview": _preview_problem(vector),
+        "problem": None,
+        "saved": False,
+        "map": {"columns": columns(steps), "width": planes.shape[2], "height": planes.shape[1], "steps": steps},
+        "plots": [
+            plot("Energy: the norm of m in each step", [("energy", vector.energy().tolist())]),
+            plot(
+                "Support: the share of entries that are kept, in %",
+                [("support", (100 * vector.counts() / per_step).tolist())],
+            ),
+        ],
+        "guided": _guided(vector),
+        "rows": list(zip(vector.timesteps, vector.sigmas, vector.counts(), vector.energy(), strict=True)),
+        "channels": [
+            (channel, float(weight / (weights.max() or 1)), float(weight))
+            for channel, weight in enumerate(weights[:MAX_CHANNELS])
+        ],
+        "channels_left": max(0, channels - MAX_CHANNELS),
+        "histogram": histogram(widen(vector.values, vector.dtype)),
+        "provenance": provenance(vector),
+        "file": file_facts(site, vector),
+        "verification": library.verify([identity]) if site.live else None,
+        "noise_held": noise_is_held(site, vector.provenance.noise.sha256),
+        "record": record_again(vector, where),
+        "apply": apply_it(vector, library.short(identity), where),
+        "exports": EXPORTS,
+    }
+
+
+def provenance(vector: GuidanceVector) -> list[tuple[str, Mapping[str, object]]]:
+    """Where a vector comes from, in the field's words, in groups."""
+    concept, facts = vector.concept, vector.provenance
+    run, model, noise = facts.run, facts.model, facts.noise
+    edit = {name: value for name, value in concept.to_json().items() if name != "text"}
+    if edit["edit_cooldown_steps"] is None:
+        edit["edit_cooldown_steps"] = "never"
+    momentum = {"edit_momentum_scale": run.edit_momentum_scale, "edit_mom_beta": run.edit_mom_beta}
+    return [
+        ("Concept", {"concept": concept.text, **edit, **momentum}),
+        (
+            "Run",
+            {
+                "prompt": run.prompt,
+                "negative_prompt": run.negative_prompt,
+                "guidance_scale": run.guidance_scale,
+                "num_inference_steps": run.num_inference_steps,
+                "guided": "by its own concepts" if run.guide else "by nothing: observed on the plain run",
+                "companions": ", ".join(companion.text for companion in run.companions) or None,
+                **run.arguments,
+            },
+        ),
+        ("Initial noise", {"sha256": noise.sha256, "seed": noise.seed, "device": noise.device, "dtype": noise.dtype}),
+        ("Model", model.to_json()),
+        (
+            "Scheduler",
+            {
+                "name": facts.scheduler.name,
+                "prediction_type": facts.scheduler.prediction_type,
+                **facts.scheduler.config,
+            },
+        ),
+        (
+            "Origin",
+            {"created": facts.created, "derived_from": ", ".join(facts.derived_from) or None, **facts.versions},
+        ),
+    ]
+
+
+def file_facts(site: Site, vector: GuidanceVector) -> Mapping[str, object]:
+    """What is to be known of a vector's file."""
+    entry = site.library.entry(vector.id)
+    dense = vector.support.size * vector.values.itemsize
+    return {
+        "id": vector.id,
+        "recipe": vector.recipe,
+        "content": vector.content,
+        "shape": " × ".join(map(str, vector.shape)),
+        "dtype": vector.dtype,
+        "entries kept": f"{vector.nnz:,} of {vector.support.size:,} ({vector.nnz / vector.support.size:.1%})",
+        "size": f"{size(entry.bytes)}, {entry.bytes / dense:.1%} of {size(dense)} dense",
+        **({"file": site.library.location_of(vector.id)} if site.live else {}),
+    }
+
+
+def _preview_problem(vector: GuidanceVector) -> str | None:
+    """Why the pictures before and after aren't shown; None if they are."""
+    if vector.preview is None:
+        return "It was recorded without pictures before and after."
+    try:
+        for encoded in (vector.preview.before, vector.preview.after):
+            decode(encoded)
+    except InvalidInputError as error:
+        return str(error)
+    return None
+
+
+def _guided(vector: GuidanceVector) -> tuple[float, float]:
+    """From where to where the recorded parameters guide, 0 to 100."""
+    concept, steps = vector.concept, vector.shape[0]
+    end = steps if concept.edit_cooldown_steps is None else min(concept.edit_cooldown_steps, steps)
+    start = min(concept.edit_warmup_steps, end)
+    return place(start - 0.5, steps), place(end - 0.5, steps)
+
+
+def _rating(text: str) -> int | None:
+    if text in ("", "0"):
+        return None
+    if text not in tuple("12345"):
+        raise InvalidInputError(f"A rating must be from 1 to 5, met {text!r}.")
+    return int(text)
+
+
+def _attachment(data: bytes, name: str, media_type: str) -> Response:
+    return Response(data, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

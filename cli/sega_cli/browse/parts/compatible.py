@@ -1,0 +1,72 @@
+"""Which vectors can be applied together, and why others can't."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sega_store import Entry, GuidanceVector, Library, SegaError
+from sega_store.records.provenance import NO_SINGLE_NOISE
+
+MOST_FIT = 24
+MOST_UNFIT = 8
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A vector that may join those that are picked.
+
+    Attributes:
+        entry: Its row.
+        reason: Why it can't; empty if it can.
+    """
+
+    entry: Entry
+    reason: str = ""
+
+
+def offers(library: Library, picked: Sequence[GuidanceVector], query: str = "") -> list[Offer]:
+    """What a search finds, those that fit first.
+
+    Args:
+        library: Where to search.
+        picked: The vectors that are picked already; they fit each other.
+        query: As for `Library.search`.
+    """
+    ids = {vector.id for vector in picked}
+    most = MOST_FIT + len(picked)
+    if not picked:
+        return [Offer(entry, unfit(library, entry, None)) for entry in library.search(query, limit=most)]
+    noise = picked[0].provenance.noise.sha256
+    near = [entry for entry in library.search(query, noise=noise, limit=most) if entry.id not in ids]
+    far = [entry for entry in library.search(query, limit=most + MOST_UNFIT) if entry.noise != noise]
+    found = [Offer(entry, unfit(library, entry, picked[0])) for entry in (*near, *far[:MOST_UNFIT])]
+    return sorted(found, key=lambda offer: bool(offer.reason))
+
+
+def unfit(library: Library, entry: Entry, other: GuidanceVector | None) -> str:
+    """Why a vector can't be applied, together with another if there is one; empty if it can."""
+    if entry.noise == NO_SINGLE_NOISE:
+        return "distilled, it belongs to no single noise: sega-vec apply --seed takes it"
+    if other is None:
+        return ""
+    facts = other.provenance
+    if entry.noise != facts.noise.sha256:
+        return f"another initial noise, {_named(entry.seed)} instead of {_named(facts.noise.seed)}"
+    if entry.shape[1:] != other.shape[1:]:
+        return f"another shape, {_shape(entry.shape)} instead of {_shape(other.shape)}"
+    if entry.model == facts.model.id:
+        return ""
+    try:
+        denoiser = library[entry.id].provenance.model.denoiser
+    except SegaError as error:
+        return str(error)
+    if denoiser != facts.model.denoiser:
+        return f"another architecture, {denoiser} instead of {facts.model.denoiser}"
+    return ""
+
+
+def _named(seed: int | None) -> str:
+    return "one without a seed" if seed is None else f"seed {seed}"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape[1:]))

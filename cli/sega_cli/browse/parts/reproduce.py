@@ -1,0 +1,178 @@
+"""How a vector is made again and applied, as a command line and as Python.
+
+What is shown is meant to be pasted into a terminal, and its texts may be a stranger's: unprintable characters, which a
+terminal would obey, are written as escapes.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sega_cli.generating.defaults import defaults_of
+from sega_store import Concept, GuidanceVector
+
+_MOST_COLUMNS = 80
+EXAMPLE_PROMPT = "a pencil drawing of a queen"
+_EDIT = (
+    "edit_guidance_scale", "edit_threshold", "edit_warmup_steps", "edit_cooldown_steps", "reverse_editing_direction",
+    "edit_weight", "keep_threshold",
+)  # fmt: skip
+_RUN = ("num_inference_steps", "guidance_scale", "negative_prompt")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to do something again.
+
+    Attributes:
+        command: A command line; None if there is none.
+        python: Lines of Python; None if there are none.
+        remarks: What is to be known besides.
+    """
+
+    command: str | None
+    python: str | None
+    remarks: tuple[str, ...] = ()
+
+
+def record_again(vector: GuidanceVector, library: str) -> Recipe:
+    """How a vector is recorded again, into the library that is at a place."""
+    facts, run = vector.provenance, vector.provenance.run
+    if facts.derived_from:
+        of = ", ".join(content[:12] for content in facts.derived_from)
+        return Recipe(None, None, (f"Computed from recorded vectors, of the content {of}.",))
+    concepts = [vector.concept, *run.companions]
+    remarks = [f"Recorded with {facts.scheduler.name}; load the pipeline with the same scheduler."]
+    mixed = len({concept.edit_cooldown_steps is None for concept in concepts}) > 1
+    if mixed:
+        remarks.append("Only some of its concepts have a cool-down, which the command line can't say.")
+    if facts.noise.seed is None:
+        remarks.append("The seed of its initial noise isn't known, so it starts from the noise itself.")
+    if run.arguments:
+        remarks.append(f"The call's other arguments: {', '.join(sorted(run.arguments))}. The command line has none.")
+    possible = facts.noise.seed is not None and facts.noise.device == "cpu" and not run.arguments
+    command = _record_command(vector, concepts, library) if possible and not mixed else None
+    return Recipe(command, _record_python(vector, concepts), tuple(remarks))
+
+
+def apply_it(vector: GuidanceVector, ref: str, library: str) -> Recipe:
+    """How a vector is applied to another prompt.
+
+    Args:
+        vector: The vector.
+        ref: Its REF.
+        library: Where the library is.
+    """
+    facts, run = vector.provenance, vector.provenance.run
+    scale = defaults_of(facts.model.id).apply_scale
+    recorded = vector.concept.edit_guidance_scale
+    factor = (
+        "" if scale is None or not recorded or scale == recorded or run.guide is False else f":{scale / recorded:g}"
+    )
+    command = shell("sega-vec", "apply", f"{ref}{factor}", "--to-prompt", EXAMPLE_PROMPT, "--library", library)
+    edit = [f"edit_guidance_scale={scale!r}"] if factor else []
+    python = "\n".join(
+        [
+            "from sega_vectors import Applier, Library, load_pipeline",
+            "",
+            f"library = Library({library!r})",
+            _load(vector),
+            _spread("applier = Applier", ["pipe", f"[library[{ref!r}]]", f"noise=library.noise({ref!r})", *edit]),
+            f"result = {_call('applier', EXAMPLE_PROMPT, _arguments(vector))}",
+            'result.images[0].save("queen.png")',
+        ]
+    )
+    return Recipe(command, python)
+
+
+def _record_command(vector: GuidanceVector, concepts: Sequence[Concept], library: str) -> str:
+    facts, run = vector.provenance, vector.provenance.run
+    words: list[str] = ["sega-vec", "record"]
+    for concept in concepts:
+        words += ["--concept", concept.text]
+    words += ["--seed", str(facts.noise.seed), "--steps", str(run.num_inference_steps)]
+    if run.guidance_scale is not None:
+        words += ["--guidance-scale", repr(run.guidance_scale)]
+    if run.negative_prompt is not None:
+        words += ["--negative-prompt", run.negative_prompt]
+    for name in _EDIT:
+        values = [getattr(concept, name) for concept in concepts]
+        if values[0] is None:
+            continue
+        for value in values if len(set(values)) > 1 else values[:1]:
+            words += [f"--{name.replace('_', '-')}", str(value).lower() if isinstance(value, bool) else repr(value)]
+    words += ["--edit-momentum-scale", repr(run.edit_momentum_scale), "--edit-mom-beta", repr(run.edit_mom_beta)]
+    words += [] if run.guide else ["--no-guide"]
+    words += ["--model", facts.model.id, "--dtype", facts.model.dtype, "--library", library, "--", run.prompt]
+    return shell(*words)
+
+
+def _record_python(vector: GuidanceVector, concepts: Sequence[Concept]) -> str:
+    facts, run = vector.provenance, vector.provenance.run
+    arguments = _arguments(vector)
+    if facts.noise.seed is not None and facts.noise.device != "unknown":
+        start = f"torch.Generator({facts.noise.device!r}).manual_seed({facts.noise.seed})"
+        arguments["generator"] = _Code(start)
+    lines = ["import torch", "", "from sega_vectors import Concept, Recorder, load_pipeline", "", _load(vector)]
+    lines += ["concepts = [", *(f"    {_concept(concept)}," for concept in concepts), "]"]
+    momentum = [f"{name}={getattr(run, name)!r}" for name in ("edit_momentum_scale", "edit_mom_beta", "guide")]
+    lines += [_spread("recorder = Recorder", ["pipe", "concepts", *momentum])]
+    lines += [_call("recorder", run.prompt, arguments), "vector = recorder.vectors[0]"]
+    return "\n".join(lines)
+
+
+def _load(vector: GuidanceVector) -> str:
+    model = vector.provenance.model
+    return f"pipe = load_pipeline({model.id!r}, dtype={model.dtype!r})"
+
+
+def _arguments(vector: GuidanceVector) -> dict[str, Any]:
+    run = vector.provenance.run
+    return {name: value for name in _RUN if (value := getattr(run, name)) is not None}
+
+
+def _concept(concept: Concept) -> str:
+    edits = {name: getattr(concept, name) for name in _EDIT}
+    said = [f"{name}={value!r}" for name, value in edits.items() if value is not None]
+    return _spread("Concept", [repr(concept.text), *said], "    ")
+
+
+def _call(what: str, prompt: str, arguments: Mapping[str, Any]) -> str:
+    return _spread(what, [repr(prompt), *(f"{name}={value!r}" for name, value in arguments.items())])
+
+
+def _spread(what: str, arguments: Sequence[str], indent: str = "") -> str:
+    """A call on one line, or if that is long with an argument a line."""
+    line = f"{what}({', '.join(arguments)})"
+    if len(line) <= _MOST_COLUMNS:
+        return line
+    return "\n".join([f"{what}(", *(f"{indent}    {argument}," for argument in arguments), f"{indent})"])
+
+
+class _Code:
+    """Python that stands as it is where the repr of a value would."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def shell(*words: str) -> str:
+    """Words as a command line for bash, zsh or ksh, all of whose characters are printable."""
+    return " ".join(shlex.quote(word) if word.isprintable() else _escaped(word) for word in words)
+
+
+def _escaped(word: str) -> str:
+    """A word as $'…', whose escapes make the UTF-8 bytes of unprintable characters."""
+    parts = []
+    for character in word:
+        if character in "\\'":
+            parts.append(f"\\{character}")
+        elif character.isprintable():
+            parts.append(character)
+        else:
+            parts += [f"\\{byte:03o}" for byte in character.encode()]
+    return f"$'{''.join(parts)}'"

@@ -1,0 +1,164 @@
+"""`sega-vec apply`: add recorded vectors to the runs of other prompts, at the price of a plain run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sega_cli.generating.edit_parameters import Edits, edit_options, momentum_options, per_concept
+from sega_cli.generating.recommended import recommended_edits
+from sega_cli.generating.setup import check_prompts, draw_noise, open_pipeline, recorded_call
+from sega_cli.options import Place, Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.printing.report import Report
+from sega_cli.printing.terminal import clean
+
+if TYPE_CHECKING:
+    from sega_store import GuidanceVector
+
+EXAMPLES = """\b
+Examples:
+  sega-vec apply glasses --to-prompt "a pencil drawing of a woman"
+  sega-vec apply glasses:1.5 smile:-1 --to-prompt "a pencil drawing of a woman" --to-prompt "a portrait of a king"
+  sega-vec apply glasses --to-prompt "a portrait of a king" --seed 3 --allow noise --plain --output pictures
+
+\b
+A REF is a name, a concept if only one vector has it, or the start of an id; REF:SCALE scales its guidance.
+Options that are not given are as recommended for the vector (see sega-vec tune), else as recorded. One given once
+goes for all vectors; given once for each, in their order."""
+
+OVERRIDES = ("noise", "architecture")
+
+
+@click.command("apply", epilog=EXAMPLES)
+@click.argument("refs", metavar="REF[:SCALE]...", type=Ref(), nargs=-1, required=True)
+@click.option("--to-prompt", type=Text(), multiple=True, required=True, help="A prompt to run; may be repeated.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="sega-vec-out",
+    show_default=True,
+    help="The folder for the pictures.",
+)
+@run_options("as recorded")
+@edit_options
+@momentum_options
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Start from this seed's noise; needs --allow noise unless REF is distilled.",
+)
+@click.option("--allow", type=click.Choice(OVERRIDES), multiple=True, help="Apply although this differs.")
+@click.option("--plain", is_flag=True, help="Make the pictures without the vectors too.")
+@pipeline_options(None)
+@library_option
+@reporting
+def command(
+    refs: tuple[ScaledRef, ...],
+    to_prompt: tuple[str, ...],
+    output: Path,
+    run: Mapping[str, Any],
+    edits: Edits,
+    momentum: Mapping[str, Any],
+    seed: int | None,
+    allow: tuple[str, ...],
+    plain: bool,
+    model: str | None,
+    device: str,
+    dtype: str,
+    library: Place,
+    report: Report,
+) -> None:
+    """Apply recorded vectors to other prompts.
+
+    The prompts are run from the initial noise that the vectors REF were recorded at, at the price of plain runs.
+    Distilled vectors belong to no single noise: they act at any, that of --seed or of another REF.
+    """
+    from sega_cli.generating.picture import prepare_folder, write_picture
+    from sega_store import Library
+
+    store = Library(library)
+    vectors = [store[given.ref] for given in refs]
+    recommended = [
+        recommended_edits(store, vector, ref.ref, edits, run.get("num_inference_steps"), report)
+        for vector, ref in zip(vectors, refs, strict=True)
+    ]
+    changes = [{**edit, **momentum} for edit in _edits(vectors, refs, edits, recommended)]
+    start = _start(vectors, refs, seed, allow)
+    prepare_folder(output)
+
+    recorded = vectors[0].provenance
+    pipe = open_pipeline(model or recorded.model.id, device, dtype, report)
+    from sega_cli.generating.apply_run import apply_to
+
+    arguments = {**recorded_call(pipe, recorded.run), **run}
+    check_prompts(pipe, to_prompt, arguments)
+    noise = store.noise(start) if isinstance(start, str) else draw_noise(pipe, vectors[0].shape[1:], start)
+    pictures: list[dict[str, Any]] = []
+    differences = {}
+    for prompt in to_prompt:
+        for count in (0, len(vectors)) if plain else (len(vectors),):
+            made = apply_to(pipe, vectors[:count], changes[:count], noise, allow, prompt, arguments)
+            path = str(write_picture(output, made.image, made.facts))
+            pictures.append(
+                {"path": path, "prompt": prompt, "guided": bool(count), "denoiser_rows": made.denoiser_rows}
+            )
+            report.item(path, bare=path)
+            differences.update({v.id: list(c.differences) for v, c in zip(vectors, made.compatibility, strict=False)})
+    for ref, vector in zip(refs, vectors, strict=True):
+        for difference in differences[vector.id]:
+            report.note(f"{clean(ref.ref)} is compatible, not exact: {clean(difference)}")
+    report.note(f"{sum(p['denoiser_rows'] for p in pictures)} denoiser rows for {len(pictures)} pictures")
+    report.document({"pictures": pictures, "differences": differences})
+
+
+def _edits(
+    vectors: "Sequence[GuidanceVector]",
+    refs: Sequence[ScaledRef],
+    edits: Edits,
+    recommended: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """The edit parameters of each vector that are not as recorded, valid or refused before a model is loaded."""
+    given = per_concept(edits, len(vectors), "vectors")
+    changes = [{**own, **change} for own, change in zip(recommended, given, strict=True)]
+    for vector, ref, change in zip(vectors, refs, changes, strict=True):
+        if ref.scale != 1:
+            recorded = vector.concept.edit_guidance_scale
+            change["edit_guidance_scale"] = ref.scale * change.get("edit_guidance_scale", recorded)
+        threshold = change.get("edit_threshold", vector.concept.edit_threshold)
+        replace(vector.thresholded(threshold).concept, **change)
+    return changes
+
+
+def _start(
+    vectors: "Sequence[GuidanceVector]", refs: Sequence[ScaledRef], seed: int | None, allow: Sequence[str]
+) -> str | int:
+    """The id of the vector whose noise to start from, or the seed to draw it from.
+
+    Another noise than the vectors' is refused before a model is loaded, in the words of the command line.
+    """
+    from sega_store import IncompatibleError, InvalidInputError
+
+    owners = [(v, ref) for v, ref in zip(vectors, refs, strict=True) if not v.provenance.noise.independent]
+    if seed is None and not owners:
+        raise InvalidInputError(
+            f"a run starts from an initial noise, and {refs[0].ref} belongs to none: choose one with --seed, or apply"
+            " it together with a vector that has one"
+        )
+    start = owners[0][0].id if seed is None else seed
+    if "noise" in allow or not owners:
+        return start
+    if seed is not None:
+        raise IncompatibleError(
+            f"a vector acts at the initial noise it was recorded from, met --seed {seed}: leave --seed out, record the"
+            " concept at this seed, or add --allow noise to see what another noise does"
+        )
+    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in owners}
+    if len(noises) > 1:
+        raise IncompatibleError(
+            "vectors that are applied together must be recorded from one initial noise, met"
+            f" {', '.join(f'{noise[:12]} ({ref})' for noise, ref in noises.items())}: record them with one --seed,"
+            " apply them one by one, or add --allow noise"
+        )
+    return start

@@ -1,0 +1,102 @@
+"""`sega-vec browse`: look at a library in the browser."""
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from sega_cli.options import Place, device_options, library_option, reporting
+from sega_cli.printing.report import Report
+from sega_cli.printing.terminal import clean
+
+EXAMPLES = """\b
+Examples:
+  sega-vec browse
+  sega-vec browse --port 0 --no-open
+  sega-vec browse --export site
+
+\b
+The pages are served to this machine only. With --host they are served to others, too, to whom knows the address that is
+printed: it carries a token. Through a tunnel or a proxy, --trusted-host says by which name they are reached.
+--export writes the same gallery as files, for a Hugging Face Space, GitHub Pages, or a folder of your own."""
+
+
+@click.command("browse", epilog=EXAMPLES)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True, help="The port; 0: a free one.")
+@click.option(
+    "--trusted-host", multiple=True, metavar="NAME:PORT", help="Another name of this server; may be repeated."
+)
+@click.option("--open/--no-open", "show", default=True, show_default=True, help="Open a browser.")
+@click.option(
+    "--export", type=click.Path(path_type=Path), help="Write the pages into this new folder, and serve nothing."
+)
+@click.option("--no-generate", is_flag=True, help="Only look: offer neither to apply nor to record.")
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path),
+    help="The folder for pictures that you keep.  [default: beside the library's folder, its name and -pictures]",
+)
+@device_options
+@library_option
+@reporting
+def command(
+    host: str,
+    port: int,
+    trusted_host: tuple[str, ...],
+    show: bool,
+    export: Path | None,
+    no_generate: bool,
+    pictures: Path | None,
+    device: str,
+    dtype: str,
+    library: Place,
+    report: Report,
+) -> None:
+    """Look at the library in the browser."""
+    try:
+        from sega_cli.browse.export import export_site
+        from sega_cli.browse.generate import generation
+        from sega_cli.browse.jobs.queue import JobQueue
+        from sega_cli.browse.server import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in (
+            "fastapi",
+            "starlette",
+            "jinja2",
+            "uvicorn",
+            "python_multipart",
+        ):
+            raise
+        raise click.ClickException(
+            f"browse needs {error.name}, which isn't installed: pip install 'sega-vectors[browse]'"
+        ) from error
+    from tqdm import tqdm
+
+    from sega_store import Library
+
+    store = Library(library)
+    with tqdm(desc="listing", unit="vector", delay=1, disable=not report.bars) as bar:
+        store.refresh(bar.update)
+    if export is not None:
+        with tqdm(unit="vector", disable=not report.bars) as bar:
+            count = export_site(store, export, bar.update)
+        report.item(f"{count} vectors  {clean(str(export))}", bare=str(export))
+        report.document({"library": str(library), "path": str(export), "vectors": count})
+        return
+
+    def ready(address: str) -> None:
+        report.item(f"{clean(store.where)} is at {address}", bare=address)
+        report.note("Ctrl-C ends it.")
+        report.document({"library": str(library), "address": address})
+        if show and report.terminal:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    if pictures is None and isinstance(library, Path):
+        folder = library.absolute()
+        pictures = folder.with_name(f"{folder.name}-pictures")
+    with closing(JobQueue(library, device, dtype)) as queue:
+        extensions = () if no_generate else (generation(queue, pictures),)
+        serve(store, host, port, trusted_host, ready, extensions)

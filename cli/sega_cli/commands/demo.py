@@ -1,0 +1,97 @@
+"""`sega-vec demo`: the main job on the embedded model, measured, and shown in one picture."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sega_cli.generating.defaults import defaults_of
+from sega_cli.generating.setup import open_pipeline
+from sega_cli.options import Seeds, reporting
+from sega_cli.printing.report import Report
+
+if TYPE_CHECKING:
+    from sega_store import GuidanceVector, InitialNoise
+
+EXAMPLES = """\b
+Examples:
+  sega-vec demo
+  sega-vec demo --output pictures --seed 7,8"""
+
+CONCEPTS = ("glasses", "hat", "beard")
+PROMPTS = (  # the first is recorded on
+    "a cartoon of a woman",
+    "a pencil drawing of a queen",
+    "a photograph of a man",
+    "a watercolour of a woman with red hair",
+    "pixel art of a king",
+    "a photograph of a woman with blond hair",
+)
+
+
+@click.command("demo", epilog=EXAMPLES)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="sega-vec-demo",
+    show_default=True,
+    help="The folder for the picture and the library.",
+)
+@click.option("--seed", type=Seeds(), default="1..6", show_default=True, help="The initial noises, two or more.")
+@click.option("--steps", type=click.IntRange(min=1), help="num_inference_steps.  [default: the model's]")
+@reporting
+def command(output: Path, seed: tuple[int, ...], steps: int | None, report: Report) -> None:
+    """Record, apply and measure on the embedded model.
+
+    Three concepts are recorded on one prompt and applied to prompts of other styles, from the same initial noise and,
+    as a control, from another. A judge tells how often the concept appears.
+    """
+    from tqdm import tqdm
+
+    from sega_cli.generating.picture import prepare_folder, recorded_facts, vector_facts, write_picture
+    from sega_store import Library
+
+    if len(seed) < 2:
+        raise click.UsageError(f"the control needs a second initial noise, met one seed, {seed[0]}: give two or more.")
+    start = time.monotonic()
+    library = Library(prepare_folder(output) / "library")
+    pipe = open_pipeline("embedded", "auto", "auto", report)
+    pipe.set_progress_bar_config(disable=True)  # one bar for all
+    from sega_cli.printing.transfer_report import lines, picture, rates
+    from sega_vectors import Concept
+    from sega_vectors.judging.embedded_judge import Judge
+    from sega_vectors.judging.rates import Setting, measure
+
+    defaults = defaults_of("embedded")
+    arguments = {**defaults.run, **({"num_inference_steps": steps} if steps else {})}
+    concepts = [Concept(text, **defaults.edit) for text in CONCEPTS]
+    setting = Setting(PROMPTS, concepts, seed, arguments, defaults.apply_scale)
+    vectors: list[GuidanceVector] = []
+
+    def keep(vector: "GuidanceVector", noise: "InitialNoise") -> None:
+        library.add(vector, noise)
+        vectors.append(vector)
+
+    with tqdm(total=setting.pictures, unit="picture", disable=not report.bars) as bar:
+        measured = measure(pipe, Judge.load(), setting, keep, lambda count: bar.update(count))
+    facts = recorded_facts("demo", vectors[0].provenance, [vector_facts(vector, {}) for vector in vectors])
+    path = write_picture(output, picture(measured), facts, "demo.png")
+    sizes = {vector.id: library.path_of(vector.id).stat().st_size for vector in vectors}
+    seconds = time.monotonic() - start
+    for line in lines(measured, vectors, sizes):
+        report.item(line)
+    report.item(f"{measured.setting.pictures} pictures in {seconds:.0f} s")
+    report.item(f"Picture: {path}\nLibrary: {output / 'library'}", bare=str(path))
+    report.document(
+        {
+            "picture": str(path),
+            "library": str(output / "library"),
+            "prompts": list(PROMPTS),
+            "seeds": list(seed),
+            "success": rates(measured),
+            "denoiser_rows_per_picture": {kind: measured.rows_per_picture(kind) for kind in measured.rows},
+            "bytes": sizes,
+            "seconds": seconds,
+        }
+    )

@@ -1,0 +1,51 @@
+"""`sega-vec export`: write vectors with their noises and annotations for others."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from sega_cli.options import Place, library_option, reporting
+from sega_cli.printing.report import Report
+from sega_cli.printing.terminal import clean
+
+FORMATS = ("zip", "folder", "zarr", "safetensors")
+
+EXAMPLES = """\b
+Examples:
+  sega-vec export glasses smile vectors.zip
+  sega-vec export everything --format folder
+  sega-vec export glasses smile vectors.zarr
+  sega-vec export glasses glasses.safetensors
+
+\b
+zip          a bundle: one file, for sega-vec import
+folder       a library: use it as it is with --library
+zarr         a plain Zarr v3 hierarchy, dense, for analysis
+safetensors  dense; its tensor sem_guidance is, as a list, what diffusers' SemanticStableDiffusionPipeline takes.
+             A path that ends in .safetensors holds one vector, any other path is a folder of such files"""
+
+
+@click.command("export", epilog=EXAMPLES)
+@click.argument("refs", metavar="[REF]...", nargs=-1)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    help="What to write.  [default: what PATH ends in, else folder]",
+)
+@library_option
+@reporting
+def command(refs: Sequence[str], path: Path, format: str | None, library: Place, report: Report) -> None:
+    """Write vectors to PATH, to share or analyse them.
+
+    The vectors REF, or all, with their noises, names, tags, ratings and notes.
+    """
+    from tqdm import tqdm
+
+    from sega_store import Library, export_vectors
+
+    with tqdm(unit="vector", disable=not report.bars) as bar:
+        ids = export_vectors(Library(library), path, refs, format, bar.update)
+    report.item(f"{len(ids)} vectors  {clean(str(path))}", bare=str(path))
+    report.document({"library": str(library), "path": str(path), "vectors": ids})

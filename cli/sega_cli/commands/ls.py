@@ -1,0 +1,79 @@
+"""`sega-vec ls`: list the guidance vectors of a library."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from sega_cli.options import Place, Text, library_option, reporting
+from sega_cli.printing.report import Report
+from sega_cli.printing.table import print_rows
+from sega_cli.printing.terminal import clean, size
+
+if TYPE_CHECKING:
+    from sega_store import Entry
+
+EXAMPLES = """\b
+Examples:
+  sega-vec ls
+  sega-vec ls portrait --concept glasses --limit 10
+  sega-vec ls --quiet
+
+\b
+Newest first. Where standard output is no terminal, columns are separated by tabs:
+REF, name, concept, prompt, model, seed, steps, bytes, created."""
+
+_COLUMNS = ("ref", "name", "concept", "prompt", "model", "seed", "steps", "size", "created")
+
+
+@click.command("ls", epilog=EXAMPLES)
+@click.argument("query", type=Text(), default="")
+@click.option("--concept", type=Text(), help="Only of this concept.")
+@click.option("--model", type=Text(), help="Only recorded with this model.")
+@click.option("--noise", type=Text(), help="Only recorded from this initial noise: its hash, or the start of it.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@library_option
+@reporting
+def command(
+    query: str,
+    concept: str | None,
+    model: str | None,
+    noise: str | None,
+    limit: int | None,
+    library: Place,
+    report: Report,
+) -> None:
+    """List the vectors of the library.
+
+    QUERY searches concepts, prompts, names, models, tags and notes.
+    """
+    from sega_store import Library
+
+    store = Library(library)
+    if report.bars:
+        from tqdm import tqdm
+
+        with tqdm(desc="listing", unit="vector", delay=1) as bar:  # the first listing of a large library
+            store.refresh(bar.update)
+    entries = store.search(query, concept=concept, model=model, noise=noise, limit=limit)
+    if report.plain:
+        rows = [(store.short(entry.id), *_cells(entry, people=report.terminal)) for entry in entries]
+        print_rows(report, _COLUMNS, rows, ("seed", "steps", "size"), ("name", "concept", "prompt", "model"))
+    else:
+        for entry in entries:
+            report.item("", bare=entry.id)
+    damaged = [str(error) for error in store.damaged()]
+    for message in damaged:
+        report.note(f"damaged: {clean(message)}")
+    if not entries:
+        report.note(f"no vector found in {clean(str(library))}")
+    report.document({"library": str(library), "vectors": [asdict(e) for e in entries], "damaged": damaged})
+
+
+def _cells(entry: "Entry", people: bool) -> tuple[str, ...]:
+    """What is shown of an entry beside its REF, for people or for programs; all of it may come from a stranger."""
+    seed = "" if entry.seed is None else str(entry.seed)
+    stored = size(entry.bytes) if people else str(entry.bytes)
+    created = entry.created[:16].replace("T", " ") if people else entry.created
+    texts = (entry.name or "", entry.concept, entry.prompt, entry.model, seed, str(entry.steps), stored, created)
+    return tuple(clean(text) for text in texts)

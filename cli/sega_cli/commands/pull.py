@@ -1,0 +1,35 @@
+"""`sega-vec pull`: copy vectors from another library."""
+
+from collections.abc import Sequence
+
+import click
+
+from sega_cli.options import LibraryPlace, Place, library_option, reporting
+from sega_cli.printing.copy_report import jobs_option, print_copied
+from sega_cli.printing.report import Report
+
+EXAMPLES = """\b
+Examples:
+  sega-vec pull s3://bucket/name glasses
+  sega-vec pull backup --json
+
+\b
+A library is a folder, or a URL such as s3://bucket/name. Every file is checked before it is written. What is there
+already stays as it is, so an interrupted pull is resumed by the same command. A name that another vector there has is
+left out."""
+
+
+@click.command("pull", epilog=EXAMPLES)
+@click.argument("other", type=LibraryPlace())
+@click.argument("refs", metavar="[REF]...", nargs=-1)
+@jobs_option
+@library_option
+@reporting
+def command(other: Place, refs: Sequence[str], jobs: int, library: Place, report: Report) -> None:
+    """Copy vectors from the library OTHER.
+
+    The vectors REF of OTHER, or all, with their noises, names, tags, ratings and notes.
+    """
+    from sega_store import Library
+
+    print_copied(Library(other), Library(library), refs, jobs, report)

@@ -1,0 +1,35 @@
+"""`sega-vec push`: copy vectors to another library."""
+
+from collections.abc import Sequence
+
+import click
+
+from sega_cli.options import LibraryPlace, Place, library_option, reporting
+from sega_cli.printing.copy_report import jobs_option, print_copied
+from sega_cli.printing.report import Report
+
+EXAMPLES = """\b
+Examples:
+  sega-vec push s3://bucket/name
+  sega-vec push backup glasses smile --jobs 2
+
+\b
+A library is a folder, or a URL such as s3://bucket/name. Every file is checked before it is written. What is there
+already stays as it is, so an interrupted push is resumed by the same command. A name that another vector there has is
+left out."""
+
+
+@click.command("push", epilog=EXAMPLES)
+@click.argument("other", type=LibraryPlace())
+@click.argument("refs", metavar="[REF]...", nargs=-1)
+@jobs_option
+@library_option
+@reporting
+def command(other: Place, refs: Sequence[str], jobs: int, library: Place, report: Report) -> None:
+    """Copy vectors to the library OTHER.
+
+    The vectors REF, or all, with their noises, names, tags, ratings and notes.
+    """
+    from sega_store import Library
+
+    print_copied(Library(library), Library(other), refs, jobs, report)

@@ -1,0 +1,121 @@
+"""`sega-vec record`: run a prompt with SEGA once per seed and keep the guidance vectors of its concepts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sega_cli.generating.defaults import Defaults, defaults_of
+from sega_cli.generating.edit_parameters import Edits, momentum_options, per_concept, recording_options
+from sega_cli.generating.setup import Start, check_prompts, open_pipeline
+from sega_cli.options import Place, Seeds, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.printing.report import Report
+from sega_cli.printing.terminal import clean, size
+
+if TYPE_CHECKING:
+    from sega_store import Concept
+
+_EMBEDDED = defaults_of("embedded")
+EXAMPLES = f"""\b
+Examples:
+  sega-vec record "a portrait of a man" --concept glasses --seed 21
+  sega-vec record "a portrait of a man" --concept glasses --concept smile --seed 0..9
+  sega-vec record "a portrait of a man" --concept hat --edit-guidance-scale 8 --edit-threshold 0.9 --output pictures
+
+\b
+An option for a concept, given once, goes for all concepts; given once for each, it goes in their order.
+What the library holds already is not recorded again, so an interrupted sweep is resumed by the same command.
+
+\b
+Defaults: those of diffusers (s_e 5, λ 0.95, δ 10, s_m 0.1, β_m 0.4); with the embedded model
+{_EMBEDDED}."""
+
+
+@click.command("record", epilog=EXAMPLES)
+@click.argument("prompt", type=Text())
+@click.option("--concept", type=Text(), multiple=True, required=True, help="What to record; may be repeated.")
+@click.option("--seed", type=Seeds(), default="0", show_default=True, help="Seeds: 7, 1,2,5 or 0..9; a run for each.")
+@run_options("the model's")
+@recording_options
+@momentum_options
+@click.option("--no-guide", is_flag=True, help="Observe the concepts on the plain run, without editing it.")
+@click.option("--no-preview", is_flag=True, help="Keep no pictures before and after with the vectors.")
+@click.option("--name", type=Text(), multiple=True, help="A name in the library, one for each concept.")
+@click.option("--output", type=click.Path(path_type=Path), help="A folder for the pictures before and after.")
+@pipeline_options("embedded")
+@library_option
+@reporting
+def command(
+    prompt: str,
+    concept: tuple[str, ...],
+    seed: tuple[int, ...],
+    run: Mapping[str, Any],
+    edits: Edits,
+    momentum: Mapping[str, Any],
+    no_guide: bool,
+    no_preview: bool,
+    name: tuple[str, ...],
+    output: Path | None,
+    model: str,
+    device: str,
+    dtype: str,
+    library: Place,
+    report: Report,
+) -> None:
+    """Record the guidance vector of each concept on PROMPT.
+
+    PROMPT is run with SEGA, once for each seed. All concepts are recorded in one pass, which they guide together.
+    """
+    from sega_cli.generating.picture import prepare_folder, write_picture
+    from sega_store import Library
+
+    if name and (len(name) != len(concept) or len(seed) > 1):
+        raise click.UsageError(
+            f"--name is given {len(name)} times for {len(concept) * len(seed)} vectors: a name is for one vector,"
+            " so give one for each concept, and one seed."
+        )
+    defaults = defaults_of(model)
+    concepts = _concepts(concept, defaults, edits)
+    arguments = {**defaults.run, **run}
+    for folder in (library, output):
+        if isinstance(folder, Path):
+            prepare_folder(folder)
+
+    pipe = open_pipeline(model, device, dtype, report)
+    from sega_cli.generating.record_run import record_from
+    from sega_vectors import Recorder
+
+    check_prompts(pipe, [prompt], arguments)
+    recorder = Recorder(pipe, concepts, guide=not no_guide, **momentum)
+    store, rows, pictures = Library(library), [], []
+    for number in seed:
+        made = record_from(
+            recorder, store, prompt, arguments, Start(number),
+            before=bool(output) or not no_preview, preview=not no_preview,
+        )  # fmt: skip
+        for text, label, identity in zip(concept, name or [None] * len(concept), made.ids, strict=True):
+            if label is not None:
+                store.annotate(identity, name=label)
+            path, stored = store.location_of(identity), store.entry(identity).bytes
+            rows.append(
+                {
+                    "id": identity, "name": label, "concept": text, "seed": number, "status": made.status,
+                    "path": path, "bytes": stored, "denoiser_rows": made.denoiser_rows,
+                }
+            )  # fmt: skip
+            line = f"{store.short(identity)}  {clean(text)}  seed {number}  {size(stored)}  {made.status}"
+            report.item(line, bare=identity)
+        if output:
+            pictures += [write_picture(output, *picture) for picture in made.pictures()]
+    for picture in pictures:
+        report.item(str(picture))
+    report.document({"library": str(library), "vectors": rows, "pictures": [str(picture) for picture in pictures]})
+
+
+def _concepts(texts: Sequence[str], defaults: Defaults, edits: Edits) -> "list[Concept]":
+    """The concepts, valid or refused."""
+    from sega_store import Concept
+
+    own = per_concept(edits, len(texts), "concepts")
+    return [Concept(text, **{**defaults.edit, **edit}) for text, edit in zip(texts, own, strict=True)]

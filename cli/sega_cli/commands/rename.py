@@ -1,0 +1,28 @@
+"""`sega-vec rename`: give a vector a name."""
+
+import click
+
+from sega_cli.options import Place, library_option, reporting
+from sega_cli.printing.entry_line import print_entry
+from sega_cli.printing.report import Report
+
+EXAMPLES = """\b
+Examples:
+  sega-vec rename glasses "round glasses"
+  sega-vec rename glasses ""
+
+\b
+A name is one line, and no two vectors of a library share one; an empty NAME takes it away."""
+
+
+@click.command("rename", epilog=EXAMPLES)
+@click.argument("ref")
+@click.argument("name")
+@library_option
+@reporting
+def command(ref: str, name: str, library: Place, report: Report) -> None:
+    """Call the vector REF by NAME."""
+    from sega_store import Library
+
+    store = Library(library)
+    print_entry(report, store, store.annotate(ref, name=name or None))

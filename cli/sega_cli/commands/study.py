@@ -1,0 +1,148 @@
+"""`sega-vec study`: measure SEGA's properties on a model, and write a report that can be made again."""
+
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from sega_cli.options import LibraryPlace, Place, Seeds, Text, pipeline_options, reporting, run_options
+from sega_cli.printing.report import Report
+
+if TYPE_CHECKING:
+    from sega_vectors.judging.judges import PictureJudge
+    from sega_vectors.study.plan import Plan
+
+POINTS = ("robustness", "transfer", "monotonicity", "isolation", "choices", "another-noise", "composition")
+
+EXAMPLES = """\b
+Examples:
+  sega-vec study --dry-run
+  sega-vec study transfer --concept glasses --concept hat --seed 0..7 --output study
+  sega-vec study --plan study/plan.json --jobs 2
+
+\b
+Pictures that are there already are not made again, so an interrupted study is resumed by the same command. On models
+other than the embedded one name a judge, such as --judge clip:openai/clip-vit-base-patch32. The report's plots need
+the extra: pip install 'sega-vectors[eval]'."""
+
+
+@click.command("study", epilog=EXAMPLES)
+@click.argument("points", nargs=-1, type=click.Choice(POINTS), metavar="[POINT]...")
+@click.option("--plan", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A report's plan.json.")
+@click.option("--concept", type=Text(), multiple=True, help="What to study; may be repeated.")
+@click.option("--style", type=Text(), multiple=True, help="A prompt's beginning, such as 'a pencil drawing of'.")
+@click.option("--subject", type=Text(), multiple=True, help="A prompt's end, such as 'a woman'.")
+@click.option("--seed", type=Seeds(), help="The initial noises: 1,2,5 or 0..64.")
+@click.option("--swap", type=(Text(), Text()), multiple=True, help="Two concepts: one to go, one to take its place.")
+@click.option("--tried", type=click.IntRange(min=2), help="How many of the noises vectors are tried at.")
+@click.option("--few", type=click.IntRange(min=2), help="How many noises the points with many runs a noise take.")
+@click.option("--apply-scale", type=float, help="s_e to apply vectors with.")
+@run_options("the model's")
+@click.option("--judge", help="embedded, or clip:MODEL.  [default: embedded for the embedded model]")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default="sega-vec-study", show_default=True, help="A folder."
+)
+@click.option("--library", type=LibraryPlace(), help="A library for the vectors.  [default: one in the output folder]")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures a call.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that make pictures.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
+@pipeline_options("embedded")
+@reporting
+def command(
+    points: tuple[str, ...],
+    plan: Path | None,
+    concept: tuple[str, ...],
+    style: tuple[str, ...],
+    subject: tuple[str, ...],
+    seed: tuple[int, ...] | None,
+    swap: tuple[tuple[str, str], ...],
+    tried: int | None,
+    few: int | None,
+    apply_scale: float | None,
+    run: Mapping[str, Any],
+    judge: str | None,
+    output: Path,
+    library: Place | None,
+    batch_size: int,
+    jobs: int,
+    dry_run: bool,
+    model: str,
+    device: str,
+    dtype: str,
+    report: Report,
+) -> None:
+    """Measure what guidance vectors do on a model.
+
+    POINT is one or more of robustness, transfer, monotonicity, isolation, choices, another-noise and composition; all
+    of them if none is given. The pictures are made, judged and compared; report.html in the output folder shows it.
+    """
+    from sega_cli.generating.picture import prepare_folder
+    from sega_store import Library
+    from sega_vectors.study.plan import default_plan
+    from sega_vectors.study.study import Study, read_plan
+
+    given: dict[str, Any] = {
+        "concepts": concept,
+        "styles": style,
+        "subjects": subject,
+        "seeds": seed,
+        "swaps": swap,
+        "tried": tried,
+        "few": few,
+        "apply_scale": apply_scale,
+        "judge": judge,
+    }
+    if plan and click.get_current_context().get_parameter_source("model") is not ParameterSource.DEFAULT:
+        raise click.UsageError(f"--plan {plan} names its model, met --model {model} too: leave one of them out.")
+    if model != "embedded" and Path(model).is_dir():
+        model = str(Path(model).resolve())
+    chosen = read_plan(plan) if plan else default_plan(model)
+    chosen = replace(chosen, **{name: value for name, value in given.items() if value not in (None, ())})
+    chosen = replace(chosen, arguments={**chosen.arguments, **run})
+    study = Study(chosen, points or POINTS, output, Library(library or output / "library"), device, dtype)
+    runs, missing = study.runs, study.missing()
+    report.note(f"{len(runs)} pictures, {len(missing)} of them to be made")
+    document: dict[str, Any] = {"pictures": len(runs), "made": len(missing), "plan": chosen.to_json()}
+    if dry_run:
+        report.document(document)
+        return
+    start = time.monotonic()
+    prepare_folder(output)
+    judging = _ready(chosen, report)
+    from tqdm import tqdm
+
+    from sega_vectors.study.report import StudyReport
+
+    with tqdm(total=len(missing), unit="picture", disable=not report.bars) as bar:
+        study.make(bar.update, batch_size=batch_size, jobs=jobs)
+    facts = {
+        "Command": shlex.join(["sega-vec", *sys.argv[1:]]),
+        "Precision": study.archive.setting["dtype"],
+        "Pictures": f"{len(runs)}, of which {len(missing)} were made by this command",
+        "Time": f"{(time.monotonic() - start) / 60:.1f} minutes for these",
+    }
+    page, *others = StudyReport(chosen, study.findings(study.evidence(judging)), facts).write(output)
+    report.item(f"Report: {page}\nFigures and tables: {len(others)} files beside it", bare=str(page))
+    report.document({**document, "report": str(page), "files": [str(path) for path in others]})
+
+
+def _ready(plan: "Plan", report: Report) -> "PictureJudge":
+    """The judge, loaded and the plots' libraries found before hours of work."""
+    from importlib.util import find_spec
+
+    from sega_vectors.judging.judges import load_judge
+    from sega_vectors.pipeline.loading import quiet
+
+    if lacking := [name for name in ("matplotlib", "scipy", "torchmetrics") if find_spec(name) is None]:
+        raise click.UsageError(
+            f"a study's figures need {', '.join(lacking)}, which the extra brings: pip install 'sega-vectors[eval]'."
+        )
+    if not report.bars:
+        quiet()
+    return load_judge(plan.judge, plan.judged)

@@ -1,0 +1,115 @@
+"""`sega-vec tune`: find the edit parameters that a vector works best with, and keep them with it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sega_cli.generating.recommended import describe
+from sega_cli.generating.tryout import SEEDS, Trying, describe_success, success, trying_options
+from sega_cli.options import Place, Seeds, library_option, pipeline_options, reporting
+from sega_cli.printing.report import Report
+from sega_cli.printing.table import print_rows
+from sega_cli.printing.terminal import clean
+
+if TYPE_CHECKING:
+    from sega_vectors.judging.tune import Tried
+
+EXAMPLES = """\b
+Examples:
+  sega-vec tune glasses
+  sega-vec tune glasses --edit-guidance-scale 10 --edit-guidance-scale 15 --edit-threshold 0.9 --edit-warmup-steps 2
+
+\b
+Recommended is the setting that changes the pictures least among those whose success is within one standard error of
+the best: at or above the lower end of the best one's Wilson interval with z = 1. Its success is of the pictures that
+it was chosen by, so it is somewhat too good. sega-vec apply takes what is recommended unless it is given."""
+
+_COLUMNS = ("edit_guidance_scale", "edit_threshold", "edit_warmup_steps", "shown", "change", "")
+_SETTINGS = _COLUMNS[:3]
+
+
+@click.command("tune", epilog=EXAMPLES)
+@click.argument("ref")
+@click.option("--edit-guidance-scale", type=float, multiple=True, help="s_e to try.  [default: 0.5 to 2 x recorded]")
+@click.option("--edit-threshold", type=float, multiple=True, help="λ to try.  [default: kept, recorded, a stricter]")
+@click.option("--edit-warmup-steps", type=int, multiple=True, help="δ to try.  [default: 0, 1 and 2 x recorded]")
+@click.option("--seed", type=Seeds(), help="Initial noises, for a distilled vector.  [default: 1001..1003]")
+@click.option("--dry-run", is_flag=True, help="Keep nothing.")
+@trying_options
+@pipeline_options(None)
+@library_option
+@reporting
+def command(
+    ref: str,
+    edit_guidance_scale: tuple[float, ...],
+    edit_threshold: tuple[float, ...],
+    edit_warmup_steps: tuple[int, ...],
+    seed: tuple[int, ...] | None,
+    dry_run: bool,
+    trying: Mapping[str, Any],
+    model: str | None,
+    device: str,
+    dtype: str,
+    library: Place,
+    report: Report,
+) -> None:
+    """Find the edit parameters that the vector REF works best with.
+
+    Scales, thresholds and warm-ups are tried in all combinations on other prompts, from the vector's initial noise. A
+    judge tells how often the concept appears, the pixels how much changes. What is recommended is kept with the vector.
+    """
+    from tqdm import tqdm
+
+    from sega_store import InvalidInputError, Library, Recommendation
+
+    store = Library(library)
+    vector = store[ref]
+    if vector.concept.reverse_editing_direction:
+        raise InvalidInputError(
+            f"what is tuned is how often a concept appears, and {ref} guides away from {vector.concept.text!r}: tune a"
+            " vector that guides towards it"
+        )
+    independent = vector.provenance.noise.independent
+    if seed is not None and not independent:
+        raise click.UsageError(f"{clean(ref)} acts at the noise that it was recorded from: leave --seed out.")
+    noise = None if independent else store.noise(vector.id)
+    asked = Trying.of(vector, model, **trying)
+    from sega_vectors.judging.tune import recommend, settings, tune
+
+    edits = settings(vector, edit_guidance_scale, edit_threshold, edit_warmup_steps)
+    trials = asked.open(vector, noise, seed or SEEDS, device, dtype, report)
+    with tqdm(total=trials.size * (1 + len(edits)), unit="picture", disable=not report.bars) as bar:
+        plain, tried = tune(trials, vector, edits, bar.update)
+    best = recommend(tried)
+    chosen = best if best.shown > plain.shown else None
+    recommended = None
+    if chosen is not None:
+        counts = {"shown": chosen.shown, "plain": plain.shown, "of": chosen.of}
+        recommended = Recommendation(**chosen.edit, judge=asked.judge or "", **counts)
+    if recommended is not None and not dry_run:
+        store.annotate(vector.id, recommended=recommended)
+    print_rows(report, _COLUMNS, [_cells(one, one is chosen) for one in tried], _COLUMNS[:5])
+    if recommended is None:
+        report.item(
+            f"nothing to recommend: no setting shows it more often than the {plain.shown}/{trials.size} without"
+        )
+    else:
+        report.item(f"{clean(ref)}: {describe(recommended)}", bare=vector.id)
+    report.document(
+        {
+            "id": vector.id,
+            "judge": asked.judge,
+            "prompts": list(trials.prompts),
+            "noises": [noise.facts.to_json() for noise in trials.noises],
+            "plain": success(plain.shown, trials.size),
+            "tried": [{**one.edit, **success(one.shown, one.of), "change": one.change} for one in tried],
+            "recommended": recommended and recommended.to_json(),
+            "kept": recommended is not None and not dry_run,
+        }
+    )
+
+
+def _cells(one: "Tried", chosen: bool) -> Sequence[str]:
+    parameters = (f"{one.edit[name]:g}" for name in _SETTINGS)
+    return *parameters, describe_success(one.shown, one.of), f"{one.change:.4f}", "recommended" if chosen else ""

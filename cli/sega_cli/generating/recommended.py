@@ -1,0 +1,58 @@
+"""The edit parameters that a library recommends for a vector; a damaged recommendation is noted and does without."""
+
+from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sega_cli.printing.report import Report
+from sega_cli.printing.terminal import clean
+
+if TYPE_CHECKING:
+    from sega_store import GuidanceVector, Library, Recommendation
+
+
+def recommended_of(store: "Library", identity: str, report: Report) -> "Recommendation | None":
+    """What is recommended for a vector, if anything readable is."""
+    from sega_store import VectorFileError
+
+    try:
+        return store.recommended(identity)
+    except VectorFileError as error:
+        report.note(f"damaged: {clean(str(error))}")
+        return None
+
+
+def recommended_edits(
+    store: "Library", vector: "GuidanceVector", ref: str, given: Container[str], steps: int | None, report: Report
+) -> dict[str, Any]:
+    """The recommended edit parameters that the command line doesn't give, which a note names.
+
+    Args:
+        store: The library.
+        vector: The vector.
+        ref: What the command line calls it.
+        given: The names of those that it gives.
+        steps: The run's num_inference_steps, None: as recorded; a recommended warm-up is the same share of them.
+        report: For the note.
+    """
+    recommended = recommended_of(store, vector.id, report)
+    taken = {name: value for name, value in _parameters(recommended).items() if name not in given}
+    if taken:
+        report.note(f"{clean(ref)} has as recommended {_listed(taken)}")
+    if steps is not None and "edit_warmup_steps" in taken:
+        share = taken["edit_warmup_steps"] / vector.provenance.run.num_inference_steps
+        taken["edit_warmup_steps"] = round(share * steps)
+    return taken
+
+
+def describe(recommended: "Recommendation") -> str:
+    """The parameters, and what was measured with them."""
+    found = f"{recommended.shown}/{recommended.of} pictures, without it in {recommended.plain}/{recommended.of}"
+    return f"{_listed(recommended.parameters)}: shown in {found}, by {clean(recommended.judge)}"
+
+
+def _parameters(recommended: "Recommendation | None") -> dict[str, Any]:
+    return recommended.parameters if recommended else {}
+
+
+def _listed(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in parameters.items())

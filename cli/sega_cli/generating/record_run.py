@@ -1,0 +1,110 @@
+"""A sweep's one step: record a prompt's concepts at one noise, and keep them as soon as they are done."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sega_cli.generating.picture import recorded_facts, vector_facts
+from sega_cli.generating.setup import Start, first_picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from sega_store import GuidanceVector, Library, Preview
+    from sega_vectors import Recorder
+
+_PREVIEW_EDGE = 512  # pixels: enough to judge an edit by, and small beside the vector
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the library now holds of one noise.
+
+    Attributes:
+        status: `recorded`, or `held already` if nothing was run.
+        ids: The vector of each concept.
+        vectors: What was recorded; () if nothing was run.
+        before: The picture of the plain run, if it was made.
+        after: The picture of the recorded run, if it was made.
+        denoiser_rows: The price of the recording.
+    """
+
+    status: str
+    ids: Sequence[str]
+    vectors: "Sequence[GuidanceVector]" = ()
+    before: "Image | None" = None
+    after: "Image | None" = None
+    denoiser_rows: int = 0
+
+    def pictures(self) -> "list[tuple[Image, dict[str, Any]]]":
+        """The pictures that were made, the plain one first, with their provenance."""
+        vectors = [vector_facts(vector, {}) for vector in self.vectors]
+        return [
+            (image, recorded_facts("record", self.vectors[0].provenance, shown))
+            for image, shown in ((self.before, []), (self.after, vectors))
+            if image is not None
+        ]
+
+
+def record_from(
+    recorder: "Recorder",
+    library: "Library",
+    prompt: str,
+    arguments: Mapping[str, Any],
+    start: Start,
+    *,
+    before: bool,
+    preview: bool,
+) -> Recorded:
+    """Record, unless the library holds what would come of it.
+
+    Args:
+        recorder: With the pipeline and the concepts.
+        library: Where the vectors and their noise go.
+        prompt: The prompt.
+        arguments: Further arguments of the pipeline's call.
+        start: The initial noise.
+        before: Whether to make the plain run's picture too.
+        preview: Whether to keep both pictures with the vectors.
+
+    Raises:
+        IncompatibleError: The run did not start from the noise that it was to start from; nothing is kept.
+    """
+    from sega_store import IncompatibleError
+    from sega_vectors import DenoiserRows
+
+    pipe = recorder.pipe
+    recipes = recorder.recipes(prompt, **start.arguments(pipe), **arguments)
+    held = [library.by_recipe(recipe) for recipe in recipes]
+    if all(held):
+        return Recorded("held already", [ids[0] for ids in held])
+    with DenoiserRows(pipe) as price:
+        after = first_picture(pipe, recorder(prompt, **start.arguments(pipe), **arguments))
+    if start.noise is not None and recorder.noises[0] != start.noise:
+        raise IncompatibleError(
+            f"a recording must start from the stored noise {start.noise.sha256[:12]} of shape {start.noise.shape}, this"
+            f" one started from {recorder.noises[0].sha256[:12]} of shape {recorder.noises[0].shape}: use the model and"
+            " the size that the noise is from, or a seed"
+        )
+    plain = after if not recorder.guide else None
+    if before and plain is None:
+        plain = first_picture(pipe, pipe(prompt, **start.arguments(pipe), **arguments))
+    kept = _preview(plain, after) if preview and plain is not None else None
+    vectors = [replace(vector, preview=kept) for vector in recorder.vectors]
+    ids = [library.add(vector, noise) for vector, noise in zip(vectors, recorder.noises, strict=True)]
+    return Recorded("recorded", ids, vectors, plain, after, price.rows)
+
+
+def _preview(before: "Image", after: "Image") -> "Preview":
+    from sega_store import Preview
+
+    return Preview(_encode(before), _encode(after), "image/webp")
+
+
+def _encode(image: "Image") -> bytes:
+    small = image.convert("RGB")
+    small.thumbnail((_PREVIEW_EDGE, _PREVIEW_EDGE))
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=90, method=6)
+    return buffer.getvalue()

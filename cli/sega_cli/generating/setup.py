@@ -1,0 +1,128 @@
+"""What all that generates does to get ready: load the pipeline, mind its progress bars, find its noise."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sega_cli.printing.report import Report
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import DiffusionPipeline
+    from PIL.Image import Image
+
+    from sega_store import InitialNoise, RunFacts
+
+_AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
+
+
+def open_pipeline(model: str, device: str, dtype: str, report: Report) -> "DiffusionPipeline":
+    """Load a model, with bars on standard error where somebody looks at them.
+
+    Raises:
+        InvalidInputError: The device or dtype is unknown.
+        PipelineError: The model is unknown, its weights are pickles, or it doesn't fit on the device.
+    """
+    from sega_vectors import load_pipeline
+    from sega_vectors.pipeline.loading import quiet
+
+    if not report.bars:
+        quiet()
+    pipe = load_pipeline(model_name(model), device=device, dtype=dtype)
+    pipe.set_progress_bar_config(disable=not report.bars)
+    return pipe
+
+
+def model_name(model: str) -> str:
+    """What provenance remembers of a model's name, which must hold in another working folder."""
+    return str(Path(model).resolve()) if model != "embedded" and Path(model).is_dir() else model
+
+
+def recorded_call(pipe: "DiffusionPipeline", run: "RunFacts") -> dict[str, Any]:
+    """The arguments of a recorded call, but for its prompt and noise.
+
+    Raises:
+        InvalidInputError: This pipeline doesn't take one of them, or only its hash is known.
+    """
+    from sega_vectors.pipeline.call import recorded_arguments
+
+    as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(run, key)) is not None}
+    return {**recorded_arguments(pipe, run.arguments), **as_recorded}
+
+
+def check_prompts(pipe: "DiffusionPipeline", prompts: Iterable[str], arguments: Mapping[str, Any]) -> None:
+    """Refuse a call whose prompts, or negative prompt, the text encoder would cut.
+
+    Raises:
+        InvalidInputError: One is too long.
+    """
+    from sega_vectors import check_prompt
+
+    for text in filter(None, (*prompts, arguments.get("negative_prompt"))):
+        check_prompt(pipe, text)
+
+
+def generator(seed: int) -> "torch.Generator":
+    """A fresh generator. On the CPU, so that a seed gives the same noise whatever device the model runs on."""
+    import torch
+
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from: the noise of a seed, or a stored one.
+
+    Attributes:
+        seed: The seed; not looked at where there is a noise.
+        noise: The noise.
+    """
+
+    seed: int = 0
+    noise: "InitialNoise | None" = None
+
+    def arguments(self, pipe: "DiffusionPipeline") -> dict[str, Any]:
+        """The arguments of one call of the pipeline: a generator draws other numbers in a second one.
+
+        A stored noise that its seed draws again comes from that generator, since a stochastic sampler goes on drawing
+        from it.
+        """
+        from sega_vectors.provenance.facts import as_tensor
+
+        if self.noise is None:
+            return {"generator": generator(self.seed)}
+        seed = self.noise.seed
+        if seed is not None and draw_noise(pipe, self.noise.shape, seed) == self.noise:
+            return {"generator": generator(seed)}
+        return {"latents": as_tensor(self.noise).unsqueeze(0)}
+
+
+def first_picture(pipe: "DiffusionPipeline", result: Any) -> "Image":
+    """The picture in what a pipeline returned.
+
+    Raises:
+        PipelineError: It makes something else, such as a video.
+    """
+    from sega_store import PipelineError
+
+    if not hasattr(result, "images"):
+        raise PipelineError(
+            f"the command line records and writes pictures, and {type(pipe).__name__} makes {', '.join(result)}: use"
+            " Recorder and Applier in Python"
+        )
+    picture: Image = result.images[0]
+    return picture
+
+
+def draw_noise(pipe: "DiffusionPipeline", shape: tuple[int, ...], seed: int) -> "InitialNoise":
+    """The initial noise that a pipeline draws for one sample of shape (C, *S) from `generator(seed)`."""
+    import torch
+
+    from sega_store import InitialNoise
+    from sega_vectors.pipeline.denoiser import find_denoiser
+    from sega_vectors.provenance.facts import as_numpy, dtype_name
+
+    dtype = next(find_denoiser(pipe).parameters()).dtype
+    noise = torch.randn(shape, generator=generator(seed), dtype=dtype)
+    return InitialNoise(as_numpy(noise), seed=seed, device="cpu", dtype=dtype_name(dtype))

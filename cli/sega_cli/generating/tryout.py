@@ -1,0 +1,99 @@
+"""What commands need that try a vector on prompts and let a judge say how often its concept appears."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sega_cli.generating.defaults import defaults_of
+from sega_cli.generating.setup import check_prompts, draw_noise, model_name, open_pipeline, recorded_call
+from sega_cli.options import Text, grouped
+from sega_cli.printing.report import Report
+
+if TYPE_CHECKING:
+    from sega_store import GuidanceVector, InitialNoise
+    from sega_vectors.judging.trials import Trials
+
+SEEDS = (1001, 1002, 1003)
+
+# `--to-prompt` and `--judge` as the mapping `trying`.
+trying_options = grouped(
+    "trying",
+    click.option("--to-prompt", type=Text(), multiple=True, help="What to try on.  [default: some for embedded]"),
+    click.option("--judge", help="'embedded', or clip:MODEL.  [default: embedded for the embedded model]"),
+)
+
+
+@dataclass(frozen=True)
+class Trying:
+    """What a vector is to be tried with.
+
+    Attributes:
+        model: The model.
+        judge: The judge's name, None if there is none for the model.
+        prompts: What to try on.
+    """
+
+    model: str
+    judge: str | None
+    prompts: Sequence[str]
+
+    @classmethod
+    def of(
+        cls, vector: "GuidanceVector", model: str | None, to_prompt: Sequence[str] = (), judge: str | None = None
+    ) -> "Trying":
+        """What the command line says, else what is known of the model; never the prompt of the recording by default."""
+        recorded = vector.provenance
+        model = model_name(model or recorded.model.id)
+        defaults = defaults_of(model)
+        prompts = to_prompt or [prompt for prompt in defaults.prompts if prompt != recorded.run.prompt]
+        return cls(model, judge or defaults.judge, prompts)
+
+    def open(
+        self,
+        vector: "GuidanceVector",
+        noise: "InitialNoise | None",
+        seeds: Sequence[int],
+        device: str,
+        dtype: str,
+        report: Report,
+    ) -> "Trials":
+        """Load the judge and the model.
+
+        Args:
+            vector: What is tried, in calls like that of its recording.
+            noise: The noise to start from.
+            seeds: Those whose noises to start from, if it is None.
+            device: Where the model runs.
+            dtype: Its dtype.
+            report: Whether there are progress bars.
+        """
+        if self.judge is None or not self.prompts:
+            raise click.UsageError(
+                f"only the embedded model has a judge and prompts of its own, met {self.model}: give --judge clip:MODEL"
+                " and --to-prompt."
+            )
+        from sega_vectors.judging.judges import load_judge
+        from sega_vectors.judging.trials import Trials
+
+        judge = load_judge(self.judge, [vector.concept.text], device)
+        pipe = open_pipeline(self.model, device, dtype, report)
+        pipe.set_progress_bar_config(disable=True)  # one bar for all
+        arguments = recorded_call(pipe, vector.provenance.run)
+        check_prompts(pipe, self.prompts, arguments)
+        noises = [draw_noise(pipe, vector.shape[1:], seed) for seed in seeds] if noise is None else [noise]
+        return Trials(pipe, judge, vector.concept.text, self.prompts, noises, arguments)
+
+
+def success(shown: int, of: int) -> dict[str, Any]:
+    """A rate as JSON, with its 95% interval."""
+    from sega_vectors.judging.rates import wilson
+
+    return {"shown": shown, "of": of, "rate": shown / of, "interval": wilson(shown, of)}
+
+
+def describe_success(shown: int, of: int) -> str:
+    """A rate in words, with its 95% interval."""
+    low, high = success(shown, of)["interval"]
+    return f"{shown}/{of} pictures ({shown / of:.2f}, 95% {low:.2f}-{high:.2f})"

@@ -1,0 +1,1 @@
+"""Whether pictures show a concept, and how often."""

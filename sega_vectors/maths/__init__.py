@@ -1,0 +1,1 @@
+"""The mathematics of semantic guidance, on tensors alone."""

@@ -1,0 +1,1 @@
+"""What touches a stock diffusers pipeline."""

@@ -1,0 +1,164 @@
+"""The denoisers of a pipeline, their calls, and hooks on them that live as long as a `with` block."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.utils import BaseOutput
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from sega_store import PipelineError
+from sega_vectors.pipeline.patching import replaced
+
+_NAMES = ("unet", "transformer", "transformer_2", "prior")
+
+PreHook = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]] | None]
+PostHook = Callable[[Any], Any]
+
+
+def find_denoisers(pipe: DiffusionPipeline) -> list[nn.Module]:
+    """The networks that predict the noise: the components called `unet`, `transformer`, `transformer_2` or `prior`.
+
+    Most pipelines have one; Wan 2.2 has one for high noise and one for low.
+
+    Raises:
+        PipelineError: The pipeline has none of them, or its weights are elsewhere, as under sequential offloading.
+    """
+    modules = [module for name in _NAMES if isinstance(module := getattr(pipe, name, None), nn.Module)]
+    if not modules:
+        raise PipelineError(
+            f"a denoiser is a component named {', '.join(_NAMES)}; {type(pipe).__name__} has"
+            f" {', '.join(sorted(pipe.components))}: use a pipeline with one of them"
+        )
+    if any(next(module.parameters()).is_meta for module in modules):
+        raise PipelineError(
+            "a denoiser's weights must be there to be told from others', met some on the meta device: use"
+            " enable_model_cpu_offload() or enable_group_offload() instead of enable_sequential_cpu_offload()"
+        )
+    return modules
+
+
+def find_denoiser(pipe: DiffusionPipeline) -> nn.Module:
+    """The first of the pipeline's denoisers, which makes the first prediction."""
+    return find_denoisers(pipe)[0]
+
+
+def execution_device(denoiser: nn.Module) -> torch.device:
+    """Where the denoiser runs: its own device, or the one that offloading moves it to for a call."""
+    device = getattr(getattr(denoiser, "_hf_hook", None), "execution_device", None)
+    return next(denoiser.parameters()).device if device is None else torch.device(device)
+
+
+@dataclass(frozen=True)
+class DenoiserCall:
+    """The arguments of one denoiser call.
+
+    Attributes:
+        sample: The noisy samples that it is asked about: its first argument, a tensor of rows or a list of them.
+        leaves: All leaves of (args, kwargs), as a pytree.
+        spec: The pytree's structure.
+    """
+
+    sample: Any
+    leaves: list[Any]
+    spec: pytree.TreeSpec
+
+    @classmethod
+    def of(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "DenoiserCall":
+        """Take a call apart."""
+        leaves, spec = pytree.tree_flatten((args, kwargs))
+        return cls(args[0] if args else next(iter(kwargs.values())), leaves, spec)
+
+    @property
+    def listed(self) -> bool:
+        """Whether the rows are the elements of lists rather than of a tensor's first dimension."""
+        return isinstance(self.sample, list | tuple)
+
+    @property
+    def rows(self) -> int:
+        """How many samples the denoiser is asked about."""
+        return len(self.sample)
+
+    @property
+    def samples(self) -> Tensor:
+        """The noisy samples, a row each."""
+        return torch.stack(list(self.sample)) if self.listed else self.sample
+
+    def row_of(self, place: int) -> int | None:
+        """The row that a leaf is alone about: its place in a list of `rows` elements; None for other leaves."""
+        path = pytree.tree_flatten_with_path(pytree.tree_unflatten(self.leaves, self.spec))[0][place][0]
+        key = path[-1]
+        return key.idx if self.listed and isinstance(key, pytree.SequenceKey) and key.idx < self.rows else None
+
+    def with_leaves(self, changes: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Its (args, kwargs) with some leaves replaced, by place."""
+        leaves = [changes.get(place, leaf) for place, leaf in enumerate(self.leaves)]
+        result: tuple[tuple[Any, ...], dict[str, Any]] = pytree.tree_unflatten(leaves, self.spec)
+        return result
+
+
+def predictions(output: Any) -> Tensor:
+    """The prediction for each row in a denoiser's output, whether a tuple, a model output, a list or a tensor."""
+    found = output if isinstance(output, Tensor) else output[0]
+    return torch.stack(list(found)) if isinstance(found, list | tuple) else found
+
+
+@contextmanager
+def hooked(denoisers: Sequence[nn.Module], before: PreHook, after: PostHook | None = None) -> Iterator[None]:
+    """Call `before(denoiser, args, kwargs)` and `after(output)` around each forward call, until the block ends.
+
+    Torch's own hooks, since they survive `enable_model_cpu_offload` and other hooks coming and going; around the
+    compiled call of a denoiser that was compiled in place, which would trace hooks too.
+    """
+    with ExitStack() as attached:
+        for denoiser in denoisers:
+            if denoiser._compiled_call_impl is None:
+                attached.enter_context(_hooked(denoiser, before, after))
+            else:
+                wrapped = _wrapped(denoiser, denoiser._compiled_call_impl, before, after)
+                attached.enter_context(replaced(denoiser, "_compiled_call_impl", wrapped))
+        yield
+
+
+@contextmanager
+def _hooked(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> Iterator[None]:
+    handles = [denoiser.register_forward_pre_hook(before, with_kwargs=True)]
+    if after is not None:
+        handles.append(denoiser.register_forward_hook(lambda _module, _args, output: after(output)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _wrapped(
+    denoiser: nn.Module, compiled: Callable[..., Any], before: PreHook, after: PostHook | None
+) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = before(denoiser, args, kwargs) or (args, kwargs)
+        output = compiled(*args, **kwargs)
+        changed = None if after is None else after(output)
+        return output if changed is None else changed
+
+    return call
+
+
+def with_rows(tree: Any, rows: int, change: Callable[[Tensor], Tensor]) -> Any:
+    """Arguments or an output with `change(tensor)` in place of each tensor of so many rows.
+
+    They may stand in nested tuples, lists, dictionaries and outputs of diffusers' models.
+    """
+    if isinstance(tree, Tensor):
+        return change(tree) if tree.ndim and tree.shape[0] == rows else tree
+    if type(tree) in (tuple, list):
+        return type(tree)(with_rows(part, rows, change) for part in tree)
+    if type(tree) is dict:
+        return {key: with_rows(part, rows, change) for key, part in tree.items()}
+    if isinstance(tree, BaseOutput):
+        return type(tree)(**{key: with_rows(part, rows, change) for key, part in tree.items()})
+    return tree

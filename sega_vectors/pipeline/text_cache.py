@@ -1,0 +1,46 @@
+"""Encoding each text once: watched calls and the run itself share the text encoders' outputs.
+
+Every watched call of a recording encodes the same negative or empty prompt again. While `encoded_once` lasts, a text
+encoder that meets an input for the second time returns its first output.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from sega_vectors.pipeline.patching import replaced
+
+
+@contextmanager
+def encoded_once(pipe: DiffusionPipeline) -> Iterator[None]:
+    """Let the pipeline's text encoders remember what they have encoded, until the block ends."""
+    encoders = [c for n, c in pipe.components.items() if n.startswith("text_encoder") and isinstance(c, nn.Module)]
+    with ExitStack() as attached:
+        for encoder in encoders:
+            attached.enter_context(replaced(encoder, "forward", _remembered(encoder.forward)))
+        yield
+
+
+def _remembered(forward: Callable[..., Any]) -> Callable[..., Any]:
+    outputs: dict[Any, Any] = {}
+
+    def remembered(*args: Any, **kwargs: Any) -> Any:
+        leaves, spec = pytree.tree_flatten((args, kwargs))
+        key = (str(spec), *map(_key, leaves))
+        if key not in outputs:
+            outputs[key] = forward(*args, **kwargs)
+        return outputs[key]
+
+    return remembered
+
+
+def _key(leaf: Any) -> Any:
+    """A tensor's content, or what else an argument is told apart by."""
+    if isinstance(leaf, Tensor):
+        return leaf.dtype, leaf.shape, leaf.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    return repr(leaf)

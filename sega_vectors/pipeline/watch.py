@@ -1,0 +1,171 @@
+"""Watching a pipeline's call: run it up to its first denoiser call, look at what it passes, leave no trace.
+
+What is restored: the caller's generators (copies are used), torch's global random state, the attributes of the
+pipeline and of its scheduler. No callback is called, no progress bar shown, nothing logged.
+"""
+
+import functools
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sega_store import PipelineError
+from sega_vectors.latents.packing import Packing, learning_packings, packing_for, patches_of
+from sega_vectors.pipeline.call import PipelineCall
+from sega_vectors.pipeline.denoiser import DenoiserCall, execution_device, find_denoiser, find_denoisers, hooked
+from sega_vectors.pipeline.draws import Draws
+from sega_vectors.pipeline.patching import replaced
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a pipeline had prepared when it first called its denoiser.
+
+    Attributes:
+        call: The denoiser call.
+        noise: The initial noise, shape (B, C, *S): what the random generator drew, or the caller's `latents`, before
+            the scheduler's `init_noise_sigma`; where neither became the first sample as it is (image to image), that
+            sample divided by `init_noise_sigma`.
+        packing: How the pipeline packs its samples; None if it hands them on as they are.
+    """
+
+    call: DenoiserCall
+    noise: Tensor
+    packing: Packing | None
+
+
+class _Stop(BaseException):
+    """Ends a watched call; no pipeline catches it."""
+
+
+def watch(call: PipelineCall) -> Watched:
+    """Run the call up to its first denoiser call, and see what it starts from.
+
+    Raises:
+        PipelineError: The call ended without one.
+    """
+    pipe = call.pipe
+    with _scaled(pipe.scheduler) as samples, learning_packings(pipe) as packings, Draws() as draws, _begun(call) as own:
+        sample = (samples[0] if samples else own.samples)[: call.num_samples]
+        sigma = getattr(pipe.scheduler, "init_noise_sigma", 1.0)
+    latents = call.arguments.get("latents")
+    packing = packing_for(packings, sample.shape[1:])
+    if packing is None:
+        packing = patches_of(draws.tensors, sample, sigma)
+    packing = packing and packing.to(sample.device)
+    if packing is None and latents is not None and hasattr(pipe, "_pack_latents"):  # given in packed form
+        packing = watch(call.replace(latents=None)).packing
+    return Watched(own, _initial_noise([latents, *draws.tensors], sample, sigma, packing), packing)
+
+
+def watch_denoiser(call: PipelineCall) -> DenoiserCall:
+    """Run the call up to its first denoiser call, and see only that, which takes less time.
+
+    Raises:
+        PipelineError: The call ended without one.
+    """
+    with _begun(call) as own:
+        return own
+
+
+@contextmanager
+def _begun(call: PipelineCall) -> Iterator[DenoiserCall]:
+    """The first denoiser call of a call that ran up to there; pipeline and scheduler are in that state within."""
+    pipe = call.pipe
+    calls: list[DenoiserCall] = []
+
+    def stop(_denoiser: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        calls.append(DenoiserCall.of(args, kwargs))
+        raise _Stop
+
+    watched = call.replace(generator=_copied(call.arguments.get("generator")))
+    if "callback_on_step_end" in call.arguments:
+        watched = watched.replace(callback_on_step_end=None)
+    with _restored(pipe), hooked(find_denoisers(pipe), stop):
+        pipe.set_progress_bar_config(disable=True)
+        try:
+            watched()
+        except _Stop:
+            pass
+        else:
+            raise PipelineError(
+                f"a run calls its denoiser at least once, this one of {type(pipe).__name__} with"
+                f" {call.num_inference_steps} steps never did: check the scheduler and the number of steps"
+            )
+        yield calls[0]
+
+
+@contextmanager
+def _scaled(scheduler: Any) -> Iterator[list[Tensor]]:
+    """The samples that the scheduler is given to scale for the denoiser."""
+    samples: list[Tensor] = []
+    if not hasattr(scheduler, "scale_model_input"):
+        yield samples
+        return
+    scale = scheduler.scale_model_input
+
+    @functools.wraps(scale)
+    def scaled(sample: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        samples.append(sample)
+        result: Tensor = scale(sample, *args, **kwargs)
+        return result
+
+    with replaced(scheduler, "scale_model_input", scaled):
+        yield samples
+
+
+def _initial_noise(candidates: list[Tensor | None], sample: Tensor, sigma: Any, packing: Packing | None) -> Tensor:
+    """The candidate that became the first sample, to the bit."""
+    drawn = [c for c in candidates if c is not None]
+    size, batch = sample[0].numel(), sample.shape[0]
+    singles = [c for c in drawn if c.ndim > 1 and c.shape[0] == 1 and c.numel() == size][:batch]
+    if len(singles) == batch:  # a generator for each sample
+        drawn.append(torch.cat(singles))
+    spatial = sample if packing is None else packing.unpack(sample)
+    for candidate in drawn:
+        if candidate.numel() == sample.numel() and candidate.shape[0] == batch:
+            packed = packing is not None and candidate.shape == sample.shape
+            noise = packing.unpack(candidate) if packing is not None and packed else candidate
+            if packing is not None:
+                noise = noise.reshape(batch, *packing.shape)
+            if torch.equal((noise.to(spatial.device) * sigma).to(spatial).flatten(), spatial.flatten()):
+                return noise
+    started: Tensor = spatial / sigma
+    return started
+
+
+def _copied(generator: Any) -> Any:
+    """Generators that will draw the same, without the caller's being advanced."""
+    if isinstance(generator, list):
+        return [_copied(g) for g in generator]
+    if generator is None:
+        return None
+    copy = torch.Generator(device=generator.device)
+    copy.set_state(generator.get_state())
+    return copy
+
+
+@contextmanager
+def _restored(pipe: Any) -> Iterator[None]:
+    """Put the attributes of the pipeline and its scheduler, and torch's random state, back as they were."""
+    logger = logging.getLogger("diffusers")  # what it has to say it says again in the run
+    owners, level = [pipe, pipe.scheduler], logger.level
+    before = [dict(vars(owner)) for owner in owners]
+    device = execution_device(find_denoiser(pipe))
+    cuda = [device] if device.type == "cuda" else []
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with torch.random.fork_rng(devices=cuda):
+            yield
+    finally:
+        logger.setLevel(level)
+        if hasattr(pipe, "maybe_free_model_hooks"):
+            pipe.maybe_free_model_hooks()
+        for owner, attributes in zip(owners, before, strict=True):
+            vars(owner).clear()
+            vars(owner).update(attributes)

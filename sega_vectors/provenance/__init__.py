@@ -1,0 +1,1 @@
+"""Where a vector comes from, and whether it belongs to a run."""

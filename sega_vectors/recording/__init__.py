@@ -1,0 +1,1 @@
+"""How a recording asks for the concepts' predictions, and keeps what they give."""

@@ -1,0 +1,1 @@
+"""What vectors show when looked at: activity, similarity, pictures."""

@@ -1,0 +1,1 @@
+"""What goes from one library to another, and out to other tools."""

@@ -1,0 +1,157 @@
+"""What travels together: a vector, the initial noise that it was recorded from, and what people say of it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from sega_store.errors import InvalidInputError, VectorFileError
+from sega_store.files.vector_file import (
+    check_noise_size,
+    check_vector_size,
+    read_noise,
+    read_vector,
+    write_noise,
+    write_vector,
+)
+from sega_store.places import layout
+from sega_store.places.disk import steadily
+from sega_store.places.files import Storage
+from sega_store.records.annotation import (
+    NOTHING_SAID,
+    Annotation,
+    check_annotation_size,
+    load_annotation,
+    parse_annotation,
+    read_annotation,
+)
+from sega_store.records.noise import InitialNoise
+from sega_store.records.vector import GuidanceVector
+
+if TYPE_CHECKING:
+    from sega_store.library.library import Library
+
+CHECK_SIZE = {
+    layout.VECTORS: check_vector_size,
+    layout.NOISE: check_noise_size,
+    layout.ANNOTATIONS: check_annotation_size,
+}
+"""What refuses files of wrong sizes before they are read, by kind."""
+
+_HERE = Path()
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One vector with all that belongs to it.
+
+    Attributes:
+        vector: The vector.
+        noise: Its initial noise, unless the library was never given it.
+        annotation: What is said of it.
+    """
+
+    vector: GuidanceVector
+    noise: InitialNoise | None = None
+    annotation: Annotation = NOTHING_SAID
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Its files under the names that they have in a library, the noise first, for vectors need it."""
+        if self.noise is not None:
+            yield layout.noise_path(_HERE, self.noise.sha256).as_posix(), write_noise(self.noise)
+        yield layout.vector_path(_HERE, self.vector.id).as_posix(), write_vector(self.vector)
+        if self.annotation != NOTHING_SAID:
+            yield layout.annotation_path(_HERE, self.vector.id).as_posix(), self.annotation.to_bytes()
+
+
+def check_vector(identity: str, data: bytes) -> GuidanceVector:
+    """The vector in a file, which has to be the one that the file is named after."""
+    vector = read_vector(data)
+    if vector.id != identity:
+        raise InvalidInputError(f"its name isn't its hash, {vector.id}")
+    return vector
+
+
+def check_noise(sha256: str, data: bytes) -> InitialNoise:
+    """The noise in a file, which has to be the one that the file is named after."""
+    noise = read_noise(data)
+    if noise.sha256 != sha256:
+        raise InvalidInputError(f"its name isn't its hash, {noise.sha256}")
+    return noise
+
+
+def load_vector(storage: Storage, identity: str) -> GuidanceVector:
+    """A library's vector.
+
+    Raises:
+        VectorFileError: Its file is damaged.
+    """
+    return storage.load(layout.vector_key(identity), check_vector_size, partial(check_vector, identity))
+
+
+def load_noise(storage: Storage, sha256: str) -> InitialNoise | None:
+    """A library's noise, if it is there; errors as of `load_vector`."""
+    key = layout.noise_key(sha256)
+    try:
+        return storage.load(key, check_noise_size, partial(check_noise, sha256))
+    except VectorFileError:
+        if storage.exists(key):
+            raise
+        return None
+
+
+def parcel_of(library: "Library", identity: str) -> Parcel:
+    """The parcel of a library's vector; errors as of `load_vector`."""
+    storage = library.storage
+    vector = steadily(lambda: load_vector(storage, identity))
+    noise = steadily(lambda: load_noise(storage, vector.provenance.noise.sha256))
+    return Parcel(vector, noise, steadily(lambda: load_annotation(storage, identity)))
+
+
+def parcels_in(where: Path, files: Mapping[str, bytes] | Mapping[str, Path]) -> Iterator[Parcel]:
+    """The parcels among files that are laid out as in a library, and that nobody trusts.
+
+    Args:
+        where: What holds the files, for messages.
+        files: Their bytes or paths, by their names in a library.
+
+    Raises:
+        VectorFileError: A file is damaged, hostile, or isn't what its name says.
+    """
+    noise: InitialNoise | None = None
+    for name in sorted(name for name in files if layout.kind_of(name) == layout.VECTORS):
+        vector = _read(where, name, files, read_vector)
+        _check_name(where, name, layout.vector_path(_HERE, vector.id))
+        sha256 = vector.provenance.noise.sha256
+        noise_name = layout.noise_path(_HERE, sha256).as_posix()
+        if noise_name not in files:
+            noise = None
+        elif noise is None or noise.sha256 != sha256:  # vectors that share a noise often follow each other
+            noise = _read(where, noise_name, files, read_noise)
+            _check_name(where, noise_name, layout.noise_path(_HERE, noise.sha256))
+        said = layout.annotation_path(_HERE, vector.id).as_posix()
+        annotation = _read(where, said, files, _annotation) if said in files else NOTHING_SAID
+        yield Parcel(vector, noise, annotation)
+
+
+def _read(
+    where: Path, name: str, files: Mapping[str, bytes] | Mapping[str, Path], read: Callable[[bytes | Path], _T]
+) -> _T:
+    """Reads a file; what is wrong with it is said under its name."""
+    try:
+        return read(files[name])
+    except VectorFileError as error:
+        raise VectorFileError(f"{where}/{name}", error.problem) from None
+    except InvalidInputError as error:
+        raise VectorFileError(f"{where}/{name}", str(error)) from None
+
+
+def _annotation(source: bytes | Path) -> Annotation:
+    return parse_annotation(source) if isinstance(source, bytes) else read_annotation(source)
+
+
+def _check_name(where: Path, name: str, due: Path) -> None:
+    if name != due.as_posix():
+        raise VectorFileError(f"{where}/{name}", f"its name isn't its hash, it should be {due.as_posix()}")

@@ -1,0 +1,44 @@
+"""The dense guidance γ of one vector, as the list `sem_guidance` of diffusers' `SemanticStableDiffusionPipeline`.
+
+    γ_t     = ± g s_e m_t + s_m ν_t                                                                     (13, 15)
+    ν_{t+1} = β_m ν_t + (1 - β_m) γ_t,  ν_0 = 0                                                             (14)
+
+With the parameters of the recording, for the vector alone: before the warm-up ends γ_t is left out, though momentum
+builds up; after the cool-down m_t is.
+
+References:
+    SEGA: Instructing Text-to-Image Models using Semantic Guidance, Brack et al., arXiv 2301.12247
+"""
+
+import numpy as np
+
+from sega_store.records.dtypes import Array
+from sega_store.records.vector import GuidanceVector
+
+
+def sem_guidance(vector: GuidanceVector) -> Array:
+    """γ_t of every step, shape (T, 1, C, *S); `list` of it is what the pipeline takes, one tensor a step.
+
+    Raises:
+        InvalidInputError: A threshold of the concept can't be applied to the vector.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # a huge scale ends in infinities, as it does in a run
+        return _guidance(vector)[:, np.newaxis]
+
+
+def _guidance(vector: GuidanceVector) -> Array:
+    concept, run = vector.concept, vector.provenance.run
+    kept = vector.thresholded(concept.edit_threshold).dense()
+    scale = np.float32(concept.edit_weight * concept.edit_guidance_scale)
+    scale = -scale if concept.reverse_editing_direction else scale
+    cooldown = len(kept) if concept.edit_cooldown_steps is None else concept.edit_cooldown_steps
+    s_m, β_m = np.float32(run.edit_momentum_scale), np.float32(run.edit_mom_beta)
+
+    guidance = np.zeros_like(kept)
+    momentum = np.zeros_like(kept[0])
+    for step, m in enumerate(kept):
+        γ = (scale * m if step < cooldown else 0 * m) + s_m * momentum
+        momentum = β_m * momentum + (1 - β_m) * γ
+        if step >= concept.edit_warmup_steps:
+            guidance[step] = γ
+    return guidance

@@ -1,0 +1,205 @@
+"""Push and pull: copies of vectors from one library to another, whether folders or object stores.
+
+A copy can be interrupted at any time and goes on where it was: files are named after their content, so what is there
+isn't copied again. Vectors are copied in batches, several at once; after each batch the other library's catalogue hears
+of it.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Set
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import partial
+from types import EllipsisType
+from typing import TypeVar
+
+from sega_store.errors import InvalidInputError
+from sega_store.exchange.export import Imported
+from sega_store.exchange.parcel import CHECK_SIZE, check_noise, check_vector
+from sega_store.files.header import VectorHeader
+from sega_store.library.library import Library
+from sega_store.places import layout
+from sega_store.places.files import Storage, parsed
+from sega_store.places.folder_index import entry_of
+from sega_store.records.annotation import Annotation, load_annotation
+from sega_store.records.entry import Entry
+
+DEFAULT_JOBS = 8
+BATCH = 256
+
+_T = TypeVar("_T")
+
+
+def copy_vectors(
+    source: Library,
+    target: Library,
+    refs: Iterable[str] = (),
+    jobs: int = DEFAULT_JOBS,
+    step: Callable[[], object] = lambda: None,
+) -> Imported:
+    """Copies vectors with their noises and annotations; each file is checked before it is written.
+
+    What the target holds already stays as it is, but gets a noise or an annotation if it has none. A name that another
+    vector of the target has is left out. Whatever goes wrong, what was copied stays, and the same call goes on.
+
+    Args:
+        source: Where they are.
+        target: Where they go.
+        refs: Which; none for all.
+        jobs: How many at once.
+        step: Called after every vector, from one thread at a time.
+
+    Raises:
+        InvalidInputError: `jobs` isn't positive, or both libraries are one.
+        UnknownRefError: A REF names nothing.
+        VectorFileError: A file of the source is damaged.
+        LibraryError: One of the libraries can't be read or written.
+    """
+    if jobs < 1:
+        raise InvalidInputError(f"jobs must be at least 1, met {jobs}.")
+    if source == target:
+        raise InvalidInputError(f"A library isn't copied to itself, met {source.where} twice. Name another one.")
+    ids = list(dict.fromkeys(map(source.resolve, refs)))
+    annotated = None
+    if not ids:
+        if damaged := source.damaged():  # a listing passes over such files, and a copy of all must not
+            raise damaged[0]
+        ids = list(source)
+        annotated = {layout.stem_of(key) for key in source.storage.keys(f"{layout.ANNOTATIONS}/")}
+    target.announce({})  # that it is listed by a catalogue, not by its files
+    done = Imported()
+    with ThreadPoolExecutor(jobs) as pool:
+        for start in range(0, len(ids), BATCH):
+            some = _Batch(source, target, ids[start : start + BATCH], annotated, step).copy(pool)
+            done = Imported(done.added + some.added, done.held + some.held, done.unnamed + some.unnamed)
+    return done
+
+
+class _Batch:
+    """Some vectors that are copied at once and announced together.
+
+    Args:
+        source: Where they are.
+        target: Where they go.
+        ids: Which.
+        annotated: All vectors of the source of which something is said; None: ask for each of the batch.
+        step: Called after every vector.
+    """
+
+    def __init__(
+        self,
+        source: Library,
+        target: Library,
+        ids: list[str],
+        annotated: Set[str] | None,
+        step: Callable[[], object],
+    ) -> None:
+        self._source, self._target, self._annotated, self._step = source, target, annotated, step
+        self._rows = source.entries(ids)
+        self._held = target.entries(ids)
+        self._owners = target.owners([row.name for row in self._rows.values() if row.name is not None])
+        self._changes: dict[str, Entry | EllipsisType | None] = {}
+        self._added: set[str] = set()
+        self._unnamed: set[str] = set()
+        self._lock = threading.Lock()
+        self._noises: set[str] = set()
+        self._noise_locks = {row.noise: threading.Lock() for row in self._rows.values()}
+
+    def copy(self, pool: ThreadPoolExecutor) -> Imported:
+        """Copies them all; if one fails, those that were copied are announced before the error is raised."""
+        work = [pool.submit(self._copy, row) for row in self._rows.values()]
+        try:
+            wait(work, return_when=FIRST_EXCEPTION)
+        finally:
+            for future in work:
+                future.cancel()
+            wait(work)
+            self._announce()
+        for future in work:
+            if not future.cancelled():
+                future.result()
+        held = self._rows.keys() - self._added
+        return Imported(*(tuple(filter(some.__contains__, self._rows)) for some in (self._added, held, self._unnamed)))
+
+    def _copy(self, row: Entry) -> None:
+        self._copy_noise(row.noise)
+        listed = self._held.get(row.id)
+        now: Entry | EllipsisType = listed or self._copy_vector(row.id)
+        if now is not ...:
+            with self._lock:
+                self._added |= {row.id} - self._held.keys()
+        said = self._annotation(row.id, now, held=listed is not None)
+        if said is not None:
+            self._target.storage.replace(layout.annotation_key(row.id), said.to_bytes())
+            if not isinstance(now, EllipsisType):
+                now = replace(now, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)
+        with self._lock:
+            if now != listed:
+                self._changes[row.id] = now
+            self._step()
+
+    def _copy_noise(self, sha256: str) -> None:
+        """Once for all vectors that share it; the source may lack it."""
+        with self._noise_locks[sha256]:
+            if sha256 in self._noises:
+                return
+            source, key = self._source.storage, layout.noise_key(sha256)
+            if not self._target.storage.exists(key) and source.exists(key):
+                self._publish_noise(sha256)
+            self._noises.add(sha256)
+
+    def _copy_vector(self, identity: str) -> Entry | EllipsisType:
+        """The row of a vector that is new to the target; `...` if only its catalogue doesn't know the vector."""
+        key = layout.vector_key(identity)
+        if self._target.storage.exists(key):
+            return ...
+        data, vector = _checked(self._source.storage, key, partial(check_vector, identity))
+        new = self._target.storage.publish(key, data)
+        return entry_of(VectorHeader.of(vector), len(data)) if new else ...
+
+    def _annotation(self, identity: str, now: Entry | EllipsisType, held: bool) -> Annotation | None:
+        """What there is to say of a vector that the target says nothing of; without a name that is another's there.
+
+        A row doesn't tell of a recommendation, so where it says nothing the file is asked for.
+        """
+        key = layout.annotation_key(identity)
+        if not (self._source.storage.exists(key) if self._annotated is None else identity in self._annotated):
+            return None
+        if now is ... or (held and not _says(now)):
+            if self._target.storage.exists(key):
+                return None
+        elif held:
+            return None
+        said = load_annotation(self._source.storage, identity)
+        with self._lock:
+            if said.name is not None and self._owners.setdefault(said.name, identity) != identity:
+                said = replace(said, name=None)
+                self._unnamed.add(identity)
+        return said
+
+    def _announce(self) -> None:
+        if self._changes:
+            self._target.announce(self._changes)
+        for sha256 in {self._rows[identity].noise for identity in self._added}:
+            key = layout.noise_key(sha256)  # a removal may have seen it unused before it was used
+            if not self._target.storage.exists(key) and self._source.storage.exists(key):
+                self._publish_noise(sha256)
+
+    def _publish_noise(self, sha256: str) -> None:
+        key = layout.noise_key(sha256)
+        data, _ = _checked(self._source.storage, key, partial(check_noise, sha256))
+        self._target.storage.publish(key, data)
+
+
+def _checked(storage: Storage, key: str, check: Callable[[bytes], _T]) -> tuple[bytes, _T]:
+    """The bytes of a file, and what they hold."""
+
+    def read() -> tuple[bytes, _T]:
+        data = storage.read(key, CHECK_SIZE[key.partition("/")[0]])
+        return data, check(data)
+
+    return parsed(storage, key, read)
+
+
+def _says(row: Entry) -> bool:
+    return (row.name, row.tags, row.rating, row.notes) != (None, (), None, "")

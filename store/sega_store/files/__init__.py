@@ -1,0 +1,1 @@
+"""The file format: vectors and noises as bytes."""

@@ -1,0 +1,181 @@
+"""Vectors and initial noises as files: one immutable `.zarr.zip` each, a valid Zarr v3 group.
+
+`docs/format.md` describes the format to the byte. Reading trusts nothing: a file may come from a stranger.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal, TypeAlias, cast
+
+import numpy as np
+
+from sega_store.errors import InvalidInputError, VectorFileError
+from sega_store.files.codec import ArrayFormat, check_expansion
+from sega_store.files.header import (
+    HEAD_BYTES,
+    ROOT_KEY,
+    Header,
+    NoiseHeader,
+    VectorHeader,
+    parse_root,
+    root_json,
+    root_of,
+)
+from sega_store.files.zip_container import pack, unpack
+from sega_store.places.disk import read_regular
+from sega_store.records.dtypes import HELD_AS, Array
+from sega_store.records.json_record import MAX_JSON_BYTES, Record
+from sega_store.records.noise import InitialNoise
+from sega_store.records.preview import Preview
+from sega_store.records.vector import GuidanceVector, steps_last
+
+Source: TypeAlias = bytes | str | os.PathLike[str]
+MAX_BYTES = 1 << 31
+
+
+def write_vector(vector: GuidanceVector) -> bytes:
+    """The file of a vector; equal vectors with equal facts give equal bytes.
+
+    Raises:
+        InvalidInputError: The vector is too large for the format, or has too few entries for its size.
+    """
+    header = VectorHeader.of(vector)
+    arrays = [vector.support, vector.values, vector.timesteps, vector.sigmas]
+    if vector.preview is not None:
+        arrays.append(np.frombuffer(vector.preview.before + vector.preview.after, np.uint8))
+    return _write(header, vector_arrays(header), arrays)
+
+
+def write_noise(noise: InitialNoise) -> bytes:
+    """The file of an initial noise."""
+    header = NoiseHeader.of(noise)
+    return _write(header, _noise_arrays(header), [noise.array])
+
+
+def read_vector(source: Source, max_bytes: int = MAX_BYTES) -> GuidanceVector:
+    """Reads and checks a vector's file, every byte of it.
+
+    Args:
+        source: The file's bytes, or its path.
+        max_bytes: The most memory that its arrays may take; reading it takes up to four times as much for a moment.
+
+    Raises:
+        VectorFileError: Anything is wrong with it.
+    """
+    try:
+        header, (support, values, timesteps, sigmas, *pictures) = _read(source, VectorHeader, vector_arrays, max_bytes)
+        if (count := np.count_nonzero(steps_last(support))) != header.nnz:
+            raise InvalidInputError(f"its support has {count} entries, expected {header.nnz}")
+        preview = None
+        if header.preview is not None:
+            data = pictures[0].tobytes()
+            split = header.preview.before
+            preview = Preview(data[:split], data[split:], header.preview.media_type)
+        vector = GuidanceVector(
+            header.concept, support, values, header.dtype, timesteps, sigmas, header.provenance, preview
+        )
+        if vector.nnz != header.nnz:
+            raise InvalidInputError("some of its values are zero")
+        if vector.content != header.content:
+            raise InvalidInputError(f"its content hashes to {vector.content}, expected {header.content}")
+        return vector
+    except InvalidInputError as error:
+        raise VectorFileError(_name(source), str(error)) from None
+
+
+def read_noise(source: Source, max_bytes: int = MAX_BYTES) -> InitialNoise:
+    """Reads and checks an initial noise's file; as `read_vector`."""
+    try:
+        header, (array,) = _read(source, NoiseHeader, _noise_arrays, max_bytes)
+        noise = InitialNoise(array, header.seed, header.device, header.dtype)
+        if noise.sha256 != header.sha256:
+            raise InvalidInputError(f"its content hashes to {noise.sha256}, expected {header.sha256}")
+        return noise
+    except InvalidInputError as error:
+        raise VectorFileError(_name(source), str(error)) from None
+
+
+def check_vector_size(head: bytes, size: int) -> None:
+    """Refuses a vector's file that `read_vector` would refuse for its size, given its first `HEAD_BYTES` and its size.
+
+    Raises:
+        InvalidInputError: The size isn't what the header promises. A file that is no longer than that is let through.
+    """
+    if size > len(head):
+        _promised(head, size, VectorHeader, vector_arrays, MAX_BYTES)
+
+
+def check_noise_size(head: bytes, size: int) -> None:
+    """As `check_vector_size`, for an initial noise's file."""
+    if size > len(head):
+        _promised(head, size, NoiseHeader, _noise_arrays, MAX_BYTES)
+
+
+def vector_arrays(header: VectorHeader) -> list[ArrayFormat]:
+    """How the arrays of a vector's file are kept, in their order."""
+    steps, held = header.shape[:1], _held_as(header.dtype)
+    support = ArrayFormat("support", header.shape, "bool", "bitshuffle", first_axis_last=True)
+    values = ArrayFormat("values", (header.nnz,), held)
+    if header.format > 1:
+        support = support.bitshuffled(level=8)
+        # values of two bytes would grow by up to 8% with their bits shuffled, and gain 0.1% from level 9
+        values = values.bitshuffled(level=9) if held == "float32" else replace(values, level=8)
+    arrays = [support, values, ArrayFormat("timesteps", steps, "float64"), ArrayFormat("sigmas", steps, "float64")]
+    if header.preview is not None:  # pictures are compressed already
+        arrays.append(ArrayFormat("preview", (header.preview.before + header.preview.after,), "uint8", shuffle=None))
+    return arrays
+
+
+def _noise_arrays(header: NoiseHeader) -> list[ArrayFormat]:
+    return [ArrayFormat("noise", header.shape, _held_as(header.dtype))]
+
+
+def _write(header: Record, formats: Sequence[ArrayFormat], arrays: Sequence[Array]) -> bytes:
+    contents = {ROOT_KEY: root_json(header)}
+    for array_format, array in zip(formats, arrays, strict=True):
+        contents |= array_format.encode(array)
+    data = pack(contents)
+    check_expansion(sum(one.nbytes for one in formats), len(data))
+    return data
+
+
+def _read(
+    source: Source, kind: type[Header], arrays_of: Callable[[Header], list[ArrayFormat]], max_bytes: int
+) -> tuple[Header, list[Array]]:
+    head, size = (source, len(source)) if isinstance(source, bytes) else read_regular(source, sys.maxsize, HEAD_BYTES)
+    formats: list[ArrayFormat]
+    root, header, formats = _promised(head, size, kind, arrays_of, max_bytes)
+    data = head if isinstance(source, bytes) or len(head) == size else read_regular(source, size)[0]
+    contents = unpack(data)
+    if contents.get(ROOT_KEY) != root:
+        raise InvalidInputError("it has changed while it was read")
+    names = [ROOT_KEY, *(key for one in formats for key in one.keys)]
+    if list(contents) != names:
+        raise InvalidInputError(f"it has the entries {list(contents)}, expected {names}")
+    return header, [one.decode(contents) for one in formats]
+
+
+def _promised(
+    head: bytes, size: int, kind: type[Header], arrays_of: Callable[[Header], list[ArrayFormat]], max_bytes: int
+) -> tuple[bytes, Header, list[ArrayFormat]]:
+    """What a file's beginning says that there is, if its size can be right."""
+    root = root_of(head)
+    header = parse_root(root, kind)
+    formats: list[ArrayFormat] = arrays_of(header)
+    needed = sum(one.nbytes for one in formats)
+    if needed > max_bytes:
+        raise InvalidInputError(f"its arrays take {needed} bytes, more than the limit of {max_bytes}")
+    if size > needed + 2 * MAX_JSON_BYTES:
+        raise InvalidInputError(f"it has {size} bytes, more than its arrays of {needed} bytes can fill")
+    check_expansion(needed, size)
+    return root, header, formats
+
+
+def _held_as(dtype: str) -> Literal["float32", "float16", "uint16"]:
+    return cast(Literal["float32", "float16", "uint16"], str(HELD_AS[dtype]))
+
+
+def _name(source: Source) -> str:
+    return f"<{len(source)} bytes>" if isinstance(source, bytes) else os.fspath(source)

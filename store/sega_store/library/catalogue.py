@@ -1,0 +1,290 @@
+"""The catalogue: an index of a library's files in SQLite, one per machine, in the user's cache folder.
+
+It is a cache and nothing more. Every question first brings it up to date with the library's files, so it never knows
+more or less than they do; deleted, corrupt or of an older version it is built again by itself. Connections live for one
+question: that makes a `Library` free to cross threads and processes, and costs 0.1 ms.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from sega_store.errors import LibraryError, VectorFileError
+from sega_store.library.selection import (
+    AFTER_ALL_DIGITS,
+    MONTH,
+    RANK,
+    Group,
+    Selection,
+    facets,
+    groups,
+    page,
+    select,
+    total,
+)
+from sega_store.places.disk import ABANDONED_SECONDS, library_errors
+from sega_store.places.layout import SUFFIX
+from sega_store.records.entry import Entry
+
+SCHEMA_VERSION = 3
+BUSY_SECONDS = 60
+BUSY_PAUSE_SECONDS = 0.01
+ATTEMPTS = 5  # several processes that meet a broken catalogue may throw away what another has just begun
+
+_SCHEMA = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = OFF",
+    "BEGIN",
+    "CREATE TABLE folders (path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE vectors (
+        number INTEGER PRIMARY KEY,  -- grows with the time of the recording, see refresh
+        id TEXT NOT NULL UNIQUE, concept TEXT, prompt TEXT, model TEXT, seed TEXT,
+        noise TEXT, shape TEXT, dtype TEXT, nnz INTEGER, bytes INTEGER, created TEXT,
+        name TEXT, tags TEXT NOT NULL DEFAULT '', rating INTEGER, notes TEXT NOT NULL DEFAULT '',
+        annotated TEXT NOT NULL DEFAULT '')""",
+    "CREATE INDEX by_concept ON vectors (concept)",  # an index ends with the number, so its rows are in order too
+    "CREATE INDEX by_model ON vectors (model)",
+    "CREATE INDEX by_model_and_concept ON vectors (model, concept)",
+    "CREATE INDEX by_noise ON vectors (noise)",
+    "CREATE INDEX by_name ON vectors (name) WHERE name IS NOT NULL",
+    f"CREATE INDEX by_month ON vectors ({MONTH})",
+    f"CREATE INDEX by_rank ON vectors ({RANK})",
+    "CREATE INDEX by_rating ON vectors (rating) WHERE rating IS NOT NULL",
+    "CREATE TABLE tags (tag TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (tag, number)) WITHOUT ROWID",
+    "CREATE INDEX tags_of ON tags (number)",
+    """CREATE VIRTUAL TABLE texts USING fts5 (
+        concept, prompt, name, model, tags, notes, tokenize = "unicode61 remove_diacritics 2",
+        prefix = '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16')""",
+    "CREATE TABLE damaged (path TEXT PRIMARY KEY, problem TEXT NOT NULL) WITHOUT ROWID",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+    "COMMIT",
+)
+MIN_PREFIX = 4
+ID_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},64}}|[0-9a-f]{{64}}\.[0-9a-f]{{0,64}}")
+
+_FILE = "catalogue.sqlite"
+_CURRENT = "current"
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_NOT_BROKEN = {*_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+
+Refresh = Callable[[sqlite3.Connection, Callable[[], object]], None]
+
+_T = TypeVar("_T")
+
+
+def cache_folder() -> Path:
+    """Where catalogues are kept: SEGA_VEC_CACHE, or the user's cache folder."""
+    override = os.environ.get("SEGA_VEC_CACHE")
+    if override:
+        return Path(override).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("sega-vectors"))
+
+
+class Catalogue:
+    """Questions about the files of a library.
+
+    Args:
+        place: Where the library is; each place has a catalogue.
+        refresh: Brings the catalogue up to date with the library; calls its second argument after each new vector.
+
+    Attributes:
+        folder: Where the catalogue is.
+
+    Every method raises `LibraryError` if the catalogue can't be read or built.
+    """
+
+    def __init__(self, place: str, refresh: Refresh) -> None:
+        self._place, self._refresh = place, refresh
+        key = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
+        self.folder = cache_folder() / "catalogues" / key
+
+    def count(self) -> int:
+        """The number of vectors."""
+        return int(self.ask(lambda db: db.execute("SELECT count(*) FROM vectors").fetchone()[0]))
+
+    def ids(self) -> list[str]:
+        """All ids, newest first."""
+        return self._ids("SELECT id FROM vectors")
+
+    def lookup(self, ref: str) -> list[Entry]:
+        """What a REF names, newest first: the vectors of a name, else of a concept, else with a beginning of the id."""
+        ways = [("name = ?", [ref]), ("concept = ?", [ref])]
+        if ID_PREFIX.fullmatch(ref.lower()):
+            ways.append(("id >= ? AND id < ?", [ref.lower(), ref.lower() + AFTER_ALL_DIGITS]))
+
+        def ask(db: sqlite3.Connection) -> list[Entry]:
+            return next((found for where, values in ways if (found := select(db, where, values))), [])
+
+        return self.ask(ask)
+
+    def entries(self, ids: Sequence[str]) -> dict[str, Entry]:
+        """The rows of some ids, as far as they are listed."""
+        return {entry.id: entry for entry in self.ask(lambda db: _select_among(db, "id", ids))}
+
+    def owners(self, names: Sequence[str]) -> dict[str, str]:
+        """The ids of the vectors that have some names, as far as there are any."""
+        return {str(entry.name): entry.id for entry in self.ask(lambda db: _select_among(db, "name", names))}
+
+    def named(self, name: str) -> list[str]:
+        """The ids of the vectors with a name."""
+        return self._ids("SELECT id FROM vectors WHERE name = ?", name)
+
+    def uses(self, noise: str) -> bool:
+        """Whether a vector was recorded from a noise, given its hash, or may have been: it can't be read."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM vectors WHERE noise = ?) OR EXISTS (SELECT 1 FROM damaged WHERE path LIKE ?)"
+        )
+        return bool(self.ask(lambda db: db.execute(query, (noise, f"%{SUFFIX}")).fetchone()[0]))
+
+    def words(self) -> list[str]:
+        """All names and concepts, each once."""
+        query = "SELECT name FROM vectors WHERE name IS NOT NULL UNION SELECT concept FROM vectors"
+        return self.ask(lambda db: [row[0] for row in db.execute(query)])
+
+    def neighbours(self, identity: str) -> list[str]:
+        """The ids before and after one in the order of ids, as far as they are; as of the last question."""
+        before = "SELECT max(id) FROM vectors WHERE id < ?"
+        after = "SELECT min(id) FROM vectors WHERE id > ?"
+
+        def ask(db: sqlite3.Connection) -> list[str]:
+            found = [db.execute(query, (identity,)).fetchone()[0] for query in (before, after)]
+            return [neighbour for neighbour in found if neighbour is not None]
+
+        return self.ask(ask, fresh=False)
+
+    def page(
+        self, selection: Selection, sort: str = "newest", after: str | None = None, limit: int | None = None
+    ) -> list[Entry]:
+        """Rows of a selection; see `Library.page`."""
+        return self.ask(lambda db: page(db, selection, sort, after, limit))
+
+    def total(self, selection: Selection) -> int:
+        """The number of vectors of a selection."""
+        return self.ask(lambda db: total(db, selection))
+
+    def groups(self, selection: Selection, by: str, limit: int | None = None, offset: int = 0) -> list[Group]:
+        """Groups of a selection's vectors; see `Library.groups`."""
+        return self.ask(lambda db: groups(db, selection, by, limit, offset))
+
+    def facets(self, selection: Selection, limit: int | None = None) -> dict[str, list[Group]]:
+        """What else could be chosen; see `Library.facets`."""
+        return self.ask(lambda db: facets(db, selection, limit))
+
+    def refresh(self, step: Callable[[], object]) -> None:
+        """Brings it up to date, as every question does first; calls `step` after each vector that is new to it."""
+        self.ask(lambda db: self._refresh(db, step), fresh=False)
+
+    def damaged(self) -> list[VectorFileError]:
+        """What was found wrong with files while listing them."""
+        query = "SELECT path, problem FROM damaged ORDER BY path"
+        return self.ask(lambda db: [VectorFileError(path, problem) for path, problem in db.execute(query)])
+
+    def ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
+        """Answers from the catalogue: the up-to-date one, or with `fresh` False as of the last question.
+
+        A broken one is thrown away and built again.
+        """
+        deadline = time.monotonic() + BUSY_SECONDS
+        broken = 0
+        while True:
+            generation = self._current()
+            try:
+                generation = generation or self._create()
+                with library_errors(f"Listing {self._place}"), _connection(generation / _FILE) as db:
+                    if fresh:
+                        self._refresh(db, lambda: None)
+                    return question(db)
+            except (sqlite3.Error, OSError) as error:
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                if code in _BUSY and time.monotonic() < deadline:
+                    time.sleep(BUSY_PAUSE_SECONDS)  # SQLite itself doesn't wait for every kind of lock
+                    continue
+                broken += 1
+                if broken == ATTEMPTS or code in _NOT_BROKEN:
+                    raise self._error(error) from error
+                if generation is not None:
+                    self._discard(generation)
+
+    def discard(self) -> None:
+        """Throws the catalogue away; the next question builds it again."""
+        if (generation := self._current()) is not None:
+            self._discard(generation)
+
+    def _ids(self, query: str, *values: str) -> list[str]:
+        return self.ask(lambda db: [row[0] for row in db.execute(f"{query} ORDER BY number DESC", values)])
+
+    def _current(self) -> Path | None:
+        """The folder of the catalogue in use."""
+        try:
+            return self.folder / (self.folder / _CURRENT).readlink()
+        except OSError:
+            return None
+
+    def _create(self) -> Path:
+        """Makes an empty catalogue under a name of its own, then has all use it, unless another was faster.
+
+        SQLite finds a catalogue's journal by its path, so a new one never takes the path of an old one, which others
+        may still have open.
+        """
+        generation = self.folder / secrets.token_hex(8)
+        try:
+            generation.mkdir(parents=True)
+            with closing(sqlite3.connect(generation / _FILE, isolation_level=None)) as db:
+                for statement in _SCHEMA:
+                    db.execute(statement)
+            with suppress(FileExistsError):
+                (self.folder / _CURRENT).symlink_to(generation.name)
+        except (sqlite3.Error, OSError):
+            shutil.rmtree(generation, ignore_errors=True)
+            raise
+        current = self._current() or generation
+        with suppress(OSError):
+            for other in {*self.folder.iterdir()} - {current, self.folder / _CURRENT}:
+                # this one, if another was faster, and those of processes that were killed
+                if other == generation or other.stat().st_ctime < time.time() - ABANDONED_SECONDS:
+                    shutil.rmtree(other, ignore_errors=True)
+        return current
+
+    def _discard(self, generation: Path) -> None:
+        if self._current() == generation:
+            with suppress(OSError):  # another was faster, or it can't be, as the next attempt will say
+                (self.folder / _CURRENT).unlink()
+        shutil.rmtree(generation, ignore_errors=True)
+
+    def _error(self, error: OSError | sqlite3.Error) -> LibraryError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _BUSY:
+            remedy = "Try again when the other processes have listed the library."
+        elif code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC:
+            remedy = "Free some space, or set SEGA_VEC_CACHE to a folder on another disk."
+        else:
+            remedy = "Set SEGA_VEC_CACHE to a folder that can be written, or delete this one."
+        return LibraryError(
+            f"The catalogue in {self.folder} can't be used: {error}. {remedy} It holds nothing but an index."
+        )
+
+
+@contextmanager
+def _connection(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", BUSY_SECONDS, isolation_level=None, uri=True)) as db:
+        db.execute("PRAGMA synchronous = NORMAL")  # a loss of power must not leave one that is silently incomplete
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"it is of version {version}, not {SCHEMA_VERSION}")
+        yield db
+
+
+def _select_among(db: sqlite3.Connection, column: str, values: Sequence[str]) -> list[Entry]:
+    parts = [values[start : start + 500] for start in range(0, len(values), 500)]
+    return [entry for part in parts for entry in select(db, f"{column} IN ({', '.join('?' * len(part))})", part)]

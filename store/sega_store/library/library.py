@@ -1,0 +1,447 @@
+"""A library: guidance vectors, their initial noises and what people say of them, in a folder or an object store.
+
+A `Library` is a Mapping of REF to vector. A REF is a name, the text of a concept that only one vector has, or the
+first four or more digits of an id. Several processes may use a library at once.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from types import EllipsisType
+from typing import TYPE_CHECKING
+
+from sega_store.errors import (
+    AmbiguousRefError,
+    InvalidInputError,
+    LibraryError,
+    RefError,
+    UnknownRefError,
+    VectorFileError,
+)
+from sega_store.library.catalogue import ID_PREFIX, MIN_PREFIX, Catalogue
+from sega_store.library.selection import ALL, GROUPED_BY, SORTS, Group, Selection
+from sega_store.places import disk, layout
+from sega_store.places.files import Changes, Folder, storage_at
+from sega_store.places.folder_index import entry_of
+from sega_store.records import rules
+from sega_store.records.annotation import Annotation, load_annotation
+from sega_store.records.entry import Entry
+from sega_store.records.provenance import NO_SINGLE_NOISE
+from sega_store.records.recommendation import Recommendation
+
+if TYPE_CHECKING:  # what reads and writes arrays is imported where it is done: a listing does without numpy
+    from sega_store.library.verify import Verification
+    from sega_store.records.noise import InitialNoise
+    from sega_store.records.vector import GuidanceVector
+
+SHORT = 8
+
+
+class Library(Mapping[str, "GuidanceVector"]):
+    """The vectors in a folder, or in an object store; a missing folder is an empty library, made by the first `add`.
+
+    Args:
+        path: A folder, or a URL: `s3://bucket/name`, `gs://bucket/name`, `az://container/name`.
+
+    Attributes:
+        storage: Where its files are.
+
+    Raises:
+        LibraryError: There is something else than a folder at the path, or the URL leads nowhere.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.storage = storage_at(path)
+        self._catalogue = Catalogue(self.storage.identity, self.storage.refresh)
+
+    @property
+    def where(self) -> str:
+        """The folder's path, or the URL."""
+        return self.storage.where
+
+    @property
+    def root(self) -> Path:
+        """The folder.
+
+        Raises:
+            LibraryError: The library is in an object store.
+        """
+        if not isinstance(self.storage, Folder):
+            raise LibraryError(f"{self.where} is no folder. Pull the library into one: sega-vec pull.")
+        return self.storage.root
+
+    def add(self, vector: "GuidanceVector", noise: "InitialNoise | None" = None, name: str | None = None) -> str:
+        """Keeps a vector, and the noise that it was recorded from; when this returns, they are safe.
+
+        What the library holds already stays as it is, its preview and creation time included.
+
+        Args:
+            vector: The vector.
+            noise: Its initial noise, once for all vectors that share it.
+            name: To call it by.
+
+        Returns:
+            Its id.
+
+        Raises:
+            InvalidInputError: The noise is another one, the name is taken or malformed, the vector is too large.
+            LibraryError: The disk is full, the folder isn't writable, and the like.
+        """
+        from sega_store.files.header import VectorHeader
+        from sega_store.files.vector_file import write_noise, write_vector
+
+        if noise is not None and vector.provenance.noise.independent:
+            raise InvalidInputError(
+                f"A distilled vector belongs to no single noise, met one of {noise.sha256[:SHORT]}. Add it without."
+            )
+        if noise is not None and noise.sha256 != vector.provenance.noise.sha256:
+            raise InvalidInputError(
+                f"The noise has the hash {noise.sha256[:SHORT]}, the vector was recorded from "
+                f"{vector.provenance.noise.sha256[:SHORT]}. Add the recorder's noise of the same index."
+            )
+        if name is not None:
+            self._check_name(Annotation(name=name).name, vector.id)
+        if noise is not None:
+            noise_key, noise_file = layout.noise_key(noise.sha256), write_noise(noise)
+            self.storage.publish(noise_key, noise_file)
+        file = write_vector(vector)
+        new = self.storage.publish(layout.vector_key(vector.id), file)
+        self.announce({vector.id: entry_of(VectorHeader.of(vector), len(file)) if new else ...})
+        if noise is not None and not self.storage.exists(noise_key):  # a removal saw it unused before it was used
+            self.storage.publish(noise_key, noise_file)
+        if name is not None:
+            self.annotate(vector.id, name=name)
+        return vector.id
+
+    def remove(self, ref: str) -> str:
+        """Removes a vector, what is said of it, and its noise if no other vector needs it.
+
+        Returns:
+            The id that it had.
+
+        Raises:
+            UnknownRefError: There is no such vector.
+            LibraryError: The folder isn't writable, and the like; the vector may be gone, or whole with all it has.
+        """
+        entry = self._lookup(ref)
+        self.storage.remove(self._catalogue, entry)
+        return entry.id
+
+    def resolve(self, ref: str) -> str:
+        """The id of the one vector that a REF names.
+
+        Raises:
+            UnknownRefError: It names none.
+            AmbiguousRefError: It names several.
+        """
+        return self._lookup(ref).id
+
+    def entry(self, ref: str) -> Entry:
+        """The row of the one vector that a REF names; as `resolve`."""
+        return self._lookup(ref)
+
+    def entries(self, ids: Sequence[str]) -> dict[str, Entry]:
+        """The rows of some ids, as far as the library lists them."""
+        return self._catalogue.entries(ids)
+
+    def owners(self, names: Sequence[str]) -> dict[str, str]:
+        """The ids of the vectors that have some names, by name."""
+        return self._catalogue.owners(names)
+
+    def short(self, identity: str) -> str:
+        """The shortest beginning of an id that no other vector of the library shares, of at least 8 digits."""
+        shared = (
+            sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(identity, other, strict=False)))
+            for other in self._catalogue.neighbours(identity)
+        )
+        return identity[: max(SHORT, *(length + 1 for length in shared), 0)]
+
+    def search(
+        self,
+        query: str = "",
+        concept: str | None = None,
+        model: str | None = None,
+        noise: str | None = None,
+        limit: int | None = None,
+    ) -> list[Entry]:
+        """Lists vectors, newest first; opens no file but new ones.
+
+        Args:
+            query: Words, each of which must begin a word of the concept, prompt, name, model, tags or notes.
+            concept: The concept's text.
+            model: The model's name.
+            noise: The beginning of the noise's hash.
+            limit: At most so many.
+        """
+        return self._catalogue.page(Selection(query, concept, model, noise), limit=limit)
+
+    def page(
+        self, selection: Selection = ALL, sort: str = "newest", after: str | None = None, limit: int | None = None
+    ) -> list[Entry]:
+        """Lists the vectors of a selection, in parts; opens no file but new ones.
+
+        Args:
+            selection: Which.
+            sort: `newest`, `oldest`, `rating` (the best first, those without last) or `concept` (by the alphabet).
+            after: The id of the last vector of the part before; None for the first part.
+            limit: At most so many.
+
+        Raises:
+            InvalidInputError: The order is unknown.
+        """
+        if sort not in SORTS:
+            raise InvalidInputError(f"sort must be one of {', '.join(SORTS)}, met {sort!r}.")
+        return self._catalogue.page(selection, sort, after, limit)
+
+    def total(self, selection: Selection = ALL) -> int:
+        """The number of vectors of a selection."""
+        return self._catalogue.total(selection)
+
+    def groups(self, selection: Selection, by: str, limit: int | None = None, offset: int = 0) -> list[Group]:
+        """What the vectors of a selection have in common, and how many have it.
+
+        Args:
+            selection: Which vectors.
+            by: `concept`, `model`, `noise` or `tag`, the largest group first; `month` of the recording, the newest
+                first; or `rating`, the best first. Vectors without a tag or rating are in no group of these.
+            limit: At most so many groups.
+            offset: How many groups are passed over.
+
+        Raises:
+            InvalidInputError: There are no groups by that.
+        """
+        if by not in GROUPED_BY:
+            raise InvalidInputError(f"Groups are by one of {', '.join(GROUPED_BY)}, met {by!r}.")
+        return self._catalogue.groups(selection, by, limit, offset)
+
+    def facets(self, selection: Selection = ALL, limit: int | None = None) -> dict[str, list[Group]]:
+        """What a selection could be narrowed or changed to: for each way to group, the groups of the same selection
+        without its own condition of that kind; at most `limit` of each."""
+        return self._catalogue.facets(selection, limit)
+
+    def refresh(self, step: Callable[[], object] = lambda: None) -> None:
+        """Lists what has changed since the last time, as every question does by itself; to show how the first goes on.
+
+        Args:
+            step: Called after each vector that is new to the catalogue.
+        """
+        self._catalogue.refresh(step)
+
+    def by_recipe(self, recipe: str) -> list[str]:
+        """The ids of what was recorded with a recipe: none, one, or variants of hardware that isn't deterministic."""
+        prefix = f"{layout.VECTORS}/{recipe[:2]}/{rules.sha256('recipe', recipe)}."
+        ids = [layout.stem_of(key) for key in self.storage.keys(prefix)]
+        if ids:  # a writer may have been killed before it announced one
+            self.announce(dict.fromkeys(ids, ...))
+        return ids
+
+    def path_of(self, ref: str) -> Path:
+        """The file of a vector; a `LibraryError` if the library is in an object store."""
+        return layout.vector_path(self.root, self.resolve(ref))
+
+    def location_of(self, ref: str) -> str:
+        """The path of a vector's file, or its URL."""
+        return str(self.storage.locate(layout.vector_key(self.resolve(ref))))
+
+    def noise(self, ref: str) -> "InitialNoise":
+        """The initial noise that a vector was recorded from.
+
+        Args:
+            ref: A vector's REF, also one of several vectors that share a noise; or the first digits of its hash.
+
+        Raises:
+            UnknownRefError: There is no such vector or noise, the noise wasn't added, or the vector was distilled
+                from several and belongs to none.
+            VectorFileError: The file is damaged.
+        """
+        from sega_store.exchange.parcel import load_noise
+
+        sha256 = self._noise_of(ref)
+        if sha256 == NO_SINGLE_NOISE:
+            raise UnknownRefError(
+                f"{ref!r} was distilled from several vectors and belongs to no single initial noise. Apply it at any:"
+                " pass the noise of another vector, or a generator."
+            )
+        noise = load_noise(self.storage, sha256)
+        if noise is None:
+            raise UnknownRefError(
+                f"The library doesn't hold the initial noise {sha256[:SHORT]} of {ref!r}: it was added without. "
+                "Add it with library.add(vector, noise)."
+            )
+        return noise
+
+    def recommended(self, ref: str) -> Recommendation | None:
+        """The edit parameters that are recommended to apply a vector with, if any are.
+
+        Raises:
+            UnknownRefError: There is no such vector.
+            VectorFileError: What is said of it is damaged.
+        """
+        identity = self._lookup(ref).id
+        return disk.steadily(lambda: load_annotation(self.storage, identity)).recommended
+
+    def annotate(
+        self,
+        ref: str,
+        name: str | EllipsisType | None = ...,
+        tags: Iterable[str] | EllipsisType = ...,
+        rating: int | EllipsisType | None = ...,
+        notes: str | EllipsisType = ...,
+        recommended: Recommendation | EllipsisType | None = ...,
+    ) -> Entry:
+        """Says something of a vector; what isn't given stays.
+
+        Args:
+            ref: The vector.
+            name: A name that no other vector has, or None to take it away.
+            tags: All its tags.
+            rating: From 1 to 5, or None to take it away.
+            notes: Free text.
+            recommended: Edit parameters to apply it with, or None to take them away.
+
+        Returns:
+            Its row.
+        """
+        entry = self._lookup(ref)
+        identity, key = entry.id, layout.annotation_key(entry.id)
+        said = disk.steadily(lambda: load_annotation(self.storage, identity))
+        if not isinstance(name, EllipsisType):
+            said = replace(said, name=self._check_name(name, identity))
+        if not isinstance(tags, EllipsisType):
+            said = replace(said, tags=tuple(tags))
+        if not isinstance(rating, EllipsisType):
+            said = replace(said, rating=rating)
+        if not isinstance(notes, EllipsisType):
+            said = replace(said, notes=notes)
+        if not isinstance(recommended, EllipsisType):
+            said = replace(said, recommended=recommended)
+        self.storage.replace(key, said.to_bytes())
+        self.announce({identity: replace(entry, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)})
+        if not self.storage.exists(layout.vector_key(identity)):  # removed meanwhile
+            self.announce({identity: None})
+        return self._lookup(identity)
+
+    def verify(
+        self,
+        refs: Iterable[str] = (),
+        move_aside: str | os.PathLike[str] | None = None,
+        source: "Library | None" = None,
+        step: Callable[[], object] = lambda: None,
+    ) -> "Verification":
+        """Checks every byte of vectors, noises and annotations; damaged files stay as they are unless it is asked for.
+
+        What killed processes left is removed on the way, if the whole library is verified.
+
+        Args:
+            refs: Whose files; none for all files of the library.
+            move_aside: A folder for the damaged files, which leave the library.
+            source: Another library; a file that is whole there takes the place of the damaged one.
+            step: Called after every file.
+
+        Raises:
+            UnknownRefError: A REF names nothing.
+            LibraryError: A file can't be moved or replaced.
+        """
+        from sega_store.library.verify import verify
+
+        refs = list(refs)
+        if not refs:
+            self.storage.clean(self._catalogue)
+        aside = None if move_aside is None else Path(move_aside).expanduser().absolute()
+        return verify(self, refs, aside, source, step)
+
+    def rebuild(self, step: Callable[[], object] = lambda: None) -> None:
+        """Builds the catalogue again from the files themselves; `step` is called after every vector."""
+        self.storage.rebuild(self._catalogue, step)
+
+    def announce(self, changes: Changes) -> None:
+        """Lets every reader of the library know what became of vectors; for those who write its files."""
+        self.storage.announce(self._catalogue, changes)
+
+    def damaged(self) -> list[VectorFileError]:
+        """What is wrong with files, as far as a listing reads them; opening a vector checks every byte."""
+        return self._catalogue.damaged()
+
+    def __getitem__(self, ref: str) -> "GuidanceVector":
+        from sega_store.exchange.parcel import load_vector
+
+        return disk.steadily(lambda: load_vector(self.storage, self.resolve(ref)))
+
+    def __contains__(self, ref: object) -> bool:
+        try:
+            return isinstance(ref, str) and bool(self.resolve(ref))
+        except RefError:
+            return False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._catalogue.ids())
+
+    def __len__(self) -> int:
+        return self._catalogue.count()
+
+    def __eq__(self, other: object) -> bool:
+        return self.storage.identity == other.storage.identity if isinstance(other, Library) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.storage.identity)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        from sega_store.analysis.notebook import library_html
+
+        return library_html(self)
+
+    def __repr__(self) -> str:
+        return f"Library({self.where!r})"
+
+    def _lookup(self, ref: str) -> Entry:
+        found = self._catalogue.lookup(ref)
+        if not found:
+            raise UnknownRefError(self._unknown(ref))
+        if len(found) > 1:
+            raise AmbiguousRefError(self._ambiguous(ref, found), [entry.id for entry in found])
+        return found[0]
+
+    def _check_name(self, name: str | None, identity: str) -> str | None:
+        if name is not None and (others := [other for other in self._catalogue.named(name) if other != identity]):
+            raise InvalidInputError(
+                f"The name {name!r} is {self.short(others[0])}'s. Choose another, or rename that one."
+            )
+        return name
+
+    def _noise_of(self, ref: str) -> str:
+        """The hash of the noise that all the vectors of a REF share, or that a prefix of hashes leads to."""
+        found = self._catalogue.lookup(ref)
+        noises = {entry.noise for entry in found}
+        if not found and ID_PREFIX.fullmatch(ref.lower()):
+            prefix = f"{layout.NOISE}/{ref[:2].lower()}/{ref.lower()}"
+            noises = {layout.stem_of(key) for key in self.storage.keys(prefix)}
+        if not noises:
+            raise UnknownRefError(self._unknown(ref))
+        if len(noises) > 1 and found:
+            raise AmbiguousRefError(self._ambiguous(ref, found), [entry.id for entry in found])
+        if len(noises) > 1:
+            raise AmbiguousRefError(f"{ref!r} begins the hashes of {len(noises)} noises.", sorted(noises))
+        return noises.pop()
+
+    def _unknown(self, ref: str) -> str:
+        close = difflib.get_close_matches(ref, self._catalogue.words(), n=3)
+        hint = f" Did you mean {', '.join(map(repr, close))}?" if close else ""
+        damaged = self._catalogue.damaged()
+        unread = f" {len(damaged)} files can't be listed; the first is {damaged[0]}." if damaged else ""
+        return (
+            f"Nothing in {self.where} is called {ref!r}.{hint}{unread} A REF is a name, a concept, or the first "
+            f"{MIN_PREFIX} or more digits of an id."
+        )
+
+    def _ambiguous(self, ref: str, found: list[Entry]) -> str:
+        lines = [f"  {self.short(e.id)}  {e.concept!r}  {e.prompt!r}  {_noise(e)}" for e in found[:10]]
+        more = [f"  and {len(found) - 10} more"] if len(found) > 10 else []
+        return "\n".join([f"{ref!r} names {len(found)} vectors; take the first digits of one:", *lines, *more])
+
+
+def _noise(entry: Entry) -> str:
+    return "no single noise" if entry.noise == NO_SINGLE_NOISE else f"seed {entry.seed}"

@@ -1,0 +1,231 @@
+"""Some vectors of a library: which, in what order, and how many there are of each concept, model, noise and so on.
+
+A page is found by the last vector of the page before it, never by counting rows, so the thousandth costs what the first
+does. What the groups of a selection are counted by has an index that holds all that is needed, for the whole library
+is the selection that is asked for most.
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sega_store.errors import InvalidInputError
+from sega_store.records.entry import Entry
+
+COLUMNS = "id, name, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created, tags, rating, notes"
+AFTER_ALL_DIGITS = "g"  # sorts after every text that goes on from a prefix with a hexadecimal digit or a dot
+NO_LIMIT = -1
+
+MONTH = "substr(created, 1, 7)"
+RANK = "ifnull(rating, 0)"
+SORTS = {
+    "newest": ("DESC", "number"),
+    "oldest": ("ASC", "number"),
+    "rating": ("DESC", RANK, "number"),
+    "concept": ("ASC", "concept", "number"),
+}
+_GROUPS = {"concept": "concept", "model": "model", "noise": "noise", "month": MONTH, "rating": "rating", "tag": "tag"}
+GROUPED_BY = tuple(_GROUPS)
+
+_MATCHING = "(SELECT rowid AS hit FROM texts WHERE texts MATCH ?) CROSS JOIN vectors ON number = hit"
+_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which vectors of a library; all conditions must hold, and those that are None always do.
+
+    Attributes:
+        query: Words, each of which must begin a word of the concept, prompt, name, model, tags or notes.
+        concept: The concept's text.
+        model: The model's name.
+        noise: The beginning of the noise's hash.
+        tag: One of the tags.
+        rating: The least rating.
+        date: The year, month or day of the recording in UTC, such as `2026`, `2026-01` or `2026-01-31`.
+
+    Raises:
+        InvalidInputError: The date is none.
+    """
+
+    query: str = ""
+    concept: str | None = None
+    model: str | None = None
+    noise: str | None = None
+    tag: str | None = None
+    rating: int | None = None
+    date: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.date is not None and not _DATE.fullmatch(self.date):
+            raise InvalidInputError(f"A date is written as 2026, 2026-01 or 2026-01-31, met {self.date!r}.")
+
+    def without(self, group: str) -> "Selection":
+        """The same without the condition that a group is about."""
+        condition: dict[str, Any] = {"date" if group == "month" else group: None}
+        return replace(self, **condition)
+
+
+ALL = Selection()
+
+
+@dataclass(frozen=True)
+class Group:
+    """The vectors of a selection that share something.
+
+    Attributes:
+        value: What they share.
+        count: How many there are.
+        newest: The one that was recorded last.
+    """
+
+    value: str
+    count: int
+    newest: Entry
+
+
+def select(
+    db: sqlite3.Connection,
+    where: str = "1",
+    values: Sequence[object] = (),
+    limit: int | None = None,
+    source: str = "vectors",
+    order: str = "number DESC",
+) -> list[Entry]:
+    """Rows of a source, newest first unless asked for in another order."""
+    cursor = db.cursor()
+    cursor.row_factory = sqlite3.Row
+    sql = f"SELECT {COLUMNS} FROM {source} WHERE {where} ORDER BY {order} LIMIT ?"
+    return [_entry(row) for row in cursor.execute(sql, (*values, NO_LIMIT if limit is None else limit))]
+
+
+def page(
+    db: sqlite3.Connection,
+    selection: Selection,
+    sort: str = "newest",
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[Entry]:
+    """Rows of a selection in an order of `SORTS`, from the beginning or after the vector with an id."""
+    source, where, values = _conditions(selection)
+    direction, *keys = SORTS[sort]
+    if after is not None:
+        last = f"(SELECT {', '.join(keys)} FROM vectors WHERE id = ?)"
+        where.append(f"({', '.join(keys)}) {'<' if direction == 'DESC' else '>'} {last}")
+        values.append(after)
+    # by the full text's own column of numbers: so SQLite sorts nothing and stops at the limit
+    ordered = ["hit" if key == "number" and source != "vectors" else key for key in keys]
+    order = ", ".join(f"{key} {direction}" for key in ordered)
+    return select(db, " AND ".join(where), values, limit, source, order)
+
+
+def total(db: sqlite3.Connection, selection: Selection) -> int:
+    """The number of vectors of a selection."""
+    source, where, values = _conditions(selection)
+    return int(db.execute(f"SELECT count(*) FROM {source} WHERE {' AND '.join(where)}", values).fetchone()[0])
+
+
+def groups(
+    db: sqlite3.Connection, selection: Selection, by: str, limit: int | None = None, offset: int = 0
+) -> list[Group]:
+    """What the vectors of a selection have in common, by one of `GROUPED_BY`; the largest group first."""
+    if selection == ALL:
+        return _groups(db, by, "vectors", limit, offset)
+    _materialise(db, selection)
+    return _groups(db, by, "selected", limit, offset)
+
+
+def facets(db: sqlite3.Connection, selection: Selection, limit: int | None = None) -> dict[str, list[Group]]:
+    """For each of `GROUPED_BY`, the groups of the selection without its own condition: what else could be chosen."""
+    found: dict[str, list[Group]] = {}
+    rests = {by: selection.without(by) for by in GROUPED_BY}
+    for rest in dict.fromkeys(rests.values()):
+        source = "vectors" if rest == ALL else "selected"
+        if rest != ALL:
+            _materialise(db, rest)
+        found |= {by: _groups(db, by, source, limit) for by in GROUPED_BY if rests[by] == rest}
+    return found
+
+
+def _materialise(db: sqlite3.Connection, selection: Selection) -> None:
+    """Looks a selection up once, for several counts."""
+    source, where, values = _conditions(selection)
+    db.execute("PRAGMA temp_store = MEMORY")
+    db.execute("DROP TABLE IF EXISTS selected")
+    db.execute(
+        "CREATE TEMP TABLE selected AS SELECT number, concept, model, noise, created, rating"
+        f" FROM {source} WHERE {' AND '.join(where)}",
+        values,
+    )
+
+
+def _groups(db: sqlite3.Connection, by: str, source: str, limit: int | None, offset: int = 0) -> list[Group]:
+    column = _GROUPS[by]
+    if by == "tag":
+        source = "tags" if source == "vectors" else f"tags JOIN {source} USING (number)"
+    order = "1 DESC" if by in ("rating", "month") else "2 DESC, 3 DESC"
+    rows = db.execute(
+        f"SELECT {column}, count(*), max(number) FROM {source} WHERE {column} IS NOT NULL"
+        f" GROUP BY 1 ORDER BY {order} LIMIT ? OFFSET ?",
+        (NO_LIMIT if limit is None else limit, offset),
+    ).fetchall()
+    return [Group(str(value), count, select(db, "number = ?", (newest,))[0]) for value, count, newest in rows]
+
+
+def _conditions(selection: Selection) -> tuple[str, list[str], list[object]]:
+    """The source of a selection's rows, what must hold for them, and the values of both."""
+    where, values = ["1"], list[object]()
+    texts = {
+        column: text
+        for column, text in (("concept", selection.concept), ("model", selection.model))
+        if text is not None
+    }
+    for column, text in texts.items():
+        where.append(f"{column} = ?")
+        values.append(text)
+    noise = selection.noise
+    if noise is not None and len(noise) == 64:
+        where.append("noise = ?")
+        values.append(noise.lower())
+    elif noise is not None:
+        where.append("noise >= ? AND noise < ?")
+        values += [noise.lower(), noise.lower() + AFTER_ALL_DIGITS]
+    if selection.tag is not None:
+        where.append("number IN (SELECT number FROM tags WHERE tag = ?)")
+        values.append(selection.tag)
+    if selection.rating is not None:
+        where.append("rating >= ?")
+        values.append(selection.rating)
+    if selection.date is not None:
+        if len(selection.date) >= len("2026-01"):
+            where.append(f"{MONTH} = ?")
+            values.append(selection.date[:7])
+        where.append("substr(created, 1, ?) = ?")
+        values += [len(selection.date), selection.date]
+    if not selection.query.strip():
+        return "vectors", where, values
+    return _MATCHING, where, [_match(selection.query, texts), *values]
+
+
+def _match(query: str, texts: dict[str, str]) -> str:
+    """A user's text as an FTS5 expression: rows with a word that starts with each of its words.
+
+    And with the words of the columns that are asked for, so that few rows are left to be compared with them.
+    """
+    words = [f'"{word}"*' for word in _words(query)] or ['""']
+    words += [f'{column} : "{word}"' for column, text in texts.items() for word in _words(text)]
+    return " AND ".join(words)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text)
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    facts = {key: row[key] for key in row.keys()}  # noqa: SIM118 - iterating over a Row gives its values
+    facts["seed"] = None if row["seed"] is None else int(row["seed"])
+    facts["shape"] = tuple(map(int, row["shape"].split()))
+    facts["tags"] = tuple(row["tags"].split("\n")) if row["tags"] else ()
+    return Entry(**facts, steps=facts["shape"][0])

@@ -1,0 +1,1 @@
+"""Where a library's files are: a folder or a bucket."""

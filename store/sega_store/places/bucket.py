@@ -1,0 +1,288 @@
+"""A library in an object store: Amazon's S3 and what speaks its protocol, Google's, Azure's; by obstore.
+
+A file is published by one PUT with `If-None-Match: *`, which never replaces anything, and opened by one GET. Some
+servers ignore that header and would let a second writer replace the first one's file: they are found out before
+anything is written, and refused. What fails for a moment is tried again, after longer and longer breaks.
+
+References:
+    HTTP Semantics, section 13.1.2, If-None-Match, RFC 9110
+"""
+
+import hashlib
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
+from sega_store.files.header import HEAD_BYTES
+from sega_store.library.catalogue import cache_folder
+from sega_store.places import disk, layout
+from sega_store.places.bucket_index import Journal
+from sega_store.places.cache import Cache
+from sega_store.places.disk import CheckSize
+from sega_store.places.files import Changes, free_name, parsed
+from sega_store.records.entry import Entry
+
+try:
+    from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
+    from obstore.store import from_url
+except ImportError as error:
+    raise LibraryError("A library at a URL needs obstore. Install it: pip install 'sega-vectors[remote]'.") from error
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+    from sega_store.library.catalogue import Catalogue
+
+RETRIES: "RetryConfig" = {  # the breaks are drawn by lot: 3 to 25 s together in 20 trials
+    "max_retries": 9,
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 3},
+    "retry_timeout": timedelta(minutes=1),
+}
+_ENDPOINTS = (  # what obstore reads, and what makes the same URL another place
+    "AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+)  # fmt: skip
+_FAULTS = (  # what a message holds, and what to do
+    (
+        ("NoSuchBucket", "ContainerNotFound", "specified bucket does not exist"),
+        "There is no such bucket: make it, or correct the URL.",
+    ),
+    (
+        ("status code: 403", "status code: 401", "redential", "Unauthenticated", "AccessDenied"),
+        "The credentials are missing or refused: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what "
+        "docs/library.md names for other stores.",
+    ),
+    (
+        ("error sending request", "dns error", "tcp connect", "timed out"),
+        "The server can't be reached: check the network, and the endpoint (AWS_ENDPOINT_URL; plain HTTP also needs "
+        "AWS_ALLOW_HTTP=true).",
+    ),
+    (("status code: 5",), "The server is overloaded: run the same command again later; it goes on."),
+)
+
+_T = TypeVar("_T")
+
+
+class Objects:
+    """The objects under a URL.
+
+    Args:
+        url: Such as `s3://bucket/name`. Credentials and endpoint are obstore's, from the environment.
+
+    Raises:
+        LibraryError: There is no such kind of URL, or a setting is missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        with self._errors("Opening"):
+            self._store: ObjectStore = from_url(url, client_options=_client(), retry_config=RETRIES)
+        folder = cache_folder() / "objects" / hashlib.sha256(self.identity.encode()).hexdigest()[:16]
+        self._cache = Cache(folder)
+        self._tested = folder / "conditional-put"
+        self._journal = Journal(self)
+
+    def __reduce__(self) -> tuple[type["Objects"], tuple[str]]:
+        return Objects, (self.url,)
+
+    @property
+    def where(self) -> str:
+        """The URL."""
+        return self.url
+
+    @property
+    def identity(self) -> str:
+        """The URL and the endpoint."""
+        return " ".join([self.url, *(f"{name}={os.environ[name]}" for name in _ENDPOINTS if os.environ.get(name))])
+
+    def locate(self, key: str) -> str:
+        """The URL of an object."""
+        return f"{self.url}/{key}"
+
+    def read(self, key: str, check_size: CheckSize) -> bytes:
+        """One GET, which ends early if the size is wrong."""
+        with self._missing(key), self._errors(f"Reading {key}"):
+            found = self._store.get(key)
+            parts = iter(found.stream(min_chunk_size=HEAD_BYTES))
+            head = bytes(next(parts, b""))
+            check_size(head[:HEAD_BYTES], found.meta["size"])
+            return b"".join([head, *parts])
+
+    def beginning(self, key: str, limit: int) -> tuple[bytes, int]:
+        """One GET of a range."""
+        with self._missing(key), self._errors(f"Reading {key}"):
+            try:
+                found = self._store.get(key, options={"range": (0, limit)})
+            except BaseError as error:
+                if "416" not in str(error):  # an empty object has no range
+                    raise
+                return b"", 0
+            return found.bytes().to_bytes(), found.meta["size"]
+
+    def load(self, key: str, check_size: CheckSize, parse: Callable[[bytes], _T]) -> _T:
+        """Parses the local copy, or, by one GET, the object; annotations can change and aren't copied."""
+        if key.startswith(f"{layout.ANNOTATIONS}/"):
+            return parsed(self, key, lambda: parse(self.read(key, check_size)))
+        copy = self._cache.get(key)
+        if copy is not None:
+            with suppress(InvalidInputError, VectorFileError):
+                return parse(copy)
+
+        def fetch() -> _T:
+            data = self.read(key, check_size)
+            value = parse(data)
+            self._cache.put(key, data)
+            return value
+
+        return parsed(self, key, fetch)
+
+    def exists(self, key: str) -> bool:
+        """One HEAD."""
+        with self._errors(f"Looking for {key}"):
+            try:
+                self._store.head(key)
+            except FileNotFoundError:
+                return False
+            return True
+
+    def publish(self, key: str, data: bytes) -> bool:
+        """One conditional PUT."""
+        self._test_conditional_put()
+        return self._create(key, data)
+
+    def replace(self, key: str, data: bytes) -> None:
+        """One PUT."""
+        self._test_conditional_put()
+        with self._errors(f"Writing {key}"):
+            self._store.put(key, data, use_multipart=False)
+
+    def delete(self, *keys: str) -> None:
+        """One request, and the local copies go."""
+        with self._errors(f"Removing {', '.join(keys)}"), suppress(FileNotFoundError):
+            self._store.delete(keys)
+        for key in keys:
+            self._cache.discard(key)
+
+    def remove(self, catalogue: "Catalogue", entry: Entry) -> None:
+        """Takes the noise away, looks again who needs it, and only then lets it go.
+
+        A writer publishes noise, then vector, then its segment, then looks whether the noise is still there. So
+        whichever of the two looks last sees what the other did, and puts the noise back.
+        """
+        self.delete(layout.annotation_key(entry.id), layout.vector_key(entry.id))
+        self.announce(catalogue, {entry.id: None})
+        from sega_store.files.vector_file import check_noise_size
+
+        noise = layout.noise_key(entry.noise)
+        if not catalogue.uses(entry.noise) and self.exists(noise):
+            with suppress(InvalidInputError):  # somebody else removes it
+                data = self.read(noise, check_noise_size)
+                self.delete(noise)
+                if catalogue.uses(entry.noise):
+                    self.publish(noise, data)
+
+    def clean(self, catalogue: "Catalogue") -> None:
+        """Nothing: an object is there whole or not at all."""
+
+    def take_out(self, key: str, folder: Path, keep: bool) -> Path:
+        """Downloads the object, then deletes it unless it is to stay."""
+        with self._errors(f"Reading {key}"), disk.library_errors(f"Moving {self.locate(key)} to {folder}"):
+            aside = free_name(folder, key.rpartition("/")[2])
+            disk.write(aside, map(bytes, self._store.get(key).stream()))
+        if not keep:
+            self.delete(key)
+        return aside
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """One LIST for each thousand; other names are passed over."""
+        yield from (meta["path"] for meta in self.list(prefix) if layout.kind_of(meta["path"]) is not None)
+
+    def refresh(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
+        """One LIST, and one GET for each segment of the catalogue that isn't known yet."""
+        self._journal.refresh(db, step)
+
+    def announce(self, catalogue: "Catalogue", changes: Changes) -> None:
+        """One LIST and one PUT, of a segment."""
+        catalogue.ask(lambda db: self._journal.announce(db, changes))
+
+    def rebuild(self, catalogue: "Catalogue", step: Callable[[], object]) -> None:
+        """Compares all rows with the objects, and announces what differs."""
+        catalogue.ask(lambda db: self._journal.rebuild(db, step))
+
+    def list(self, prefix: str) -> Iterator["ObjectMeta"]:
+        """The objects whose keys begin with a folder and a slash, and perhaps more; in the order of keys."""
+        folder, _, rest = prefix.rpartition("/")
+        with self._errors(f"Listing {folder}"):
+            for metas in self._store.list(folder, offset=prefix if rest else None, chunk_size=1000):
+                for meta in metas:
+                    if not meta["path"].startswith(prefix):
+                        return
+                    yield meta
+
+    def _create(self, key: str, data: bytes) -> bool:
+        with self._errors(f"Writing {key}"):
+            try:
+                self._store.put(key, data, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def _test_conditional_put(self) -> None:
+        """Puts one object twice, once for each library and machine, before anything is written."""
+        if self._tested.exists():
+            return
+        probe = f"probe/{secrets.token_hex(16)}"
+        try:
+            self._create(probe, b"1")
+            with self._errors(f"Writing {probe}"):
+                try:
+                    refused = not self._create(probe, b"2")
+                except NotSupportedError:
+                    refused = False
+        finally:
+            with suppress(LibraryError):
+                self.delete(probe)
+        if not refused:
+            raise LibraryError(
+                f"The server of {self.url} ignores conditional PUT (If-None-Match: *), so writers could replace each "
+                "other's files. Nothing was written. Use another server, or a newer version of this one."
+            )
+        with disk.library_errors(f"Writing {self._tested}"):
+            self._tested.parent.mkdir(parents=True, exist_ok=True)
+            self._tested.touch()
+
+    @contextmanager
+    def _missing(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise InvalidInputError("it can't be read: there is no such object") from None
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        """Turns what obstore raises into `LibraryError` with a remedy; an object that is missing stays so."""
+        try:
+            yield
+        except (BaseError, FileNotFoundError, PermissionError, NotImplementedError) as error:
+            text = str(error).partition("\n\nDebug source")[0]
+            remedy = next((remedy for signs, remedy in _FAULTS if any(sign in text for sign in signs)), None)
+            if isinstance(error, FileNotFoundError) and remedy is not _FAULTS[0][1]:
+                raise
+            message = " ".join(text.split())[:500]
+            raise LibraryError(
+                f"{what} in {self.url} failed. {remedy or 'Check the URL and its settings.'} ({message})"
+            ) from error
+
+
+def _client() -> "ClientConfig":
+    """A vector may be large and a line slow; plain HTTP is for who asks for it, in obstore's own words."""
+    asked = (os.environ.get(f"{store}_ALLOW_HTTP", "") for store in ("AWS", "AZURE", "GOOGLE"))
+    allowed = any(word.lower() in ("1", "true") for word in asked)
+    return {"connect_timeout": "10s", "timeout": "10m", "allow_http": allowed}

@@ -1,0 +1,345 @@
+"""The catalogue of a library in an object store, as segments that tell what became of its vectors.
+
+Who adds, annotates or removes vectors writes a segment, `catalogue/<level>-<random>.sqlite`. Who reads lists the
+segments, fetches those that are new to the local catalogue, and merges them into it: of two states of a vector the
+later version counts, so it doesn't matter in which order segments are merged, or whether one is merged twice. When
+`FAN` segments of a level have come together, their union becomes one segment of the next level, and they are deleted.
+The name of the union follows from theirs, so of two who merge the same segments one writes it; who finds that a
+segment is gone leaves the work to the other.
+
+The truth are the objects. A library without any segment, such as a copied folder, is listed by its objects; its first
+writer writes a segment of all. `rebuild` compares every row with its objects.
+"""
+
+import hashlib
+import re
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import accumulate
+from types import EllipsisType
+from typing import TYPE_CHECKING, TypeVar
+
+from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
+from sega_store.files.header import header_by
+from sega_store.library.selection import select
+from sega_store.places import layout
+from sega_store.places.bucket_segment import MAX_SEGMENT_BYTES, State, latest, read_segment, write_segment
+from sega_store.places.disk import at_most
+from sega_store.places.folder_index import annotate_row, drop_row, entry_of, put_row
+from sega_store.records.annotation import NOTHING_SAID, Annotation, load_annotation
+from sega_store.records.entry import Entry
+
+if TYPE_CHECKING:
+    from sega_store.places.bucket import Objects
+    from sega_store.places.files import Changes
+
+FOLDER = "catalogue"
+FAN = 16
+JOBS = 16
+
+_KEY = re.compile(rf"{FOLDER}/([0-9]{{1,2}})-[0-9a-f]{{32}}\.sqlite")
+_ATTEMPTS = 10
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS segments (key TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS states (
+        id TEXT PRIMARY KEY, version INTEGER NOT NULL, held INTEGER NOT NULL, changed INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+)
+_T = TypeVar("_T")
+
+
+class Journal:
+    """The segments of a library, and what a local catalogue knows of them."""
+
+    def __init__(self, objects: "Objects") -> None:
+        self._objects = objects
+
+    def refresh(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
+        """Merges the segments that are new; calls `step` after each row of them.
+
+        Raises:
+            LibraryError: The server can't be read.
+        """
+        for table in _TABLES:
+            db.execute(table)
+        for _ in range(_ATTEMPTS):
+            metas = self._objects.list(f"{FOLDER}/")
+            listed = {meta["path"]: meta["size"] for meta in metas if _KEY.fullmatch(meta["path"])}
+            if not listed:
+                self._refresh_by_objects(db, step)
+                return
+            known = _known(db)
+            if listed == known:
+                return
+            fetched = self._fetch(sorted(listed.keys() - known.keys()))
+            if None not in fetched.values() and self._merge(db, listed, fetched, step):
+                return
+        raise LibraryError(f"The catalogue of {self._objects.url} changes faster than it can be read. Try again.")
+
+    def announce(self, db: sqlite3.Connection, changes: "Changes") -> None:
+        """Writes a segment with what became of vectors; the catalogue has just been refreshed.
+
+        Raises:
+            LibraryError: The server can't be written.
+        """
+        due: dict[str, Entry | None] = {}
+        if not _known(db):
+            due |= {entry.id: entry for entry in select(db)}
+        for identity, change in changes.items():
+            if not isinstance(change, EllipsisType):
+                due[identity] = change
+            elif identity not in due and not _is_listed(db, identity):
+                due[identity] = self._entry(identity)
+        now = time.time_ns() // 1000
+        states = [State(identity, _version(db, identity) + 1, now, entry) for identity, entry in sorted(due.items())]
+        for part in _parts(states):
+            self._write(db, part)
+        if not _known(db):  # an empty one says that the library is listed by segments, not by objects
+            self._write(db, [])
+        self._compact(db)
+
+    def rebuild(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
+        """Reads every header and annotation, announces what the catalogue has otherwise, drops damaged segments.
+
+        Raises:
+            LibraryError: The server can't be read or written.
+        """
+        found = self._survey(db, everything=True, step=step)
+        self.announce(db, {identity: entry for identity, (entry, _) in found.rows.items()})
+        self._note(db, found)
+        for key in _known(db):
+            url = self._objects.locate(key)
+            if db.execute("SELECT 1 FROM damaged WHERE path = ?", (url,)).fetchone():
+                self._objects.delete(key)
+                db.execute("DELETE FROM damaged WHERE path = ?", (url,))
+                db.execute("DELETE FROM segments WHERE key = ?", (key,))
+
+    def _fetch(self, keys: Sequence[str]) -> dict[str, list[State] | InvalidInputError | None]:
+        """The states of segments; what is wrong with a damaged one, None for one that is gone."""
+
+        def fetch(key: str) -> list[State] | InvalidInputError | None:
+            try:
+                return read_segment(self._objects.read(key, at_most(MAX_SEGMENT_BYTES)))
+            except InvalidInputError as error:
+                return error if self._objects.exists(key) else None
+
+        return dict(zip(keys, _concurrently(fetch, keys), strict=True))
+
+    def _merge(
+        self,
+        db: sqlite3.Connection,
+        listed: Mapping[str, int],
+        fetched: Mapping[str, list[State] | InvalidInputError | None],
+        step: Callable[[], object],
+    ) -> bool:
+        """Makes the local catalogue the union of the listed segments; False if the fetched ones don't suffice for it.
+
+        If no segment that it knows is there any more, it starts anew: the bucket may be another one.
+        """
+        db.execute("BEGIN IMMEDIATE")
+        known = _known(db)
+        if not known.keys() & listed.keys():
+            known = {}
+            for table in ("vectors", "texts", "states", "damaged", "segments"):
+                db.execute(f"DELETE FROM {table}")
+        if listed.keys() - known.keys() - fetched.keys():
+            db.execute("COMMIT")
+            return False
+        for key, found in fetched.items():
+            if isinstance(found, InvalidInputError):
+                db.execute("INSERT OR REPLACE INTO damaged VALUES (?, ?)", (self._objects.locate(key), str(found)))
+            for state in found if isinstance(found, list) else []:
+                _apply(db, state)
+                step()
+        for key in known.keys() - listed.keys():
+            db.execute("DELETE FROM damaged WHERE path = ?", (self._objects.locate(key),))
+        db.execute("DELETE FROM segments")
+        db.executemany("INSERT INTO segments VALUES (?, ?)", listed.items())
+        db.execute("COMMIT")
+        return True
+
+    def _write(self, db: sqlite3.Connection, states: Sequence[State]) -> None:
+        key, data = f"{FOLDER}/0-{secrets.token_hex(16)}.sqlite", write_segment(states)
+        self._objects.publish(key, data)
+        db.execute("BEGIN IMMEDIATE")
+        for state in states:
+            _apply(db, state)
+        db.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (key, len(data)))  # somebody may have fetched it
+        db.execute("COMMIT")
+
+    def _compact(self, db: sqlite3.Connection) -> None:
+        """Merges the segments of each level that has `FAN` of them, as far as they fit into one."""
+        damaged = {path for (path,) in db.execute("SELECT path FROM damaged")}
+        for level in range(99):
+            sizes = {
+                key: size
+                for key, size in sorted(_known(db).items())
+                if key.startswith(f"{FOLDER}/{level}-") and self._objects.locate(key) not in damaged
+            }
+            if len(sizes) < FAN:
+                continue
+            totals = accumulate(sizes.values())
+            chosen = [key for key, total in zip(sizes, totals, strict=True) if total <= MAX_SEGMENT_BYTES]
+            if len(chosen) > 1 and not self._unite(db, level, chosen):
+                return
+
+    def _unite(self, db: sqlite3.Connection, level: int, keys: Sequence[str]) -> bool:
+        """Replaces segments by their union; False if somebody else does."""
+        states: list[State] = []
+        for found in self._fetch(keys).values():
+            if not isinstance(found, list):
+                return False
+            states += found
+        name = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]
+        key, data = f"{FOLDER}/{level + 1}-{name}.sqlite", write_segment(latest(states))
+        self._objects.publish(key, data)
+        self._objects.delete(*keys)
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany("DELETE FROM segments WHERE key = ?", [(one,) for one in keys])
+        db.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (key, len(data)))
+        db.execute("COMMIT")
+        return True
+
+    def _refresh_by_objects(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
+        """For a library without segments: every question lists the objects, and reads the headers of the new ones."""
+        found = self._survey(db, everything=False, step=step)
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM segments")
+        db.execute("DELETE FROM damaged")
+        self._note(db, found)
+        for identity, (entry, tag) in found.rows.items():
+            _list(db, identity, entry, tag)
+        db.execute("COMMIT")
+
+    def _survey(self, db: sqlite3.Connection, everything: bool, step: Callable[[], object]) -> "_Survey":
+        """Where the objects differ from the catalogue.
+
+        Args:
+            db: The catalogue.
+            everything: Whether to read every header and annotation; else only those that are new to the catalogue.
+            step: Called after every vector that was read.
+        """
+        present = [layout.stem_of(key) for key in self._objects.keys(f"{layout.VECTORS}/")]
+        if not present and not _any(db):
+            return _Survey({}, {})
+        tags = {
+            layout.stem_of(meta["path"]): meta["e_tag"] or str(meta["last_modified"])
+            for meta in self._objects.list(f"{layout.ANNOTATIONS}/")
+        }
+        rows = {entry.id: entry for entry in select(db)}
+        known = dict(db.execute("SELECT id, annotated FROM vectors"))
+        found = _Survey(dict.fromkeys(rows.keys() - set(present), (None, "")), {})
+
+        def read(identity: str) -> None:
+            old, tag = rows.get(identity), tags.get(identity, "")
+            try:
+                entry = old if old is not None and not everything else self._header(identity)
+                entry = _with(entry, load_annotation(self._objects, identity) if tag else NOTHING_SAID)
+                if entry != old or not everything:
+                    found.rows[identity] = (entry, tag)
+            except VectorFileError as error:
+                found.damages[error.file] = error.problem
+                if old is not None:
+                    found.rows[identity] = (None, "")
+            step()
+
+        changed = present if everything else [one for one in present if known.get(one) != tags.get(one, "")]
+        _concurrently(read, changed)
+        return found
+
+    def _header(self, identity: str) -> Entry:
+        key = layout.vector_key(identity)
+        name = self._objects.locate(key)
+        header, size = header_by(name, partial(self._objects.beginning, key))
+        if header.id != identity:
+            raise VectorFileError(name, f"its name isn't its id, {header.id}")
+        return entry_of(header, size)
+
+    def _entry(self, identity: str) -> Entry:
+        """The row of a vector whose object is there, although no segment tells of it."""
+        entry = self._header(identity)
+        return _with(entry, load_annotation(self._objects, identity))
+
+    def _note(self, db: sqlite3.Connection, found: "_Survey") -> None:
+        """Replaces what is known of damaged objects other than segments."""
+        segments = f"{self._objects.locate(FOLDER)}/"
+        db.execute("DELETE FROM damaged WHERE substr(path, 1, ?) != ?", (len(segments), segments))
+        db.executemany("INSERT OR REPLACE INTO damaged VALUES (?, ?)", found.damages.items())
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What the objects say that the catalogue doesn't.
+
+    Attributes:
+        rows: The row of a vector, None if it isn't there, and the tag of its annotation.
+        damages: What is wrong with objects, by their URL.
+    """
+
+    rows: dict[str, tuple[Entry | None, str]]
+    damages: dict[str, str]
+
+
+def _known(db: sqlite3.Connection) -> dict[str, int]:
+    return dict(db.execute("SELECT key, size FROM segments"))
+
+
+def _any(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM vectors LIMIT 1").fetchone() is not None
+
+
+def _is_listed(db: sqlite3.Connection, identity: str) -> bool:
+    return db.execute("SELECT 1 FROM vectors WHERE id = ?", (identity,)).fetchone() is not None
+
+
+def _version(db: sqlite3.Connection, identity: str) -> int:
+    row = db.execute("SELECT version FROM states WHERE id = ?", (identity,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _apply(db: sqlite3.Connection, state: State) -> None:
+    """Takes a state into the local catalogue, unless a later one is there."""
+    row = db.execute("SELECT version, held, changed FROM states WHERE id = ?", (state.id,)).fetchone()
+    order = (state.version, int(state.entry is not None), state.changed)
+    if row is None or row < order:
+        _list(db, state.id, state.entry)
+        db.execute("INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)", (state.id, *order))
+
+
+def _list(db: sqlite3.Connection, identity: str, entry: Entry | None, tag: str = "") -> None:
+    drop_row(db, identity)
+    if entry is not None:
+        put_row(db, entry)
+        said = Annotation(entry.name, entry.tags, entry.rating, entry.notes)
+        if tag or said != NOTHING_SAID:
+            annotate_row(db, identity, said, tag)
+
+
+def _with(entry: Entry, said: Annotation) -> Entry:
+    return replace(entry, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)
+
+
+def _parts(states: Sequence[State]) -> Iterator[list[State]]:
+    """States in parts that fit into a segment each."""
+    part: list[State] = []
+    length = 0
+    for state in states:
+        part.append(state)
+        length += len(repr(state))
+        if length > MAX_SEGMENT_BYTES // 8:  # a character takes four bytes at most, and a row little beside its texts
+            yield part
+            part, length = [], 0
+    if part:
+        yield part
+
+
+def _concurrently(work: Callable[[str], _T], items: Sequence[str]) -> list[_T]:
+    if len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(JOBS) as pool:
+        return list(pool.map(work, items))

@@ -1,0 +1,49 @@
+"""What killed processes leave in a library, and how it goes.
+
+- A temporary file, of a writer killed before it gave its file a name: goes when it is an hour old.
+- A noise or annotation that was set aside, of a removal killed before its end: goes at once, or is put back.
+- A whole noise or annotation that no vector needs, of an addition killed before its vector had its name, or of a
+  removal killed after its vector was gone: goes when it is two weeks old.
+
+Two weeks, for a library that is being copied may have its noises long before its vectors.
+"""
+
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sega_store.errors import LibraryError
+from sega_store.library.selection import ALL
+from sega_store.places import disk, layout, removal
+
+if TYPE_CHECKING:
+    from sega_store.library.catalogue import Catalogue
+
+UNNEEDED_SECONDS = 14 * 24 * 3600
+
+
+def clean(root: Path, catalogue: "Catalogue") -> None:
+    """Removes what killed processes left; what can't be removed now, as in a read-only library, stays."""
+
+    def needed(path: Path) -> bool:
+        return removal.is_needed(root, catalogue, path)
+
+    now = time.time()
+    for kind in (layout.VECTORS, layout.ANNOTATIONS, layout.NOISE):
+        for folder in map(Path, layout.folders(root, kind)):
+            with suppress(OSError, LibraryError):
+                disk.sweep(folder, now)
+                for aside in removal.asides_in(folder):
+                    removal.settle(aside, needed)
+    with suppress(OSError, LibraryError):
+        entries = catalogue.page(ALL)
+        wanted = {layout.noise_path(root, entry.noise) for entry in entries}
+        wanted |= {layout.annotation_path(root, entry.id) for entry in entries}
+        for path in layout.files(root):
+            if layout.kind_of(path.relative_to(root).as_posix()) == layout.VECTORS or path in wanted:
+                continue
+            state = path.lstat()
+            if stat.S_ISREG(state.st_mode) and state.st_ctime < now - UNNEEDED_SECONDS:
+                removal.let_go(path, needed)

@@ -1,0 +1,1 @@
+"""The values that a library keeps, valid by construction."""

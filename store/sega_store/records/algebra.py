@@ -1,0 +1,125 @@
+"""Vector algebra: sums, differences and multiples of guidance vectors.
+
+Applying `v + w` is applying `[v, w]`, for both equal m_t's sum; so the operands must agree in all that isn't linear or
+that a vector has only one of. Each is taken at its own `edit_threshold` first, and the sum keeps all of its entries:
+its thresholds are 0. Multiples keep their thresholds, for scaling moves no entry across a quantile. Entries that
+cancel are dropped: `v - v` is empty. Results carry the provenance of their first operand, with `derived_from`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sega_store.errors import IncompatibleError, InvalidInputError
+from sega_store.records import rules
+from sega_store.records.dtypes import Array, narrow, widen
+from sega_store.records.provenance import NoiseFacts
+
+if TYPE_CHECKING:  # vector.py offers this module's functions as operators
+    from sega_store.records.vector import GuidanceVector
+
+SHARED_PARAMETERS = (
+    "edit_guidance_scale", "edit_warmup_steps", "edit_cooldown_steps", "reverse_editing_direction", "edit_weight"
+)  # fmt: skip
+
+
+def add(first: GuidanceVector, second: GuidanceVector, sign: int) -> GuidanceVector:
+    """first + sign * second, in float32; of the operands' dtype if they share it, else float32.
+
+    Args:
+        first: A vector.
+        second: One of the same shape, steps, initial noise, prediction type and edit parameters.
+        sign: 1 or -1.
+
+    Raises:
+        IncompatibleError: The operands differ in one of these; the message names it.
+    """
+    _check_alike(first, second)
+    operands = [v.thresholded(v.concept.edit_threshold) for v in (first, second)]
+    dtype = first.dtype if first.dtype == second.dtype else "float32"
+    dense = _rounded(operands[0].dense() + np.float32(sign) * operands[1].dense(), dtype)
+    text = f"{first.concept.text} {'+' if sign > 0 else '-'} {_term(second, bare_sum=sign > 0)}"
+    return type(first).from_dense(
+        replace(first.concept, text=text, edit_threshold=0.0, keep_threshold=0.0),
+        dense,
+        first.timesteps,
+        first.sigmas,
+        replace(first.provenance, derived_from=(first.content, second.content)),
+        dtype,
+    )
+
+
+def multiply(vector: GuidanceVector, scale: float) -> GuidanceVector:
+    """scale * vector, rounded to its dtype; 0 gives the empty vector.
+
+    Raises:
+        InvalidInputError: The scale isn't finite, or a value grows out of the dtype.
+    """
+    factor = rules.finite("A vector's multiplier", float(scale))
+    return _scaled(vector, factor, f"{factor:g} * {_term(vector)}")
+
+
+def negate(vector: GuidanceVector) -> GuidanceVector:
+    """-vector, exactly: the concept in the reversed direction."""
+    return _scaled(vector, -1.0, f"-{_term(vector)}")
+
+
+def moved(vector: GuidanceVector, noise: NoiseFacts) -> GuidanceVector:
+    """The same numbers as if they belonged to another initial noise: what a control or placebo applies there."""
+    return replace(
+        vector, provenance=replace(vector.provenance, noise=noise, derived_from=(vector.content,)), preview=None
+    )
+
+
+def _scaled(vector: GuidanceVector, factor: float, text: str) -> GuidanceVector:
+    with np.errstate(over="ignore", under="ignore"):
+        product = widen(vector.values, vector.dtype) * np.float32(factor)
+    return replace(
+        vector,
+        concept=replace(vector.concept, text=text),
+        values=_rounded(product, vector.dtype),
+        provenance=replace(vector.provenance, derived_from=(vector.content,)),
+        preview=None,
+    )
+
+
+def _rounded(values: Array, dtype: str) -> Array:
+    rounded = narrow(values, dtype)
+    if not np.isfinite(widen(rounded, dtype)).all():
+        raise InvalidInputError(f"The result is too large for {dtype}. Scale less, or set edit_guidance_scale instead.")
+    return rounded
+
+
+def _term(vector: GuidanceVector, bare_sum: bool = False) -> str:
+    """The concept's text as an operand, in parentheses where they are needed."""
+    text = vector.concept.text
+    is_sum = " + " in text or " - " in text
+    return f"({text})" if (is_sum and not bare_sum) or text.startswith("-") else text
+
+
+def _check_alike(first: GuidanceVector, second: GuidanceVector) -> None:
+    pairs = {
+        "shape": (first.shape, second.shape),
+        "timesteps": (first.timesteps.tolist(), second.timesteps.tolist()),
+        "sigmas": (first.sigmas.tolist(), second.sigmas.tolist()),
+        "initial noise": (first.provenance.noise.sha256, second.provenance.noise.sha256),
+        "prediction_type": (first.provenance.scheduler.prediction_type, second.provenance.scheduler.prediction_type),
+    }
+    for name in SHARED_PARAMETERS:
+        pairs[name] = (getattr(first.concept, name), getattr(second.concept, name))
+    for name in ("edit_momentum_scale", "edit_mom_beta"):
+        pairs[name] = (getattr(first.provenance.run, name), getattr(second.provenance.run, name))
+    for name, (one, other) in pairs.items():
+        if one != other:
+            raise IncompatibleError(
+                f"Vectors can be added only if they share their {name}: {_term(first)!r} has {_brief(one)}, "
+                f"{_term(second)!r} has {_brief(other)}. Apply them together instead: Applier(pipe, [v, w])."
+            )
+
+
+def _brief(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"

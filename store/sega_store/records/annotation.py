@@ -1,0 +1,102 @@
+"""What is said of a vector: a name, tags, a rating, notes and a recommendation, in a small file beside the vectors.
+
+The only editable thing in a library. It is replaced atomically; of two writers at once the last wins.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sega_store.errors import InvalidInputError, VectorFileError
+from sega_store.places import layout
+from sega_store.places.disk import at_most, read_regular
+from sega_store.records import rules
+from sega_store.records.json_record import Record, canonical_json, parse_json
+from sega_store.records.recommendation import Recommendation
+
+if TYPE_CHECKING:
+    from sega_store.places.files import Storage
+
+PLAIN_FORMAT, RECOMMENDING_FORMAT = 1, 2
+"""Without a recommendation, an annotation is written as the first format had it, so that older readers read it."""
+MAX_ANNOTATION_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Annotation(Record):
+    """What is said of one vector.
+
+    Attributes:
+        name: By which it can be called; one line.
+        tags: Sorted, each once.
+        rating: From 1 to 5.
+        notes: Free text.
+        recommended: Edit parameters to apply the vector with.
+    """
+
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    rating: int | None = None
+    notes: str = ""
+    recommended: Recommendation | None = None
+
+    def __post_init__(self) -> None:
+        if self.name is not None:
+            rules.line("A name", self.name)
+        for tag in self.tags:
+            rules.line("A tag", tag)
+        object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
+        if self.rating is not None and not 1 <= rules.integer("A rating", self.rating) <= 5:
+            raise InvalidInputError(f"A rating must be from 1 to 5, met {self.rating}.")
+        rules.encodable("notes", self.notes)
+        if len(self.to_bytes()) > MAX_ANNOTATION_BYTES:
+            raise InvalidInputError(f"A name, tags and notes may take {MAX_ANNOTATION_BYTES} bytes together.")
+
+    def to_bytes(self) -> bytes:
+        """Its file."""
+        facts = {"format": RECOMMENDING_FORMAT, **self.to_json()}
+        if facts["recommended"] is None:
+            del facts["recommended"]
+            facts["format"] = PLAIN_FORMAT
+        return canonical_json(facts) + b"\n"
+
+
+NOTHING_SAID = Annotation()
+check_annotation_size = at_most(MAX_ANNOTATION_BYTES)
+
+
+def read_annotation(path: Path) -> Annotation:
+    """Reads the file, which isn't trusted.
+
+    Raises:
+        VectorFileError: It is damaged, or of another format.
+    """
+    try:
+        return parse_annotation(read_regular(path, MAX_ANNOTATION_BYTES)[0])
+    except InvalidInputError as error:
+        raise VectorFileError(str(path), str(error)) from error.__cause__
+
+
+def load_annotation(storage: "Storage", identity: str) -> Annotation:
+    """What is said of a library's vector; as `read_annotation`."""
+    key = layout.annotation_key(identity)
+    return storage.load(key, check_annotation_size, parse_annotation) if storage.exists(key) else NOTHING_SAID
+
+
+def parse_annotation(data: bytes) -> Annotation:
+    """Reads the bytes of such a file, which aren't trusted.
+
+    Raises:
+        InvalidInputError: They are too many, damaged, or of another format.
+    """
+    if len(data) > MAX_ANNOTATION_BYTES:
+        raise InvalidInputError(f"it has {len(data)} bytes, more than the limit of {MAX_ANNOTATION_BYTES}")
+    facts = parse_json(data)
+    version = facts.pop("format", None) if isinstance(facts, dict) else None
+    if version not in (PLAIN_FORMAT, RECOMMENDING_FORMAT):
+        raise InvalidInputError(f"it isn't an annotation of format {PLAIN_FORMAT} or {RECOMMENDING_FORMAT}")
+    if version == PLAIN_FORMAT and "recommended" not in facts:
+        facts["recommended"] = None
+    elif version == PLAIN_FORMAT:
+        raise InvalidInputError(f"it recommends, as annotations of format {RECOMMENDING_FORMAT} do, and is of another")
+    return Annotation.from_json(facts)

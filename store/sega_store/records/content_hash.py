@@ -1,0 +1,35 @@
+"""The content hash: what makes two vectors the same, however they were compressed and whatever is said of them."""
+
+import hashlib
+
+import numpy as np
+
+from sega_store.records.dtypes import Array, little_endian
+from sega_store.records.json_record import canonical_json
+
+CONTENT_VERSION = "sega-content-1"
+
+
+def content(support: Array, values: Array, dtype: str, timesteps: Array, sigmas: Array) -> str:
+    """The sha256, as 64 hexadecimal digits, of these bytes, one after the other:
+
+    1. the canonical JSON of `{"version": "sega-content-1", "dtype": ..., "shape": [T, C, *S], "nnz": ...}`;
+    2. one newline;
+    3. the support in the order (C, *S, T), eight entries a byte, the first in the highest bit, the last byte filled
+       up with zeros;
+    4. the values, little-endian (bfloat16 as the bits that it is);
+    5. the timesteps, then the sigmas, as little-endian float64.
+
+    Args:
+        support: bool, shape (T, C, *S).
+        values: Shape (nnz,), in the order (C, *S, T).
+        dtype: The values' dtype.
+        timesteps: float64, shape (T,).
+        sigmas: float64, shape (T,).
+    """
+    header = {"version": CONTENT_VERSION, "dtype": dtype, "shape": list(support.shape), "nnz": values.size}
+    digest = hashlib.sha256(canonical_json(header) + b"\n")
+    digest.update(np.packbits(np.moveaxis(support, 0, -1)).tobytes())
+    for array in (values, timesteps, sigmas):
+        digest.update(little_endian(array))
+    return digest.hexdigest()

@@ -1,0 +1,218 @@
+"""Provenance: the facts about the run that a guidance vector was recorded from, and the recipe's hash.
+
+A recipe is what was asked for: weights, scheduler, noise, concept and parameters. It is known before anything runs,
+so a library can be asked whether it holds the answer already. What only describes, such as a model's name, the
+device, library versions and the time, is left out of it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sega_store.errors import InvalidInputError
+from sega_store.records import rules
+from sega_store.records.concept import Concept
+from sega_store.records.json_record import JSON, Record, canonical_json
+
+RECIPE_VERSION = "sega-recipe-1"
+NO_SINGLE_NOISE = "0" * 64
+"""The hash that stands in a vector's provenance for the initial noise where it belongs to none, as no noise has it."""
+DISTILLED = "distilled"
+"""The one key of `RunFacts.arguments` that no call has: how a vector was distilled from others."""
+PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", "flow_prediction")
+
+
+@dataclass(frozen=True)
+class ModelFacts(Record):
+    """The model.
+
+    Attributes:
+        id: Its name on the Hub, or its folder.
+        revision: The commit on the Hub, if known.
+        fingerprint: A hash of the weights that shape the guidance.
+        pipeline: The pipeline's class name.
+        denoiser: The denoiser's class name.
+        dtype: The denoiser's dtype, such as `float16`.
+        device: Where it ran, such as `cuda`.
+    """
+
+    id: str
+    revision: str | None
+    fingerprint: str
+    pipeline: str
+    denoiser: str
+    dtype: str
+    device: str
+
+    def __post_init__(self) -> None:
+        for name in ("id", "fingerprint", "pipeline", "denoiser", "dtype", "device"):
+            rules.text(f"ModelFacts.{name}", getattr(self, name))
+
+
+@dataclass(frozen=True)
+class SchedulerFacts(Record):
+    """The scheduler.
+
+    Attributes:
+        name: Its class name.
+        config: Its configuration as plain JSON, copied. All of it counts in the recipe: leave out what doesn't shape
+            the run, such as the version of the library that saved it.
+        prediction_type: `epsilon`, `v_prediction`, `sample` or `flow_prediction`.
+    """
+
+    name: str
+    config: Mapping[str, JSON] = field(hash=False)
+    prediction_type: str
+
+    def __post_init__(self) -> None:
+        rules.text("SchedulerFacts.name", self.name)
+        if self.prediction_type not in PREDICTION_TYPES:
+            raise InvalidInputError(
+                f"prediction_type must be one of {', '.join(PREDICTION_TYPES)}, met {self.prediction_type!r}."
+            )
+        object.__setattr__(self, "config", json.loads(canonical_json(dict(self.config))))
+
+
+@dataclass(frozen=True)
+class NoiseFacts(Record):
+    """The initial noise.
+
+    Attributes:
+        sha256: `InitialNoise.sha256`, or `NO_SINGLE_NOISE` of a vector that was distilled from several noises.
+        seed: The generator's seed, if known.
+        device: The generator's device: a seed gives other noise on another one.
+        dtype: The noise's dtype.
+    """
+
+    sha256: str
+    seed: int | None
+    device: str
+    dtype: str
+
+    def __post_init__(self) -> None:
+        rules.sha256("NoiseFacts.sha256", self.sha256)
+        if self.seed is not None:
+            object.__setattr__(self, "seed", rules.integer("NoiseFacts.seed", self.seed, minimum=-(1 << 63)))
+        rules.text("NoiseFacts.device", self.device)
+        rules.text("NoiseFacts.dtype", self.dtype)
+
+    @classmethod
+    def of_none(cls, dtype: str) -> "NoiseFacts":
+        """What stands for the noise of a vector that belongs to no single one, made from vectors of a dtype."""
+        return cls(NO_SINGLE_NOISE, None, "cpu", dtype)
+
+    @property
+    def independent(self) -> bool:
+        """Whether a vector with these facts belongs to no single noise, so that it may act at any."""
+        return self.sha256 == NO_SINGLE_NOISE
+
+
+@dataclass(frozen=True)
+class RunFacts(Record):
+    """The run's parameters.
+
+    Attributes:
+        prompt: The prompt; may be empty.
+        negative_prompt: The negative prompt, if any.
+        guidance_scale: s_g, or None for a pipeline that has none.
+        num_inference_steps: As it was asked for, at least 1.
+        edit_momentum_scale: s_m.
+        edit_mom_beta: β_m in [0, 1].
+        guide: Whether the recorded concepts guided the run, or were observed on the unedited one.
+        companions: The other concepts that guided the run and so changed its path; () if none did.
+        arguments: The call's other plain arguments that change its result, such as `eta` or `strength`; and under
+            `DISTILLED` how a distilled vector was made.
+    """
+
+    prompt: str
+    negative_prompt: str | None
+    guidance_scale: float | None
+    num_inference_steps: int
+    edit_momentum_scale: float
+    edit_mom_beta: float
+    guide: bool
+    companions: tuple[Concept, ...] = ()
+    arguments: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        rules.encodable("prompt", self.prompt)
+        if self.negative_prompt is not None:
+            rules.encodable("negative_prompt", self.negative_prompt)
+        if self.guidance_scale is not None:
+            object.__setattr__(self, "guidance_scale", rules.finite("guidance_scale", self.guidance_scale))
+        steps = rules.integer("num_inference_steps", self.num_inference_steps, minimum=1)
+        object.__setattr__(self, "num_inference_steps", steps)
+        scale = rules.finite("edit_momentum_scale", self.edit_momentum_scale)
+        object.__setattr__(self, "edit_momentum_scale", scale)
+        beta = rules.finite("edit_mom_beta", self.edit_mom_beta)
+        if not 0 <= beta <= 1:
+            raise InvalidInputError(f"edit_mom_beta must be in [0, 1], met {beta}: it is the momentum's decay.")
+        object.__setattr__(self, "edit_mom_beta", beta)
+        object.__setattr__(self, "companions", tuple(self.companions))
+        object.__setattr__(self, "arguments", json.loads(canonical_json(dict(self.arguments))))
+
+
+def utc_now() -> str:
+    """The time in the form of `Provenance.created`."""
+    return _iso(datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class Provenance(Record):
+    """Where a vector comes from.
+
+    Attributes:
+        versions: Versions of the libraries that made it, by name.
+        created: ISO 8601 with a time zone; kept in UTC with microseconds, so that times sort as texts.
+        derived_from: Content hashes of the vectors that it was computed from, for results of vector algebra and of
+            distilling. The other facts are then those of the first of them.
+    """
+
+    model: ModelFacts
+    scheduler: SchedulerFacts
+    noise: NoiseFacts
+    run: RunFacts
+    versions: Mapping[str, str] = field(hash=False)
+    created: str = field(default_factory=utc_now)
+    derived_from: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, version in self.versions.items():
+            rules.text("A library's name", name)
+            rules.text(f"versions[{name!r}]", version)
+        object.__setattr__(self, "versions", dict(self.versions))
+        try:
+            created = datetime.fromisoformat(self.created)
+        except (TypeError, ValueError):
+            created = datetime.min
+        if created.tzinfo is None:
+            raise InvalidInputError(f"created must be an ISO 8601 time with a time zone, met {self.created!r}.")
+        object.__setattr__(self, "created", _iso(created))
+        for content in self.derived_from:
+            rules.sha256("derived_from", content)
+        object.__setattr__(self, "derived_from", tuple(self.derived_from))
+
+
+def recipe(concept: Concept, provenance: Provenance) -> str:
+    """The hash of what was asked for, as 64 hexadecimal digits; needs no arrays.
+
+    It is the sha256 of the canonical JSON of: the model's fingerprint, pipeline and dtype, the scheduler's facts, the
+    noise's hash, the concept, the run's facts, `derived_from`, and `RECIPE_VERSION`.
+    """
+    model = provenance.model
+    asked = {
+        "version": RECIPE_VERSION,
+        "model": {"fingerprint": model.fingerprint, "pipeline": model.pipeline, "dtype": model.dtype},
+        "scheduler": provenance.scheduler.to_json(),
+        "noise": provenance.noise.sha256,
+        "concept": concept.to_json(),
+        "run": provenance.run.to_json(),
+        "derived_from": list(provenance.derived_from),
+    }
+    return hashlib.sha256(canonical_json(asked)).hexdigest()
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,238 @@
+"""A guidance vector: the sparse ψ of one concept over all the steps of one run, with its provenance.
+
+It holds m_t, the entries of ψ_t that pass the threshold, unscaled and before momentum, so that scale, sign, weight,
+warm-up, cool-down, momentum and any stricter threshold are chosen when it is applied.
+
+References:
+    SEGA: Instructing Text-to-Image Models using Semantic Guidance, Brack et al., arXiv 2301.12247
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from numbers import Real
+from typing import SupportsFloat
+
+import numpy as np
+
+from sega_store.errors import InvalidInputError
+from sega_store.records import algebra, content_hash
+from sega_store.records.concept import Concept
+from sega_store.records.dtypes import Array, check_dtype, read_only, widen
+from sega_store.records.preview import Preview
+from sega_store.records.provenance import Provenance, recipe
+from sega_store.records.quantile import reaches_quantile
+
+
+@dataclass(frozen=True, eq=False)
+class GuidanceVector:
+    """The sparse m_t of equation (6); equal to another when its content is.
+
+    Attributes:
+        concept: The concept with the edit parameters of the recording.
+        support: Where m_t isn't zero, bool, shape (T, C, *S) with at least one spatial dimension. T counts the calls
+            of `scheduler.step`.
+        values: m_t there, shape (nnz,), in the order (C, *S, T), that is with the step running fastest; float32,
+            float16, or uint16 that holds bfloat16 bits. Finite. Entries that are exactly zero are dropped, here and
+            from the support.
+        dtype: `float32`, `float16` or `bfloat16`.
+        timesteps: The timestep of each step, float64, shape (T,).
+        sigmas: The noise level of each step, float64, shape (T,): σ/α, infinite where no signal is left; for
+            `flow_prediction` σ itself, the share of noise.
+        provenance: Where it comes from.
+        preview: Pictures before and after, if any; no part of its identity.
+
+    All arrays are copied and read-only; `support` is a view in which the step runs fastest. `v + w`, `v - w`, `-v`,
+    `s * v`: see `sega_store.records.algebra`.
+
+    Raises:
+        InvalidInputError: A rule is broken.
+    """
+
+    concept: Concept
+    support: Array
+    values: Array
+    dtype: str
+    timesteps: Array
+    sigmas: Array
+    provenance: Provenance
+    preview: Preview | None = None
+
+    __array_ufunc__ = None  # np.float32(2) * vector is this class's business
+
+    def __post_init__(self) -> None:
+        support, values = self.support, self.values
+        if support.dtype != np.bool_ or support.ndim < 3 or 0 in support.shape:
+            raise InvalidInputError(
+                f"support must be bool of shape (T, C, *S), none of them 0, met {support.dtype} of {support.shape}."
+            )
+        check_dtype("values", values, self.dtype)
+        count = np.count_nonzero(steps_last(support))
+        if values.shape != (count,):
+            raise InvalidInputError(
+                f"values must be one for each of the {count} true entries of support, met shape {values.shape}."
+            )
+        widened = widen(values, self.dtype)
+        if not np.isfinite(widened).all():
+            raise InvalidInputError("values must be finite, met NaN or an infinity: the recorded run overflowed.")
+        if not widened.all():
+            support = support.copy()
+            steps_last(support)[steps_last(support)] = widened != 0
+            values = values[widened != 0]
+        for name, array in (("timesteps", self.timesteps), ("sigmas", self.sigmas)):
+            if array.dtype != np.float64 or array.shape != support.shape[:1]:
+                raise InvalidInputError(
+                    f"{name} must be float64 of shape ({support.shape[0]},), met {array.dtype} of {array.shape}."
+                )
+        if not np.isfinite(self.timesteps).all() or not (self.sigmas >= 0).all():
+            raise InvalidInputError("timesteps must be finite and sigmas at least 0; NaN is neither.")
+        # Held in the order of the file, in which it is hashed, written and filled with values.
+        object.__setattr__(self, "support", np.moveaxis(read_only(steps_last(support)), -1, 0))
+        for name, array in (("values", values), ("timesteps", self.timesteps), ("sigmas", self.sigmas)):
+            object.__setattr__(self, name, read_only(array))
+
+    @classmethod
+    def from_dense(
+        cls,
+        concept: Concept,
+        dense: Array,
+        timesteps: Array,
+        sigmas: Array,
+        provenance: Provenance,
+        dtype: str | None = None,
+        preview: Preview | None = None,
+    ) -> "GuidanceVector":
+        """The vector of a dense m.
+
+        Args:
+            concept: The concept.
+            dense: m_t of all steps, zero where nothing is kept, shape (T, C, *S).
+            timesteps: Shape (T,), float64.
+            sigmas: Shape (T,), float64.
+            provenance: Where it comes from.
+            dtype: `float32`, `float16` or `bfloat16`; None means the array's own.
+            preview: Pictures before and after.
+        """
+        dtype = str(dense.dtype) if dtype is None else dtype
+        check_dtype("dense", dense, dtype)
+        if dense.ndim < 3:
+            raise InvalidInputError(f"dense must have the shape (T, C, *S), met {dense.shape}.")
+        support = widen(dense, dtype) != 0  # NaN is not 0: it reaches the check for finite values
+        values = steps_last(dense)[steps_last(support)]
+        return cls(concept, support, values, dtype, timesteps, sigmas, provenance, preview)
+
+    def dense(self) -> Array:
+        """m_t of all steps as float32, zero where nothing is kept, shape (T, C, *S)."""
+        dense = np.zeros(self.shape, np.float32)
+        steps_last(dense)[steps_last(self.support)] = widen(self.values, self.dtype)
+        return dense
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, C, *S)."""
+        return self.support.shape
+
+    @property
+    def nnz(self) -> int:
+        """The number of kept entries."""
+        return self.values.size
+
+    @cached_property
+    def content(self) -> str:
+        """The hash of the arrays; see `sega_store.records.content_hash`."""
+        return content_hash.content(self.support, self.values, self.dtype, self.timesteps, self.sigmas)
+
+    @cached_property
+    def recipe(self) -> str:
+        """The hash of what was asked for; see `sega_store.records.provenance.recipe`."""
+        return recipe(self.concept, self.provenance)
+
+    @property
+    def id(self) -> str:
+        """`recipe.content`, its name in a library."""
+        return f"{self.recipe}.{self.content}"
+
+    def counts(self) -> Array:
+        """The number of kept entries in each step."""
+        counts: Array = np.count_nonzero(self.support.reshape(self.shape[0], -1), axis=1)
+        return counts
+
+    def energy(self) -> Array:
+        """The L2 norm of m_t in each step, unscaled."""
+        step = np.flatnonzero(steps_last(self.support)) % self.shape[0]
+        squares = widen(self.values, self.dtype).astype(np.float64) ** 2
+        return np.sqrt(np.bincount(step, weights=squares, minlength=self.shape[0]))
+
+    def with_preview(self, preview: Preview | None) -> "GuidanceVector":
+        """The same vector with other pictures; its identity stays."""
+        return replace(self, preview=preview)
+
+    def thresholded(self, edit_threshold: float) -> "GuidanceVector":
+        """The same vector at a stricter λ: exactly `|m| >= quantile_λ(|ψ|)` in each step and channel.
+
+        Args:
+            edit_threshold: λ from the concept's `keep_threshold` up to below 1.
+
+        Raises:
+            InvalidInputError: λ is looser than the recording, which lacks the entries in between.
+        """
+        keep = self.concept.keep_threshold
+        if edit_threshold < keep:
+            raise InvalidInputError(
+                f"edit_threshold {edit_threshold} is looser than the recording of {self.concept.text!r}, made with "
+                f"keep_threshold {keep}. Take {keep} or more, or record again with a looser keep_threshold."
+            )
+        concept = replace(self.concept, edit_threshold=edit_threshold, keep_threshold=edit_threshold)
+        if concept == self.concept:
+            return self
+        steps, channels, *space = self.shape
+        size = math.prod(space)
+        place = np.flatnonzero(steps_last(self.support))
+        row = place // (size * steps) * steps + place % steps
+        magnitude = np.abs(widen(self.values, self.dtype))
+        kept = reaches_quantile(magnitude, row, channels * steps, size, concept.edit_threshold)
+        support = self.support.copy()
+        steps_last(support)[steps_last(support)] = kept
+        return replace(
+            self,
+            concept=concept,
+            support=support,
+            values=self.values[kept],
+            provenance=replace(self.provenance, derived_from=(self.content,)),
+            preview=None,
+        )
+
+    def __add__(self, other: "GuidanceVector") -> "GuidanceVector":
+        return algebra.add(self, other, 1) if isinstance(other, GuidanceVector) else NotImplemented
+
+    def __sub__(self, other: "GuidanceVector") -> "GuidanceVector":
+        return algebra.add(self, other, -1) if isinstance(other, GuidanceVector) else NotImplemented
+
+    def __mul__(self, scale: SupportsFloat) -> "GuidanceVector":
+        return algebra.multiply(self, float(scale)) if isinstance(scale, Real) else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> "GuidanceVector":
+        return algebra.negate(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self.content == other.content if isinstance(other, GuidanceVector) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.content)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        from sega_store.analysis.notebook import vector_html
+
+        return vector_html(self)
+
+    def __repr__(self) -> str:
+        return f"<GuidanceVector {self.concept.text!r} {self.shape} {self.dtype}, {self.nnz} entries, {self.id[:12]}>"
+
+
+def steps_last(array: Array) -> Array:
+    """A (T, C, *S) array as a view in the order of the file, (C, *S, T)."""
+    view: Array = np.moveaxis(array, 0, -1)
+    return view

@@ -1,0 +1,160 @@
+"""`sega-vec apply`."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from sega_cli.commands.apply import OVERRIDES
+from sega_cli.generating.picture import read_provenance
+from sega_cli.generating.setup import draw_noise, generator
+from sega_store import InitialNoise, Library
+from sega_vectors import Applier, load_pipeline
+from sega_vectors.provenance import gate
+from tests.cli.conftest import SegaVec
+from tests.cli.samples import RECOMMENDED, distilled
+
+
+def pictures(folder: Path) -> list[bytes]:
+    return [Image.open(path).tobytes() for path in sorted(folder.iterdir())]
+
+
+def test_applying_to_its_own_prompt_gives_the_recorded_picture(
+    record: SegaVec, sega_vec: SegaVec, folder: Path
+) -> None:
+    record("--concept", "glasses", "--output", "recorded")
+    result = sega_vec("apply", "glasses", "--to-prompt", "a man", "--plain")
+    assert "12 denoiser rows for 2 pictures" in result.stderr, "no row for the concept"
+    assert "compatible" not in result.stderr
+    assert sorted(map(Path, result.stdout.split())) == sorted(Path("sega-vec-out").iterdir())
+    assert set(pictures(folder / "sega-vec-out")) == set(pictures(folder / "recorded"))
+
+
+def test_a_picture_can_be_made_again_from_what_it_carries(recorded: Library, sega_vec: SegaVec) -> None:
+    edits = ("--edit-threshold", "0.95", "--edit-warmup-steps", "0", "--edit-warmup-steps", "1")
+    arguments = ("--to-prompt", "a woman", "--steps", "4", "--edit-mom-beta", "0.2", "--guidance-scale", "3")
+    document = json.loads(sega_vec("apply", "glasses:1.5", "smile:-1", *edits, *arguments, "--json").stdout)
+    path = Path(document["pictures"][0]["path"])
+    facts = read_provenance(path)
+
+    pipe = load_pipeline(facts["model"]["id"])
+    pipe.set_progress_bar_config(disable=True)
+    names = {name for vector in facts["vectors"] for name in vector["edit"]}
+    assert names == {"edit_guidance_scale", "edit_threshold", "edit_warmup_steps", "edit_mom_beta"}
+    edited = {name: [vector["edit"].get(name) for vector in facts["vectors"]] for name in names}
+    vectors = [recorded[vector["id"]] for vector in facts["vectors"]]
+    applier = Applier(pipe, vectors, noise=recorded.noise(facts["noise"]["sha256"]), **edited)
+    again = applier(**facts["run"].pop("arguments"), **facts["run"]).images[0]
+    assert again.tobytes() == Image.open(path).tobytes()
+
+
+def test_scales_and_reversal(recorded: Library, sega_vec: SegaVec) -> None:
+    def made(*arguments: str) -> bytes:
+        path = sega_vec("apply", *arguments, "--to-prompt", "a woman", "--quiet").stdout.strip()
+        return Image.open(path).tobytes()
+
+    plain, full = made("glasses:0"), made("glasses")
+    assert plain != full
+    assert made("glasses:1") == full
+    assert made("glasses:2") == made("glasses", "--edit-guidance-scale", "10")
+    assert made("glasses:-1") == made("glasses", "--reverse-editing-direction", "true")
+    assert made("glasses", "smile:0") == full
+
+
+def test_what_differs_is_said_on_standard_error(recorded: Library, sega_vec: SegaVec) -> None:
+    result = sega_vec("apply", "glasses", "--to-prompt", "a woman", "--steps", "5")
+    assert "glasses is compatible, not exact: num_inference_steps 5 instead of 3" in result.stderr
+    assert len(result.stdout.split()) == 1
+
+
+def test_another_noise_is_refused_unless_allowed(recorded: Library, sega_vec: SegaVec) -> None:
+    together = sega_vec("apply", "glasses", "hat", "--to-prompt", "a woman", exit_code=4)
+    assert "one initial noise" in together.stderr
+    assert "--allow noise" in together.stderr
+    seeded = sega_vec("apply", "glasses", "--seed", "7", "--to-prompt", "a woman", exit_code=4)
+    assert "--allow noise" in seeded.stderr
+    arguments = ("--seed", "7", "--allow", "noise", "--to-prompt", "a woman", "--json")
+    document = json.loads(sega_vec("apply", "glasses", *arguments).stdout)
+    assert "initial noise" in document["differences"][recorded.resolve("glasses")][0]
+    assert read_provenance(Path(document["pictures"][0]["path"]))["noise"]["seed"] == 7
+    sega_vec("apply", "glasses", "hat", "--allow", "noise", "--to-prompt", "a woman")
+
+
+def test_what_is_recommended_is_taken_unless_it_is_given(recorded: Library, sega_vec: SegaVec) -> None:
+    recorded.annotate("glasses", recommended=replace(RECOMMENDED, edit_warmup_steps=2))
+
+    def edit(*arguments: str) -> tuple[dict[str, float], str]:
+        result = sega_vec("apply", *arguments, "--to-prompt", "a woman", "--json")
+        facts = read_provenance(Path(json.loads(result.stdout)["pictures"][0]["path"]))
+        return facts["vectors"][0]["edit"], result.stderr
+
+    found, note = edit("glasses")
+    assert found == {"edit_guidance_scale": 12.0, "edit_threshold": 0.97, "edit_warmup_steps": 2}
+    assert "glasses has as recommended edit_guidance_scale 12, edit_threshold 0.97, edit_warmup_steps 2\n" in note
+    found, note = edit("glasses:0.5", "--edit-threshold", "0.95", "--steps", "6")
+    assert found == {"edit_guidance_scale": 6.0, "edit_threshold": 0.95, "edit_warmup_steps": 4}
+    assert "glasses has as recommended edit_guidance_scale 12, edit_warmup_steps 2\n" in note
+    all_given = ("--edit-guidance-scale", "5", "--edit-threshold", "0.95", "--edit-warmup-steps", "1")
+    found, note = edit("glasses", *all_given)
+    assert found == {"edit_guidance_scale": 5.0, "edit_threshold": 0.95, "edit_warmup_steps": 1}
+    assert "recommended" not in note
+    assert edit("smile") == ({}, note), "what is recommended for one vector is not for others"
+
+
+def test_a_distilled_vector_takes_any_noise(recorded: Library, sega_vec: SegaVec) -> None:
+    for ref in ("glasses", "hat"):
+        recorded.annotate(ref, name=f"one {ref}")
+        recorded.add(distilled(recorded[f"one {ref}"]), name=f"any {ref}")
+    prompt = ("--to-prompt", "a woman", "--quiet")
+
+    def made(*arguments: str) -> bytes:
+        return Image.open(sega_vec("apply", *arguments, *prompt).stdout.strip()).tobytes()
+
+    alone = sega_vec("apply", "any glasses", "--to-prompt", "a woman", exit_code=2)
+    assert "belongs to none: choose one with --seed" in alone.stderr
+    assert made("any glasses", "--seed", "1") == made("one glasses")
+    assert made("any glasses", "any hat", "--seed", "2") == made("any glasses", "one hat")
+    result = sega_vec("apply", "any glasses", "smile", "--to-prompt", "a woman")
+    assert "any glasses is compatible, not exact: distilled from 1 vector" in result.stderr
+    assert "smile is compatible" not in result.stderr
+    refused = sega_vec("apply", "any glasses", "smile", "--seed", "7", "--to-prompt", "a woman", exit_code=4)
+    assert "--allow noise" in refused.stderr
+
+
+def test_the_noise_of_a_seed_is_the_pipelines_own(recorded: Library, tiny_model: str) -> None:
+    pipe = load_pipeline(tiny_model)
+    assert draw_noise(pipe, (4, 16, 16), 1) == recorded.noise("glasses")
+    assert isinstance(recorded.noise("glasses"), InitialNoise)
+    assert torch.equal(torch.randn(3, generator=generator(5)), torch.randn(3, generator=generator(5)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (["glases"], 1, "Did you mean 'glasses'"),
+        (["glasses", "--edit-threshold", "0.5"], 2, "looser than the recording"),
+        (["glasses", "--edit-threshold", "1.5"], 2, "[0, 1)"),
+        (["glasses", "--edit-weight", "-1"], 2, "edit_weight"),
+        (["glasses", "--steps", "0"], 2, "x>=1"),
+        (["glasses:nan"], 2, "finite"),
+        (["glasses", "--allow", "shape"], 2, "architecture"),
+        (["glasses", "--to-prompt", "a " * 40], 2, "would be cut"),
+        (["glasses", "--model", "no/such/model"], 1, "could not be loaded"),
+        (["glasses", "--output", "library/vectors/file"], 1, "a file stands where a folder is needed"),
+        ([], 2, "Missing argument"),
+    ],
+)
+def test_bad_input_says_the_rule_and_the_remedy(
+    recorded: Library, sega_vec: SegaVec, arguments: list[str], exit_code: int, message: str
+) -> None:
+    (recorded.root / "vectors" / "file").write_text("")
+    result = sega_vec("apply", *arguments, "--to-prompt", "a woman", exit_code=exit_code)
+    assert message in result.stderr
+    assert not Path("sega-vec-out").exists() or not list(Path("sega-vec-out").iterdir())
+
+
+def test_the_overrides_are_the_gates() -> None:
+    assert OVERRIDES == gate.OVERRIDES

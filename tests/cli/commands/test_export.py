@@ -1,0 +1,60 @@
+"""`sega-vec export` and `sega-vec import`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sega_cli.commands.export import FORMATS
+from sega_store import Library
+from sega_store.exchange.export import FORMATS as KNOWN
+from tests.cli.conftest import SegaVec
+
+
+def test_the_formats_are_those_of_the_library() -> None:
+    assert tuple(KNOWN) == FORMATS
+
+
+@pytest.mark.parametrize("name", ["vectors.zip", "vectors.zarr", "vectors"])
+def test_exports_come_back(name: str, sega_vec: SegaVec, library: Library, folder: Path) -> None:
+    library.annotate("smile", name="mine", tags=["a tag"])
+    assert sega_vec("export", name).stdout == f"2 vectors  {name}\n"
+    result = sega_vec("import", name, "--library", "other")
+    assert sorted(line.split()[2] for line in result.stdout.splitlines()) == ["glasses", "smile"]
+    assert set(sega_vec("ls", "-q", "--library", "other").stdout.split()) == set(library)
+    assert sega_vec("ls", "-q", "a tag", "--library", "other").stdout.split() == [library.resolve("mine")]
+    again = sega_vec("import", name)
+    assert again.stdout == ""
+    assert again.stderr.count("held already") == 2
+
+
+def test_refs_choose_the_vectors(sega_vec: SegaVec, library: Library, folder: Path) -> None:
+    document = json.loads(sega_vec("export", "glasses", "one.safetensors", "--json").stdout)
+    assert document["vectors"] == [library.resolve("glasses")]
+    assert document["path"] == "one.safetensors"
+    assert sega_vec("export", "smile", "two", "--format", "safetensors", "-q").stdout == "two\n"
+    for name in ("one.safetensors", "two"):
+        sega_vec("import", name, "--library", "other")
+    assert set(sega_vec("ls", "-q", "--library", "other").stdout.split()) == set(library)
+
+
+def test_bad_input(sega_vec: SegaVec, library: Library, folder: Path) -> None:
+    sega_vec("export", "hat", "a.zip", exit_code=1)
+    assert "one vector, met 2" in sega_vec("export", "a.safetensors", exit_code=2).stderr
+    sega_vec("export", "a.zip", "--library", "empty", exit_code=2)
+    sega_vec("export", "a.zip")
+    assert "is there already" in sega_vec("export", "a.zip", exit_code=2).stderr
+    (folder / "b.zip").write_bytes((folder / "a.zip").read_bytes()[:-1])
+    assert "b.zip: its zip directory" in sega_vec("import", "b.zip", "--library", "other", exit_code=1).stderr
+    assert not (folder / "other").exists()
+    assert "no file or folder" in sega_vec("import", "c.zip", exit_code=1).stderr
+
+
+def test_a_taken_name_is_left_out(sega_vec: SegaVec, library: Library) -> None:
+    library.annotate("smile", name="mine")
+    sega_vec("export", "mine", "a.zip")
+    library.annotate("mine", name=None)
+    library.annotate("glasses", name="mine")
+    library.remove("smile")
+    assert "without its name" in sega_vec("import", "a.zip").stderr
+    assert library["mine"].concept.text == "glasses"

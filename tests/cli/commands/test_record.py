@@ -1,0 +1,125 @@
+"""`sega-vec record`."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sega_cli.generating.picture import read_provenance
+from sega_store import Library
+from tests.cli.conftest import SegaVec
+
+
+def test_records_each_concept_at_each_seed_and_resumes(record: SegaVec, folder: Path) -> None:
+    arguments = ("--concept", "glasses", "--concept", "smile", "--no-preview", "--json")
+    first = json.loads(record(*arguments, "--seed", "1,2").stdout)["vectors"]
+    assert [(row["concept"], row["seed"], row["status"]) for row in first] == [
+        ("glasses", 1, "recorded"),
+        ("smile", 1, "recorded"),
+        ("glasses", 2, "recorded"),
+        ("smile", 2, "recorded"),
+    ]
+    assert [row["denoiser_rows"] for row in first] == [3 * (2 + 2)] * 4
+    library = Library(folder / "library")
+    assert {row["id"] for row in first} == set(library)
+    vector = library[first[0]["id"]]
+    assert (vector.concept.edit_threshold, vector.concept.edit_warmup_steps) == (0.9, 1)
+    assert vector.provenance.run.companions[0].text == "smile"
+    assert library.noise(vector.id).seed == 1
+
+    again = json.loads(record(*arguments, "--seed", "0..2").stdout)["vectors"]
+    assert [row["status"] for row in again] == ["recorded"] * 2 + ["held already"] * 4
+    assert again[2:] == [{**row, "status": "held already", "denoiser_rows": 0} for row in first]
+    assert len(library) == 6
+
+
+def test_edit_parameters_go_for_all_concepts_or_in_their_order(record: SegaVec, folder: Path) -> None:
+    each = ("--edit-guidance-scale", "6", "--edit-guidance-scale", "7", "--reverse-editing-direction", "false")
+    record("--concept", "glasses", "--concept", "smile", *each, "--reverse-editing-direction", "true", "--no-preview",
+           "--edit-momentum-scale", "0.3", "--guidance-scale", "4", "--negative-prompt", "hat", "--name", "g",
+           "--name", "s")  # fmt: skip
+    library = Library(folder / "library")
+    glasses, smile = library["g"], library["s"]
+    assert (glasses.concept.edit_guidance_scale, smile.concept.edit_guidance_scale) == (6.0, 7.0)
+    assert (glasses.concept.reverse_editing_direction, smile.concept.reverse_editing_direction) == (False, True)
+    assert glasses.concept.edit_warmup_steps == smile.concept.edit_warmup_steps == 1
+    run = glasses.provenance.run
+    assert (run.edit_momentum_scale, run.guidance_scale, run.negative_prompt) == (0.3, 4.0, "hat")
+
+
+def test_pictures_before_and_after_are_kept_and_written(record: SegaVec, folder: Path) -> None:
+    result = record("--concept", "glasses", "--output", "out", "--quiet")
+    library = Library(folder / "library")
+    assert result.stdout.split() == list(library), "ids only"
+    assert result.stderr == ""
+    preview = library["glasses"].preview
+    assert preview is not None
+    sizes = [Image.open(io.BytesIO(data)).size for data in (preview.before, preview.after)]
+    assert sizes == [(32, 32)] * 2
+    before, after = sorted((folder / "out").iterdir(), key=lambda path: ".glasses." in path.name)
+    assert read_provenance(before)["vectors"] == []
+    facts = read_provenance(after)
+    assert [vector["id"] for vector in facts["vectors"]] == list(library)
+    assert facts["noise"]["seed"] == 0
+    assert Image.open(before).tobytes() != Image.open(after).tobytes()
+
+
+def test_without_guiding_the_run_is_the_plain_one(record: SegaVec, folder: Path) -> None:
+    record("--concept", "glasses", "--no-guide", "--output", "out")
+    before, after = (Image.open(path).tobytes() for path in (folder / "out").iterdir())
+    assert before == after
+    vector = Library(folder / "library")["glasses"]
+    assert not vector.provenance.run.guide
+    assert vector.nnz > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (["--concept", " "], 2, "must not be blank"),
+        (["--concept", "glasses", "--seed", "x"], 2, "write 7, 1,2,5 or 0..9"),
+        (["--concept", "glasses", "--steps", "0"], 2, "x>=1"),
+        (["--concept", "glasses", "--dtype", "float8"], 2, "float16"),
+        (["--concept", "glasses", "--device", "abacus"], 2, "abacus"),
+        (["--concept", "glasses", "--concept", "hat", "--edit-threshold", "1"], 2, "in [0, 1), met 1.0"),
+        (["--concept", "glasses", "--concept", "hat", "--edit-threshold", "-0.1"], 2, "in [0, 1), met -0.1"),
+        (["--concept", "glasses", "--edit-weight", "-1"], 2, "reverse"),
+        (["--concept", "glasses", "--edit-mom-beta", "2"], 2, "edit_mom_beta"),
+        (["--concept", "a " * 40], 2, "would be cut"),
+        (["--concept", "glasses", "--negative-prompt", "a " * 40], 2, "would be cut"),
+        (["--concept", "glasses", "--name", "a", "--seed", "1,2"], 2, "a name is for one vector"),
+        (["--concept", "a", *["--edit-weight", "1"] * 3], 2, "3 times for 1 concepts"),
+        (["--concept", "glasses", "--model", "no/such/model"], 1, "'no/such/model' could not be loaded"),
+        (["--concept", "glasses", "--library", "file"], 1, "file"),
+        (["--concept", "glasses", "--library", "file/below"], 1, "a file stands where a folder is needed"),
+        (["--concept", "glasses", "--output", "file"], 1, "a file stands where a folder is needed"),
+        (["--concept", "glasses", "--output", "/proc/there"], 1, "/proc/there"),
+    ],
+)
+def test_bad_input_says_the_rule_and_the_remedy(
+    record: SegaVec, folder: Path, arguments: list[str], exit_code: int, message: str
+) -> None:
+    (folder / "file").write_text("")
+    result = record(*arguments, exit_code=exit_code)
+    assert message in " ".join(result.stderr.split())
+    assert result.stdout == ""
+    assert len(Library(folder / "library")) == 0
+
+
+def test_a_prompt_that_would_be_cut_is_refused(sega_vec: SegaVec, tiny_model: str) -> None:
+    result = sega_vec("record", "a " * 40, "--concept", "glasses", "--model", tiny_model, exit_code=2)
+    assert "would be cut" in result.stderr
+
+
+def test_pickled_weights_are_refused(record: SegaVec, tiny_model: str, folder: Path) -> None:
+    import shutil
+
+    pickled = folder / "pickled"
+    shutil.copytree(tiny_model, pickled)
+    weights = pickled / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    result = record("--concept", "glasses", "--model", str(pickled), exit_code=1)
+    assert "a pickle can run code" in result.stderr
+    assert "safe_serialization" in result.stderr

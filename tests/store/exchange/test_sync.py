@@ -1,0 +1,298 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent import futures
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sega_store import (
+    GuidanceVector,
+    InvalidInputError,
+    Library,
+    LibraryError,
+    UnknownRefError,
+    VectorFileError,
+    copy_vectors,
+)
+from sega_store.exchange import sync
+from sega_store.places.disk import at_most
+from sega_store.places.layout import KINDS, annotation_key, noise_key, vector_key
+from tests.store.samples import RECOMMENDED, noise, of_no_noise, provenance, vector
+from tests.store.servers import Proxy
+
+ROOT = Path(__file__).parents[3]
+both_ways = pytest.mark.parametrize("library", ["folder", "s3"], indirect=True)
+
+
+def some(count: int) -> list[GuidanceVector]:
+    """Vectors of three noises."""
+    return [vector(f"concept {n:03}", facts=provenance(noise(seed=n % 3))) for n in range(count)]
+
+
+def contents(library: Library) -> dict[str, bytes]:
+    """All files of a library."""
+    storage = library.storage
+    return {key: storage.read(key, at_most(1 << 20)) for kind in KINDS for key in storage.keys(f"{kind}/")}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Library:
+    """A folder with ten vectors, two of them without their noise, some annotated."""
+    source = Library(tmp_path / "source")
+    for number, one in enumerate(some(10)):
+        source.add(one, None if number % 3 == 2 else noise(seed=number % 3))
+    source.annotate("concept 001", name="mine", tags=["a", "b"], rating=4, notes="said")
+    source.annotate("concept 002", tags=["c"])
+    return source
+
+
+@both_ways
+def test_all_is_copied_to_the_byte_there_and_back(library: Library, source: Library, tmp_path: Path) -> None:
+    steps: list[int] = []
+    done = copy_vectors(source, library, step=lambda: steps.append(1))
+    assert done.added == tuple(source)
+    assert (done.held, done.unnamed, len(steps)) == ((), (), 10)
+    assert contents(library) == contents(source)
+    assert library.entries(list(source)) == source.entries(list(source))
+    back = Library(tmp_path / "back")
+    copy_vectors(library, back)
+    assert contents(back) == contents(source)
+    assert back.search("said")[0].name == "mine"
+
+
+@both_ways
+def test_a_vector_of_no_single_noise_is_copied_alone(library: Library, tmp_path: Path) -> None:
+    source = Library(tmp_path / "source")
+    identity = source.add(of_no_noise())
+    assert copy_vectors(source, library).added == (identity,)
+    assert list(contents(library)) == [vector_key(identity)]
+    assert library[identity].provenance.noise.independent
+
+
+@both_ways
+@pytest.mark.parametrize("refs", [[], ["glasses"]])
+def test_a_recommendation_is_copied_and_stays(library: Library, tmp_path: Path, refs: list[str]) -> None:
+    """A row of a listing doesn't tell of it, so the files do."""
+    source = Library(tmp_path / "source")
+    source.add(vector())
+    copy_vectors(source, library, refs)
+    source.annotate("glasses", recommended=RECOMMENDED)
+    copy_vectors(source, library, refs)
+    assert library.recommended("glasses") == RECOMMENDED
+    back = Library(tmp_path / "back")
+    copy_vectors(library, back, refs)
+    assert back.recommended("glasses") == RECOMMENDED
+    source.annotate("glasses", notes="later", recommended=None)
+    copy_vectors(source, library, refs)
+    assert (library.recommended("glasses"), library.entry("glasses").notes) == (RECOMMENDED, "")
+
+
+@both_ways
+def test_copying_again_changes_nothing(library: Library, source: Library, request: pytest.FixtureRequest) -> None:
+    copy_vectors(source, library, jobs=3)
+    if library.where.startswith("s3:"):
+        request.getfixturevalue("s3").requests.clear()
+    done = copy_vectors(source, library)
+    assert done.added == ()
+    assert done.held == tuple(source)
+    if library.where.startswith("s3:"):
+        requests = request.getfixturevalue("s3").requests
+        assert {one.split()[0] for one in requests} == {"GET", "HEAD"}
+        assert len(requests) == 3 + 3  # whether it has a catalogue, what it holds, whose the names are; the noises
+
+
+@both_ways
+def test_some_are_copied(library: Library, source: Library) -> None:
+    done = copy_vectors(source, library, ["mine", "concept 004", "mine"])
+    assert set(done.added) == {source.resolve("mine"), source.resolve("concept 004")}
+    assert len(library) == 2
+    assert library.noise("mine") == noise(seed=1)
+    with pytest.raises(UnknownRefError):
+        copy_vectors(source, library, ["nothing"])
+
+
+@both_ways
+def test_what_is_held_stays_and_gets_what_it_lacks(library: Library, source: Library) -> None:
+    one, two, three, four = some(4)[:4]
+    library.add(replace(one, provenance=replace(one.provenance, versions={"mine": "1"})))  # without its noise
+    library.add(two, name="other name")
+    library.add(three)
+    library.add(vector("another"), name="mine")
+    done = copy_vectors(source, library, [one.id, two.id, three.id, four.id])
+    assert done.added == (four.id,)
+    assert set(done.held) == {one.id, two.id, three.id}
+    assert library[one.id].provenance.versions == {"mine": "1"}
+    assert library.noise(one.id) == noise(seed=0)
+    assert library.entry(two.id).name == "other name"
+    assert library.entry(two.id).notes == ""
+    assert library.entry(three.id).tags == ("c",)
+
+
+@both_ways
+def test_a_name_that_is_taken_is_left_out(library: Library, source: Library) -> None:
+    library.add(vector("another"), name="mine")
+    done = copy_vectors(source, library)
+    (identity,) = done.unnamed
+    assert identity == source.resolve("mine")
+    entry = library.entry(identity)
+    assert (entry.name, entry.tags, entry.rating, entry.notes) == (None, ("a", "b"), 4, "said")
+    assert library.resolve("mine") == vector("another").id
+
+
+@both_ways
+def test_a_noise_that_was_there_and_is_removed_meanwhile_is_there(
+    library: Library, source: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = some(4)[0], some(4)[3]  # of one noise
+    library.add(one, noise(seed=0))
+    publish = library.storage.publish
+
+    def remove_first(key: str, data: bytes) -> bool:
+        if key == vector_key(other.id):
+            Library(library.where).remove(one.id)
+        return publish(key, data)
+
+    monkeypatch.setattr(library.storage, "publish", remove_first)
+    copy_vectors(source, library, [other.id])
+    assert library.noise(other.id) == noise(seed=0)
+
+
+@both_ways
+@pytest.mark.parametrize("kind", ["vector", "noise", "annotation"])
+def test_a_damaged_file_is_not_copied(library: Library, source: Library, kind: str) -> None:
+    one = some(2)[1]
+    key = {
+        "vector": vector_key(one.id),
+        "noise": noise_key(one.provenance.noise.sha256),
+        "annotation": annotation_key(one.id),
+    }[kind]
+    data = source.storage.read(key, at_most(1 << 20))
+    len(source)
+    source.storage.replace(key, data[:-300] + bytes([data[-300] ^ 1]) + data[-299:] if kind != "annotation" else b"{")
+    with pytest.raises(VectorFileError, match=key):
+        copy_vectors(source, library)
+    assert key not in contents(library)
+    listed = set(library)
+    assert listed == {key.split("/")[2][:129] for key in contents(library) if key.startswith("vectors/")}
+    source.storage.replace(key, data)
+    copy_vectors(source, library)
+    assert contents(library) == contents(source)
+
+
+def test_a_library_is_not_copied_to_itself(source: Library) -> None:
+    with pytest.raises(InvalidInputError, match="itself"):
+        copy_vectors(source, Library(source.root))
+    with pytest.raises(InvalidInputError, match="jobs"):
+        copy_vectors(source, Library(source.root / "other"), jobs=0)
+
+
+def test_copies_run_at_once(source: Library, s3: Proxy) -> None:
+    Library(f"s3://{s3.bucket}/probe").add(vector())
+    seconds = {}
+    s3.delay = 0.02
+    for jobs in (1, 8):
+        start = time.monotonic()
+        copy_vectors(source, Library(f"s3://{s3.bucket}/jobs{jobs}"), jobs=jobs)
+        seconds[jobs] = time.monotonic() - start
+    assert seconds[8] < 0.8 * seconds[1]
+
+
+def test_a_copy_in_batches(source: Library, library: Library, s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync, "BATCH", 4)
+    remote = Library(f"s3://{s3.bucket}/library")
+    copy_vectors(source, remote)
+    assert s3.count("PUT /library/catalogue") == 1 + 3
+    assert s3.count("GET /library") == 0
+    assert s3.count("PUT /library/vectors") == 10
+    assert s3.count("PUT /library/noise") == 2
+    assert remote.entries(list(source)) == source.entries(list(source))
+
+
+def test_a_server_that_fails_in_the_middle(source: Library, s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sega_store.places import bucket as objects
+
+    monkeypatch.setitem(objects.RETRIES, "max_retries", 0)
+    remote = Library(f"s3://{s3.bucket}/library")
+    remote.add(vector())
+
+    def fail() -> None:
+        s3.failures = 1
+
+    with pytest.raises(LibraryError):
+        copy_vectors(source, remote, jobs=1, step=fail)
+    s3.failures = 0
+    copy_vectors(source, remote)
+    assert contents(remote).keys() > contents(source).keys()
+    assert len(remote) == 11
+
+
+PUSH = """
+import sys
+from sega_store import Library, copy_vectors
+copy_vectors(Library(sys.argv[1]), Library(sys.argv[2]), jobs=2)
+"""
+
+
+def kill_and_resume(source: Library, url: str, proxy: Proxy) -> None:
+    """Kills a push when a third is done, pushes again, and sees that nothing was sent twice."""
+    count = len(source)
+    proxy.delay = 0.01
+    process = subprocess.Popen([sys.executable, "-c", PUSH, str(source.root), url], cwd=ROOT)
+    while proxy.count("PUT /library/vectors") < count // 3 and process.poll() is None:
+        time.sleep(0.005)
+    assert process.poll() is None, "it was too fast to be killed"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.2)  # what is still on its way
+    before = proxy.count("PUT /library/vectors")
+    assert count // 3 <= before < count
+    proxy.delay = 0
+    remote = Library(url)
+    assert len(remote) == 0  # the segment wasn't written: nothing of it was acknowledged
+    done = copy_vectors(source, remote)
+    assert proxy.count("PUT /library/vectors") == count
+    assert len(done.added) == count - before
+    assert len(done.held) == before
+    assert contents(remote) == contents(source)
+    assert remote.entries(list(source)) == source.entries(list(source))
+
+
+def test_a_killed_push_goes_on(tmp_path: Path, s3: Proxy) -> None:
+    source = Library(tmp_path / "source")
+    for number, one in enumerate(some(30)):
+        source.add(one, noise(seed=number % 3))
+    kill_and_resume(source, f"s3://{s3.bucket}/library", s3)
+
+
+def test_two_pushes_at_once(source: Library, s3: Proxy) -> None:
+    url = f"s3://{s3.bucket}/library"
+    threads = [threading.Thread(target=copy_vectors, args=(source, Library(url))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert contents(Library(url)) == contents(source)
+    assert Library(url).entries(list(source)) == source.entries(list(source))
+
+
+def test_what_was_copied_before_an_interruption_is_listed(
+    source: Library, s3: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = Library(f"s3://{s3.bucket}/library")
+
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        futures.wait(*arguments)
+        patch.undo()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sega_store.exchange.sync.wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            copy_vectors(source, remote)
+    assert len(remote) == 10

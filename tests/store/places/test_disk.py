@@ -1,0 +1,161 @@
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sega_store import LibraryError
+from sega_store.places.disk import exists, publish, read_regular, replace, write
+
+
+def test_publishing_never_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    assert publish(path, b"first")
+    assert not publish(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_of_two_publishers_one_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    link = os.link
+
+    def late(source: Any, target: Any) -> None:
+        path.write_bytes(b"faster")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    assert not publish(path, b"slower")
+    assert path.read_bytes() == b"faster"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_replacing_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "file"
+    replace(path, b"first")
+    replace(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert os.listdir(path.parent) == ["file"]
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("call", ["fsync", "link"])
+def test_faults_leave_nothing_behind(fault: int, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(LibraryError, match=os.strerror(fault)):
+        publish(tmp_path / "file", b"data")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LibraryError, match="The disk is full: free some space"):
+        publish(tmp_path / "file", b"data")
+
+
+def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(LibraryError, match="is a folder"):
+        publish(tmp_path / "file" / "below", b"data")
+
+
+def test_what_is_written_in_parts_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "aside"
+
+    def interrupted() -> Iterator[bytes]:
+        yield b"half"
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        write(path, interrupted())
+    assert not path.exists()
+    write(path, [b"all", b" of it"])
+    assert path.read_bytes() == b"all of it"
+    with pytest.raises(FileExistsError):
+        write(path, [b"other"])
+    assert path.read_bytes() == b"all of it"
+
+
+def test_reading_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    assert read_regular(path, 10) == (b"0123456789", 10)
+    assert read_regular(path, 10, 4) == (b"0123", 10)
+
+
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The inodes that are synced from now on."""
+    inodes: list[int] = []
+    fsync = os.fsync
+
+    def told(descriptor: int) -> None:
+        inodes.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", told)
+    return inodes
+
+
+def test_what_is_published_is_synced_up_to_the_first_old_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "old").touch()
+    inodes = synced(monkeypatch)
+    path = tmp_path / "a" / "b" / "file"
+    publish(path, b"data")
+    assert inodes == [each.stat().st_ino for each in (tmp_path, tmp_path / "a", path, path.parent)]
+    inodes.clear()
+    publish(path.with_name("other"), b"data")
+    assert inodes == [each.stat().st_ino for each in (path.with_name("other"), path.parent)]
+
+
+def test_the_name_of_an_empty_folder_is_synced_for_its_maker_may_be_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a" / "file"
+    (tmp_path / "old").touch()
+    path.parent.mkdir()
+    inodes = synced(monkeypatch)
+    publish(path, b"data")
+    assert inodes == [each.stat().st_ino for each in (tmp_path, path, path.parent)]
+
+
+def test_what_could_not_be_synced_is_not_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    fsync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if os.fstat(descriptor).st_ino == tmp_path.stat().st_ino:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    for _ in range(2):  # also when the file is there already
+        with pytest.raises(LibraryError, match="Input/output error"):
+            publish(path, b"data")
+    assert os.listdir(tmp_path) == ["file"]
+    monkeypatch.undo()
+    assert not publish(path, b"data")
+    assert path.read_bytes() == b"data"
+
+
+def test_looking_tells_missing_from_failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    assert exists(tmp_path / "file")
+    assert not exists(tmp_path / "other")
+    assert not exists(tmp_path / "file" / "below")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "stat", fail)
+    with pytest.raises(LibraryError, match="Input/output error"):
+        exists(tmp_path / "file")

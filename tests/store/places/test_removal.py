@@ -1,0 +1,128 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sega_store import GuidanceVector, Library, UnknownRefError, VectorFileError
+from sega_store.places import disk
+from sega_store.places.disk import CheckSize
+from sega_store.places.layout import annotation_path, noise_path
+from sega_store.places.removal import asides_in, recover, remove
+from tests.store.samples import noise, provenance, vector
+
+
+def of_noise(text: str, seed: int) -> GuidanceVector:
+    return vector(text, facts=provenance(noise(seed)))
+
+
+def set_aside(path: Path) -> Path:
+    """Does what a removal does that is killed then."""
+    return path.rename(path.with_name(f".{path.name}.0123456789abcdef.tmp"))
+
+
+def test_a_noise_that_a_killed_removal_set_aside_is_still_there(library: Library) -> None:
+    library.add(vector(), noise())
+    path = noise_path(library.root, noise().sha256)
+    aside = set_aside(path)
+    assert asides_in(path.parent) == [aside]
+    assert library.noise("glasses") == noise()
+    assert path.exists()
+    set_aside(path)
+    assert library.verify(["glasses"]).files == 2
+
+
+def test_nothing_is_recovered_from_nothing(library: Library) -> None:
+    path = noise_path(library.root, noise().sha256)
+    assert not recover(path)
+    library.add(of_noise("glasses", 5), noise(5))
+    set_aside(noise_path(library.root, noise(5).sha256))
+    assert not recover(noise_path(library.root, noise(5).sha256).with_name(path.name))
+
+
+def test_removals_of_the_same_at_once(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.add(vector(), noise())
+    entry = library.entry("glasses")
+    rename = Path.rename
+
+    def another_comes_first(path: Path, target: Path) -> Path:
+        monkeypatch.undo()
+        remove(library.root, library._catalogue, entry.id, entry.noise)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", another_comes_first)
+    assert library.remove("glasses") == entry.id
+    assert not [path for path in library.root.rglob("*") if path.is_file()]
+
+
+def test_a_noise_removed_while_it_is_added_again_is_there(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.add(vector(), noise())
+    publish = disk.publish
+
+    def remove_after_the_noise(path: Path, data: bytes) -> bool:
+        monkeypatch.undo()
+        new = publish(path, data)
+        Library(library.root).remove("glasses")
+        assert not noise_path(library.root, noise().sha256).exists()
+        return new
+
+    monkeypatch.setattr(disk, "publish", remove_after_the_noise)
+    library.add(vector("smile"), noise())
+    assert library.noise("smile") == noise()
+
+
+def test_an_annotation_stays_if_its_vector_is_added_again_meanwhile(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = library.add(vector())
+    library.annotate(identity, rating=4)
+    rename = Path.rename
+
+    def writer_comes_first(path: Path, target: Path) -> Path:
+        monkeypatch.undo()
+        Library(library.root).add(vector())
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", writer_comes_first)
+    library.remove(identity)
+    assert library.entry(identity).rating == 4
+    assert not asides_in(annotation_path(library.root, identity).parent)
+
+
+def test_a_noise_stays_while_a_vector_can_not_be_read(library: Library) -> None:
+    damaged = library.path_of(library.add(of_noise("glasses", 1), noise(1)))
+    library.add(of_noise("smile", 1))
+    data = damaged.read_bytes()
+    damaged.write_bytes(b"")
+    library = Library(library.root)
+    library.remove("smile")
+    damaged.write_bytes(data)
+    os.utime(damaged.parent)
+    assert library.noise("glasses") == noise(1), "nobody could tell which noise the damaged vector needs"
+
+
+@pytest.mark.parametrize("kind", ["vectors", "noise", "annotations"])
+def test_a_vector_removed_while_it_is_read_is_unknown(
+    library: Library, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    identity = library.add(vector(), noise(), name="mine")
+
+    read = library.storage.read
+
+    def remove_first(key: str, check_size: CheckSize) -> bytes:
+        if key.startswith(kind):
+            monkeypatch.undo()
+            Library(library.root).remove(identity)
+        return read(key, check_size)
+
+    monkeypatch.setattr(library.storage, "read", remove_first)
+    with pytest.raises(UnknownRefError):
+        (library.annotate(identity, rating=1), library[identity], library.noise(identity))
+
+
+def test_a_damaged_vector_is_no_unknown_one(library: Library) -> None:
+    path = library.path_of(library.add(replace(vector(), provenance=provenance(noise(2)))))
+    data = path.read_bytes()
+    path.write_bytes(data[:-100] + bytes([data[-100] ^ 1]) + data[-99:])
+    with pytest.raises(VectorFileError):
+        library["glasses"]

@@ -1,0 +1,67 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sega_store import InvalidInputError
+from sega_store.records.annotation import MAX_ANNOTATION_BYTES, Annotation, parse_annotation, read_annotation
+from tests.store.samples import RECOMMENDED
+
+
+def test_the_file_both_ways(tmp_path: Path) -> None:
+    said = Annotation("my king", ("b", "a", "b"), 4, "two\nlines")
+    path = tmp_path / "said.json"
+    path.write_bytes(said.to_bytes())
+    assert read_annotation(path) == said
+    assert said.tags == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": ""},
+        {"name": " x"},
+        {"name": "two\nlines"},
+        {"name": "\x1b[31m"},
+        {"tags": ("two\nlines",)},
+        {"tags": ("",)},
+        {"rating": 0},
+        {"rating": 6},
+        {"rating": 1.5},
+        {"notes": "\ud800"},
+        {"notes": "x" * MAX_ANNOTATION_BYTES},
+    ],
+)
+def test_broken_rules_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError):
+        Annotation(**fields)
+
+
+def test_without_a_recommendation_the_file_is_that_of_the_first_format() -> None:
+    said = Annotation("my king", ("a",), 4, "notes")
+    text = b'{"format":1,"name":"my king","notes":"notes","rating":4,"tags":["a"]}\n'
+    assert said.to_bytes() == text
+    assert parse_annotation(text) == said
+
+
+def test_a_recommendation_comes_back() -> None:
+    said = Annotation(notes="tuned", recommended=RECOMMENDED)
+    assert parse_annotation(said.to_bytes()) == said
+    assert b'"format":2' in said.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"format":2', b'"format":1'),
+        (b'"format":2', b'"format":3'),
+        (b'"of":12', b'"of":8'),
+        (b'"of":12', b'"of":12.0'),
+        (b'"judge"', b'"jury"'),
+    ],
+)
+def test_a_damaged_recommendation_is_refused(old: bytes, new: bytes) -> None:
+    data = Annotation(recommended=RECOMMENDED).to_bytes()
+    assert old in data
+    with pytest.raises(InvalidInputError):
+        parse_annotation(data.replace(old, new))

@@ -1,0 +1,84 @@
+"""The guidance of a run, planned before it or step by step."""
+
+from typing import Any
+
+import pytest
+import torch
+from diffusers import HeunDiscreteScheduler
+
+from sega_vectors import Applier, Concept, Recorder
+from sega_vectors.maths.plan import StepwisePlan, for_samples
+from sega_vectors.maths.schedule import as_array
+from tests.vectors.families import stable_diffusion_3
+from tests.vectors.tiny import SCHEDULERS, stable_diffusion
+
+CONCEPTS = [
+    Concept("glasses", 4.0, 0.9, 2, edit_cooldown_steps=7),
+    Concept("a smile", 6.0, 0.95, 4, reverse_editing_direction=True, edit_weight=0.5),
+]
+CPU = torch.device("cpu")
+
+
+def assert_same_guidance(applier: Applier, scheduler: Any) -> None:
+    """To rounding: timesteps are stored in double precision, and computed with in their own."""
+    applier.pipe.scheduler = scheduler
+    timesteps = as_array(scheduler.timesteps)
+    before = applier.plan([0, 1], timesteps, CPU)
+    stepwise = StepwisePlan(applier._edits, CPU)
+    added = 0
+    for step, timestep in enumerate(scheduler.timesteps):
+        expected, found = before.guidance(step), stepwise.guidance(float(timestep))
+        assert (expected is None) == (found is None)
+        if expected is not None and found is not None:
+            added += 1
+            torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert 0 < added < len(timesteps)
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    made = Recorder(stable_diffusion(), CONCEPTS, edit_momentum_scale=0.3)
+    made("a king", num_inference_steps=8, output_type="latent", generator=torch.Generator().manual_seed(3))
+    return made
+
+
+@pytest.mark.parametrize("num_inference_steps", [8, 13])
+@pytest.mark.parametrize("sampler", [*SCHEDULERS, "heun"])
+@pytest.mark.parametrize("options", [{}, {"edit_warmup_steps": [1, None], "edit_momentum_scale": [0.5, None]}])
+def test_step_by_step_is_as_planned_before(
+    recorder: Recorder, sampler: str, num_inference_steps: int, options: dict[str, Any]
+) -> None:
+    made = SCHEDULERS["euler"]() if sampler == "heun" else SCHEDULERS[sampler]()
+    scheduler = HeunDiscreteScheduler.from_config(made.config) if sampler == "heun" else made
+    scheduler.set_timesteps(num_inference_steps)
+    assert_same_guidance(Applier(stable_diffusion(), recorder.vectors, **options), scheduler)
+
+
+def test_step_by_step_where_the_recording_repeats_a_timestep() -> None:
+    pipe = stable_diffusion("pndm")
+    recorder = Recorder(pipe, CONCEPTS)
+    recorder("a king", num_inference_steps=8, output_type="latent", generator=torch.Generator().manual_seed(3))
+    assert len(set(recorder.vectors[0].timesteps)) < len(recorder.vectors[0].timesteps)
+    assert_same_guidance(Applier(pipe, recorder.vectors), pipe.scheduler)
+
+
+@pytest.mark.parametrize("num_inference_steps", [8, 13])
+def test_step_by_step_with_flow_matching(num_inference_steps: int) -> None:
+    pipe = stable_diffusion_3()
+    recorder = Recorder(pipe, CONCEPTS)
+    generator = torch.Generator().manual_seed(3)
+    recorder("a king", num_inference_steps=8, height=16, width=16, output_type="latent", generator=generator)
+    applier = Applier(pipe, recorder.vectors)
+    pipe.scheduler.set_timesteps(num_inference_steps)
+    assert_same_guidance(applier, pipe.scheduler)
+
+
+def test_samples_get_what_is_assigned_to_them() -> None:
+    one, two = torch.ones(2, 3), torch.full((2, 3), 2.0)
+    rows = for_samples({(0,): one, (1,): two}, [(1,), (), (0,)])
+    assert rows is not None
+    assert torch.equal(rows, torch.stack([two, torch.zeros(2, 3), one]))
+    shared = for_samples({(0, 1): one}, [(0, 1), (0, 1)])
+    assert shared is not None
+    assert torch.equal(shared, one.unsqueeze(0))
+    assert for_samples({(0,): None}, [(0,), ()]) is None

@@ -1,0 +1,147 @@
+"""Noise levels of schedulers, and matching the steps of one schedule to another's."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    DDPMWuerstchenScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    PNDMScheduler,
+    UniPCMultistepScheduler,
+)
+
+from sega_vectors import Concept, GuidanceVector, Recorder
+from sega_vectors.maths.schedule import (
+    TrainedSteps,
+    as_array,
+    first_step,
+    match_steps,
+    noise_levels,
+    noise_ratios,
+    prediction_type,
+)
+from tests.vectors.tiny import SCHEDULERS, stable_diffusion
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_sigma_is_noise_over_signal(scheduler: str) -> None:
+    made = SCHEDULERS[scheduler]()
+    made.set_timesteps(7)
+    timesteps = as_array(made.timesteps)
+    alphas = made.alphas_cumprod[made.timesteps.long()].double().numpy()
+    np.testing.assert_allclose(noise_levels(made, timesteps), np.sqrt((1 - alphas) / alphas), rtol=1e-2)
+
+
+def test_sigmas_of_euler_and_flow_matching_are_the_scheduler_s() -> None:
+    euler = EulerDiscreteScheduler(use_karras_sigmas=True)
+    flow = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    for scheduler in (euler, flow):
+        scheduler.set_timesteps(9)
+        levels = noise_levels(scheduler, as_array(scheduler.timesteps))
+        np.testing.assert_allclose(levels, as_array(scheduler.sigmas)[:9], rtol=2e-2)
+
+
+def test_equal_schedules_match_step_by_step_with_repeats() -> None:
+    heun = HeunDiscreteScheduler()
+    heun.set_timesteps(5)
+    timesteps = as_array(heun.timesteps)
+    sigmas = noise_levels(heun, timesteps)
+    match = match_steps(timesteps, sigmas, timesteps, sigmas)
+    assert match_steps(timesteps[:-1], sigmas[:-1], timesteps, sigmas).exact  # a last timestep that no step takes
+    assert match.exact
+    assert match.lower.tolist() == match.upper.tolist() == list(range(9))
+
+
+def test_other_schedules_match_by_log_snr() -> None:
+    recorded = np.array([900.0, 600.0, 300.0, 0.0])
+    sigmas = np.exp(np.array([3.0, 1.0, -1.0, -3.0]))
+    match = match_steps(recorded, sigmas, np.array([750.0, 300.0, 10.0]), np.exp([2.0, -1.0, -9.0]))
+    assert not match.exact
+    position = match.lower + match.weight
+    np.testing.assert_allclose(position, [0.5, 2.0, 3.0])
+
+
+def test_warm_up_moves_to_the_same_noise_level() -> None:
+    fine, coarse = SCHEDULERS["ddim"](), SCHEDULERS["ddim"]()
+    fine.set_timesteps(50)
+    coarse.set_timesteps(10)
+    a, b = as_array(fine.timesteps), as_array(coarse.timesteps)
+    match = match_steps(a, noise_levels(fine, a), b, noise_levels(coarse, b))
+    assert match.steps_before(10) == pytest.approx(2, abs=1)
+    assert match.steps_before(0) == 0
+    assert match.steps_before(99) == 10
+
+
+def test_zero_terminal_snr_is_finite() -> None:
+    scheduler = SCHEDULERS["ddim"]()
+    scheduler.alphas_cumprod[-1] = 0
+    assert np.isfinite(noise_levels(scheduler, np.array([999.0]))).all()
+    assert torch.isfinite(scheduler.alphas_cumprod).all()
+
+
+def test_flow_and_diffusion_levels_are_compared_as_ratios() -> None:
+    np.testing.assert_allclose(noise_ratios(np.array([0.5, 0.8]), "flow_prediction"), [1.0, 4.0])
+    np.testing.assert_allclose(noise_ratios(np.array([0.5, np.inf]), "epsilon"), [0.5, 1e6])
+
+
+def test_flow_matching_by_configuration() -> None:
+    scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
+    scheduler.set_timesteps(5)
+    levels = noise_levels(scheduler, as_array(scheduler.timesteps))
+    np.testing.assert_allclose(levels, as_array(scheduler.sigmas)[:5])
+    assert prediction_type(scheduler) == "flow_prediction"
+
+
+def test_würstchen_s_levels_are_those_that_its_noise_is_added_at() -> None:
+    scheduler = DDPMWuerstchenScheduler()
+    scheduler.set_timesteps(4)
+    timesteps = scheduler.timesteps[:-1]
+    noisy = scheduler.add_noise(torch.zeros(4, 1), torch.ones(4, 1), timesteps)
+    signal = scheduler.add_noise(torch.ones(4, 1), torch.zeros(4, 1), timesteps)
+    expected = (noisy / signal).flatten().numpy()
+    np.testing.assert_allclose(noise_levels(scheduler, as_array(timesteps)), expected, rtol=1e-4)
+
+
+def recorded_by(config: dict[str, Any]) -> GuidanceVector:
+    recorder = Recorder(stable_diffusion(), [Concept("glasses")])
+    recorder("a king", num_inference_steps=4, output_type="latent", generator=torch.Generator().manual_seed(3))
+    (vector,) = recorder.vectors
+    facts = vector.provenance.scheduler
+    changed = replace(facts, config={**facts.config, **config})
+    return replace(vector, provenance=replace(vector.provenance, scheduler=changed))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"num_train_timesteps": 10**12}, {"beta_start": "0"}, {"beta_schedule": "unheard of"}, {"trained_betas": [0.1]}],
+)
+def test_where_the_recorded_betas_are_of_no_use_steps_match_between_the_recorded_ones(config: dict[str, Any]) -> None:
+    vector = recorded_by(config)
+    between = vector.timesteps[:-1] / 2 + vector.timesteps[1:] / 2
+    found = TrainedSteps(vector).match(np.concatenate([vector.timesteps, between]))
+    assert found.exact
+    apart = TrainedSteps(vector).match(between)
+    assert not apart.exact
+    np.testing.assert_array_equal(apart.lower, [0, 1, 2])
+    assert (apart.weight > 0).all()
+    betas = TrainedSteps(recorded_by({})).match(between)
+    assert (abs(apart.weight - betas.weight) > 1e-3).any()
+
+
+def test_the_first_step_of_a_part_of_a_schedule() -> None:
+    heun = HeunDiscreteScheduler()
+    heun.set_timesteps(5)
+    assert first_step(heun, heun.timesteps[0], None) == 0
+    assert first_step(heun, heun.timesteps[2], None) == 1  # the places 1 and 2 have one timestep
+    heun.set_begin_index(2)
+    assert first_step(heun, heun.timesteps[2], None) == 2
+    pndm = PNDMScheduler(skip_prk_steps=True)
+    pndm.set_timesteps(5)
+    assert pndm.timesteps[1] == pndm.timesteps[2]
+    assert [first_step(pndm, pndm.timesteps[1], count) for count in (5, 4)] == [1, 2]
+    assert first_step(pndm, pndm.timesteps[3], 1) == 3  # a run that ends early takes fewer

@@ -1,0 +1,49 @@
+"""Loading models from folders, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sega_vectors import InvalidInputError, PipelineError, load_pipeline
+from tests.vectors.tiny import stable_diffusion
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model")
+    stable_diffusion().save_pretrained(path)
+    return path
+
+
+def test_a_folder_is_loaded_by_from_pretrained(folder: Path) -> None:
+    pipe = load_pipeline(str(folder), device="cpu")
+    expected = stable_diffusion()
+    call = {"prompt": "a king", "num_inference_steps": 2, "output_type": "latent"}
+    ours, theirs = (p(**call, generator=torch.Generator().manual_seed(0)).images for p in (pipe, expected))
+    assert torch.equal(ours, theirs)
+    assert load_pipeline(str(folder), device="cpu", dtype="bfloat16").unet.dtype == torch.bfloat16
+
+
+def test_a_pickle_is_refused(folder: Path, tmp_path: Path) -> None:
+    stable_diffusion().save_pretrained(tmp_path, safe_serialization=False)
+    with pytest.raises(PipelineError, match=r"weights must be safetensors.*\.bin"):
+        load_pipeline(str(tmp_path), device="cpu")
+
+
+def test_an_unknown_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(PipelineError, match="'no/such-model' could not be loaded"):
+        load_pipeline("no/such-model", device="cpu")
+    with pytest.raises(PipelineError, match=r"must hold model_index\.json"):
+        load_pipeline(str(tmp_path), device="cpu")
+
+
+def test_unknown_device_and_dtype(folder: Path) -> None:
+    with pytest.raises(InvalidInputError, match="device must be auto, cpu"):
+        load_pipeline(str(folder), device="toaster")
+    with pytest.raises(InvalidInputError, match="dtype must be auto, float32"):
+        load_pipeline(str(folder), dtype="int4")
+    if not torch.cuda.is_available():
+        with pytest.raises(PipelineError, match="available device, met cuda"):
+            load_pipeline(str(folder), device="cuda")
