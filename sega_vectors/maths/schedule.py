@@ -179,7 +179,7 @@ def trained_alphas(config: Mapping[str, Any]) -> FloatArray | None:
             betas = np.minimum(1 - bars[1:] / bars[:-1], 0.999)
         case _:
             return None
-    alphas_cumprod: FloatArray = np.cumprod(1 - betas)
+    alphas_cumprod: FloatArray = np.asarray(np.cumprod(1 - betas), np.float64)
     if config.get("rescale_betas_zero_snr"):  # arXiv 2305.08891, algorithm 1
         roots = np.sqrt(alphas_cumprod)
         rescaled: FloatArray = ((roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])) ** 2

@@ -7,8 +7,8 @@ import torch
 from diffusers import HeunDiscreteScheduler
 
 from sega_vectors import Applier, Concept, Recorder
-from sega_vectors.maths.plan import StepwisePlan, for_samples
 from sega_vectors.latents.tensors import as_doubles
+from sega_vectors.maths.plan import StepwisePlan, for_samples
 from tests.vectors.families import stable_diffusion_3
 from tests.vectors.tiny import SCHEDULERS, stable_diffusion
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import (
+    DDPMScheduler,
     DDPMWuerstchenScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -17,7 +18,7 @@ from diffusers import (
 
 from sega_vectors import Concept, GuidanceVector, Recorder
 from sega_vectors.latents.tensors import as_doubles
-from sega_vectors.maths.schedule import TrainedSteps, match_steps, noise_ratios
+from sega_vectors.maths.schedule import TrainedSteps, match_steps, noise_ratios, same_timesteps, trained_alphas
 from sega_vectors.pipeline.noise_levels import first_step, noise_levels, prediction_type
 from tests.vectors.tiny import SCHEDULERS, stable_diffusion
 
@@ -139,3 +140,51 @@ def test_the_first_step_of_a_part_of_a_schedule() -> None:
     assert pndm.timesteps[1] == pndm.timesteps[2]
     assert [first_step(pndm, pndm.timesteps[1], count) for count in (5, 4)] == [1, 2]
     assert first_step(pndm, pndm.timesteps[3], 1) == 3  # a run that ends early takes fewer
+
+
+@pytest.mark.parametrize("schedule", ["linear", "scaled_linear", "squaredcos_cap_v2"])
+@pytest.mark.parametrize("rescaled", [False, True])
+def test_the_trained_noise_schedule_is_that_of_diffusers(schedule: str, rescaled: bool) -> None:
+    scheduler = DDPMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule=schedule, rescale_betas_zero_snr=rescaled
+    )
+    found = trained_alphas(scheduler.config)
+    assert found is not None
+    np.testing.assert_allclose(found, as_doubles(scheduler.alphas_cumprod), rtol=2e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("num_inference_steps", [10, 25, 37])
+def test_warm_up_ends_at_its_noise_level_whatever_the_rounding(dtype: Any, num_inference_steps: int) -> None:
+    fine, other = SCHEDULERS["ddim"](), SCHEDULERS["ddim"]()
+    fine.set_timesteps(50)
+    other.set_timesteps(num_inference_steps)
+    a, b = as_doubles(fine.timesteps), as_doubles(other.timesteps)
+    recorded, run = noise_levels(fine, a), noise_levels(other, b)
+    expected = [int(np.count_nonzero(run > recorded[δ] * (1 + 1e-6))) for δ in range(50)]
+    rounded = match_steps(a, recorded.astype(dtype).astype(np.float64), b, run)
+    assert [rounded.steps_before(δ) for δ in range(50)] == expected
+    assert [match_steps(a, recorded, b, run.astype(dtype).astype(np.float64)).steps_before(δ) for δ in range(50)] == (
+        expected
+    )
+
+
+def test_timesteps_that_differ_by_rounding_are_the_same() -> None:
+    recorded = np.array([999.0, 799.2002, 399.5, 0.0])
+    run = np.array([999.0, 799.2003, 399.5, 6.8e-6])
+    assert same_timesteps(recorded, run).all()
+    ratios = np.array([14.0, 5.0, 1.0, 0.03])
+    assert match_steps(recorded, ratios, run, ratios * (1 + 1e-5)).exact
+    assert not same_timesteps(recorded, run + 1).any()
+    assert not match_steps(recorded, ratios, run + 1, ratios * 1.01).exact
+
+
+def test_steps_that_repeat_a_level_but_for_rounding_stand_as_one() -> None:
+    recorded = np.array([900.0, 600.0, 600.0001, 300.0])
+    levels = np.exp(np.array([3.0, 1.0, 1.0 - 1e-6, -1.0]))
+    match = match_steps(recorded, levels, np.array([750.0, 600.0, 450.0]), np.exp(np.array([2.0, 1.0 - 5e-7, 0.0])))
+    assert [match.at(step) for step in range(3)] == [
+        [(pytest.approx(0.5), 0), (pytest.approx(0.5), 1)],
+        [(1.0, 1)],
+        [(pytest.approx(0.5), 1), (pytest.approx(0.5), 3)],
+    ]
