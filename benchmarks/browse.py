@@ -38,7 +38,7 @@ def browse(vectors: int) -> list[Row]:
         library = Library(Path(folder, "library"))
         fill(library, 0, vectors)
         time.sleep(SETTLED_NS / 1e9)
-        library.refresh()
+        library.catalogue.refresh()
         with served(library) as site:
             answers = {
                 name: statistics.median(answered(site, path) for _ in range(ROUNDS)) for name, path in PAGES.items()

@@ -97,7 +97,7 @@ def numbered(base: GuidanceVector, number: int) -> GuidanceVector:
 
 def questions(library: Library) -> dict[str, float]:
     """The median seconds of each question, with the look at all folders that precedes every answer."""
-    library.refresh()
+    library.catalogue.refresh()
     identity = list(library)[len(library) // 2]
 
     def ask(question: Callable[[Library, str], object]) -> Callable[[], object]:
@@ -113,7 +113,7 @@ def upkeep(library: Library, count: int) -> list[Row]:
     added = statistics.median(add_one(library, count + extra) for extra in range(3))
     shutil.rmtree(os.environ["SEGA_VEC_CACHE"])
     start, steps = time.perf_counter(), list[None]()
-    library.refresh(lambda: steps.append(None))
+    library.catalogue.refresh(lambda: steps.append(None))
     rebuilt = time.perf_counter() - start
     if len(steps) != len(library):
         raise RuntimeError(f"expected {len(library)} steps of progress, met {len(steps)}")
@@ -130,9 +130,9 @@ def add_one(library: Library, number: int) -> float:
     """Seconds that the first question takes after a vector was added; the vector is removed again."""
     v = numbered(vector(shape=(4, 2, 8, 8), dtype="float16", seed=1), number)
     path = vector_path(library.root, v.id)
-    library.refresh()
+    library.catalogue.refresh()
     time.sleep(SETTLED_NS / 1e9)
-    library.refresh()
+    library.catalogue.refresh()
     path.write_bytes(write_vector(v))
     start = time.perf_counter()
     newest = library.search(limit=50)

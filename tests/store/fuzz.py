@@ -46,7 +46,8 @@ from sega_store.exchange.parcel import Parcel
 from sega_store.files.header import VectorHeader
 from sega_store.files.vector_file import vector_arrays
 from sega_store.files.zip_container import pack, unpack
-from sega_store.records.annotation import Annotation, read_annotation
+from sega_store.places.annotations import read_annotation
+from sega_store.records.annotation import Annotation
 from sega_store.records.provenance import Provenance
 
 from .hostile import rechecked, with_array

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from sega_store import Library
-from sega_store.places.bucket import Objects
+from sega_store.places.bucket import Bucket
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "key",
@@ -127,10 +127,10 @@ def proxied(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     proxy.close()
 
 
-def objects_of(library: Library) -> Objects:
+def objects_of(library: Library) -> Bucket:
     """The objects of a library that is in an object store."""
-    assert isinstance(library.storage, Objects)
-    return library.storage
+    assert isinstance(library.files, Bucket)
+    return library.files
 
 
 def make_bucket(server: str, name: str | None = None) -> str:

@@ -217,7 +217,7 @@ def test_a_file_that_can_not_be_read_for_a_moment_comes_back(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", fail)
-        library.rebuild()
+        library.catalogue.rebuild()
         with pytest.raises(UnknownRefError, match=f"1 files can't be listed; the first is {path}"):
             library.resolve("mine")
     assert library.resolve("mine") == identity

@@ -14,7 +14,7 @@ from sega_store import Library, VectorFileError, import_vectors, read_noise, rea
 from sega_store.exchange.parcel import Parcel
 from sega_store.files.codec import ALWAYS_BYTES
 from sega_store.files.zip_container import pack
-from sega_store.records.annotation import read_annotation
+from sega_store.places.annotations import read_annotation
 
 from .hostile import (
     FILES,
@@ -69,8 +69,8 @@ def refuse_file(library: Library, export: Path, name: str, data: bytes, match: s
     assert [entry.id for entry in received.search("smile")] == [received.resolve("smile")]
     assert received["smile"].concept.text == "smile"
     assert [damage.path for damage in received.verify().damages] == [export / name]
-    assert {error.file for error in received.damaged()} <= {str(export / name)}
-    assert all(len(error.problem) <= 1000 for error in received.damaged())
+    assert {error.file for error in received.catalogue.damaged()} <= {str(export / name)}
+    assert all(len(error.problem) <= 1000 for error in received.catalogue.damaged())
     refuse(library, export, match)
     bundle = export.with_suffix(".zip")
     bundle.write_bytes(pack(FILES | OTHER | {name: data}))
@@ -94,7 +94,7 @@ def test_vectors(case: str, library: Library, export: Path) -> None:
         with pytest.raises(VectorFileError):
             received[VECTOR.id]
     else:
-        assert [error.file for error in received.damaged()] == [str(export / VECTOR_NAME)]
+        assert [error.file for error in received.catalogue.damaged()] == [str(export / VECTOR_NAME)]
 
 
 @pytest.mark.parametrize("case", HOSTILE_NOISES)
@@ -113,7 +113,7 @@ def test_annotations(case: str, library: Library, export: Path) -> None:
     refuse_file(library, export, SAID_NAME, HOSTILE_ANNOTATIONS[case])
     with pytest.raises(VectorFileError):
         read_annotation(export / SAID_NAME)
-    assert [error.file for error in Library(export).damaged()] == [str(export / SAID_NAME)]
+    assert [error.file for error in Library(export).catalogue.damaged()] == [str(export / SAID_NAME)]
 
 
 @pytest.mark.parametrize("case", HOSTILE_BUNDLES)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sega_store import Library, copy_vectors, write_vector
-from sega_store.places.disk import at_most
+from sega_store.files.regular_file import at_most
 from sega_store.places.layout import noise_key, vector_key
 
 from .exchange.test_sync import contents, kill_and_resume, some
@@ -58,12 +58,12 @@ def test_a_library_works(remote: Library, proxy: Proxy) -> None:
         remote.add(one)
     objects_of(remote).delete(*[meta["path"] for meta in objects_of(remote).list("catalogue/")])
     assert len(remote) == 21
-    remote.rebuild()
+    remote.catalogue.rebuild()
     assert len(remote) == 21
     remote.remove("mine")
     assert len(remote) == 20
-    assert not remote.storage.exists(vector_key(identity))
-    assert not remote.storage.exists(noise_key(initial.sha256)) or any(
+    assert not remote.files.exists(vector_key(identity))
+    assert not remote.files.exists(noise_key(initial.sha256)) or any(
         entry.noise == initial.sha256 for entry in remote.search()
     )
 
@@ -71,11 +71,11 @@ def test_a_library_works(remote: Library, proxy: Proxy) -> None:
 RACE = """
 import sys
 from sega_store import Library
-storage = Library(sys.argv[1]).storage
+files = Library(sys.argv[1]).files
 body = open(sys.argv[2], "rb").read()
 print("ready", flush=True)
 for line in sys.stdin:
-    print(storage.publish(line.strip(), body), flush=True)
+    print(files.publish(line.strip(), body), flush=True)
 """
 
 
@@ -99,7 +99,7 @@ def test_of_eight_racing_writers_one_wins(remote: Library, tmp_path: Path) -> No
             writer.stdin.write(f"{key}\n")
         new = [writer.stdout is not None and writer.stdout.readline() == "True\n" for writer in writers]
         assert sum(new) == 1
-        assert remote.storage.read(key, at_most(1 << 20)) == bodies[new.index(True)]
+        assert remote.files.read(key, at_most(1 << 20)) == bodies[new.index(True)]
     for writer in writers:
         writer.communicate()
 
@@ -150,4 +150,4 @@ def test_processes_with_caches_of_their_own(remote: Library, monkeypatch: pytest
         assert list(pool.map(work, range(4))) == [0] * 4
     due = {f"{writer} {number}" for writer in range(4) for number in range(25) if number % 5}
     assert {entry.concept for entry in remote.search()} == due
-    assert len(list(remote.storage.keys("vectors/"))) == len(due)
+    assert len(list(remote.files.keys("vectors/"))) == len(due)

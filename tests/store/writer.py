@@ -62,7 +62,7 @@ class Writer:
                 ("remove", any_of, lambda: library.remove(any_of.id)),
                 ("annotate", mine, lambda: library.annotate(mine.id, rating=rating)),
                 ("annotate", any_of, lambda: library.annotate(any_of.id, notes=f"note {rating}")),
-                ("list", shared, lambda: (len(library), library.search("sha", limit=3), library.damaged())),
+                ("list", shared, lambda: (len(library), library.search("sha", limit=3), library.catalogue.damaged())),
                 ("read", any_of, lambda: (library[any_of.id], library.noise(any_of.id))),
             ]
         )

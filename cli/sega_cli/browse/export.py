@@ -46,7 +46,7 @@ def export_site(library: Library, folder: Path, step: Callable[[], object] = lam
     target = folder.expanduser().absolute()
     if os.path.lexists(target):
         raise InvalidInputError(f"{target} is there already. Remove it, or choose another path.")
-    entries = library.page()
+    entries = library.catalogue.page()
     if not entries:
         raise InvalidInputError(f"{library.where} has no vectors, so there is nothing to show.")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,7 @@ def command(
 
     store = Library(library)
     with tqdm(desc="listing", unit="vector", delay=1, disable=not report.bars) as bar:
-        store.refresh(bar.update)
+        store.catalogue.refresh(bar.update)
     if export is not None:
         with tqdm(unit="vector", disable=not report.bars) as bar:
             count = export_site(store, export, bar.update)

@@ -54,7 +54,7 @@ def command(
         from tqdm import tqdm
 
         with tqdm(desc="listing", unit="vector", delay=1) as bar:  # the first listing of a large library
-            store.refresh(bar.update)
+            store.catalogue.refresh(bar.update)
     entries = store.search(query, concept=concept, model=model, noise=noise, limit=limit)
     if report.plain:
         rows = [(store.short(entry.id), *_cells(entry, people=report.terminal)) for entry in entries]
@@ -62,7 +62,7 @@ def command(
     else:
         for entry in entries:
             report.item("", bare=entry.id)
-    damaged = [str(error) for error in store.damaged()]
+    damaged = [str(error) for error in store.catalogue.damaged()]
     for message in damaged:
         report.note(f"damaged: {clean(message)}")
     if not entries:

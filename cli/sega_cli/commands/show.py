@@ -48,7 +48,7 @@ def command(ctx: click.Context, ref: str, library: Place, report: Report) -> Non
 
 
 def _drawing(vector: "GuidanceVector", *, colour: bool) -> Iterator[str]:
-    from sega_store.analysis.activity import activity, strength
+    from sega_store.records.activity import activity, strength
 
     counts, energy = vector.counts(), vector.energy()
     per_step = vector.support[0].size

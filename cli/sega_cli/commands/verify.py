@@ -53,7 +53,7 @@ def command(
     store = Library(library)
     if rebuild:
         with tqdm(unit="vector", desc="Catalogue", disable=not report.bars) as bar:
-            store.rebuild(bar.update)
+            store.catalogue.rebuild(bar.update)
     with tqdm(unit="file", disable=not report.bars) as bar:
         found = store.verify(refs, move_aside, spare, bar.update)
     for damage in found.damages:

@@ -24,7 +24,7 @@ def print_copied(source: "Library", target: "Library", refs: Sequence[str], jobs
 
     with tqdm(total=len(refs) or len(source), unit="vector", disable=not report.bars) as bar:
         done = copy_vectors(source, target, refs, jobs, bar.update)
-    texts = source.entries(done.added)
+    texts = source.catalogue.entries(done.added)
     for identity in done.added:
         report.item(f"added {target.short(identity)}  {clean(texts[identity].concept)}", bare=identity)
     report.note(f"{len(done.added)} copied to {clean(target.where)}, {len(done.held)} held already")

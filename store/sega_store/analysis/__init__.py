@@ -1,1 +1,1 @@
-"""What vectors show when looked at: activity, similarity, pictures."""
+"""What vectors and noises show when compared: similarity, the space of noises."""

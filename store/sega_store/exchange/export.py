@@ -86,7 +86,7 @@ def export_vectors(
         raise InvalidInputError(f"{target} is there already. Remove it, or choose another path.")
     ids = list(dict.fromkeys(map(library.resolve, refs)))
     if not ids:
-        if damaged := library.damaged():  # a listing passes over such files, and an export of all must not
+        if damaged := library.catalogue.damaged():  # a listing passes over such files, and an export of all must not
             raise damaged[0]
         ids = list(library)
     if not ids:
@@ -94,7 +94,7 @@ def export_vectors(
 
     def parcels() -> Iterator[Parcel]:
         for identity in ids:
-            yield parcel_of(library, identity)
+            yield parcel_of(library.files, identity)
             step()
 
     with library_errors(f"Writing {target}"):
@@ -141,13 +141,13 @@ def import_vectors(
     try:
         for parcel in read(source):
             identity = parcel.vector.id
-            new = not library.storage.exists(layout.vector_key(identity))
+            new = not library.files.exists(layout.vector_key(identity))
             (added if new else held).append(identity)
             if not _place(library, parcel):
                 unnamed.append(identity)
     except Exception:
         for identity in added:
-            if library.storage.exists(layout.vector_key(identity)):
+            if library.files.exists(layout.vector_key(identity)):
                 library.remove(identity)
         raise
     return Imported(tuple(added), tuple(held), tuple(unnamed))
@@ -156,10 +156,10 @@ def import_vectors(
 def _place(library: Library, parcel: Parcel) -> bool:
     """Adds what is new of a parcel; whether its vector could have its name."""
     vector, noise, said = parcel.vector, parcel.noise, parcel.annotation
-    has_noise = noise is None or library.storage.exists(layout.noise_key(noise.sha256))
-    if not (has_noise and library.storage.exists(layout.vector_key(vector.id))):
+    has_noise = noise is None or library.files.exists(layout.noise_key(noise.sha256))
+    if not (has_noise and library.files.exists(layout.vector_key(vector.id))):
         library.add(vector, noise)
-    if said == NOTHING_SAID or library.storage.exists(layout.annotation_key(vector.id)):
+    if said == NOTHING_SAID or library.files.exists(layout.annotation_key(vector.id)):
         return True
     annotate = partial(
         library.annotate,

@@ -2,42 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.files.vector_file import (
-    check_noise_size,
-    check_vector_size,
-    read_noise,
-    read_vector,
-    write_noise,
-    write_vector,
-)
+from sega_store.files.vector_file import read_noise, read_vector, write_noise, write_vector
 from sega_store.places import layout
+from sega_store.places.annotations import load_annotation, read_annotation
+from sega_store.places.contents import load_noise, load_vector
 from sega_store.places.disk import steadily
-from sega_store.places.files import Storage
-from sega_store.records.annotation import (
-    NOTHING_SAID,
-    Annotation,
-    check_annotation_size,
-    load_annotation,
-    parse_annotation,
-    read_annotation,
-)
+from sega_store.places.files import Files
+from sega_store.records.annotation import NOTHING_SAID, Annotation, parse_annotation
 from sega_store.records.noise import InitialNoise
 from sega_store.records.vector import GuidanceVector
-
-if TYPE_CHECKING:
-    from sega_store.library.library import Library
-
-CHECK_SIZE = {
-    layout.VECTORS: check_vector_size,
-    layout.NOISE: check_noise_size,
-    layout.ANNOTATIONS: check_annotation_size,
-}
-"""What refuses files of wrong sizes before they are read, by kind."""
 
 _HERE = Path()
 _T = TypeVar("_T")
@@ -66,48 +43,11 @@ class Parcel:
             yield layout.annotation_path(_HERE, self.vector.id).as_posix(), self.annotation.to_bytes()
 
 
-def check_vector(identity: str, data: bytes) -> GuidanceVector:
-    """The vector in a file, which has to be the one that the file is named after."""
-    vector = read_vector(data)
-    if vector.id != identity:
-        raise InvalidInputError(f"its name isn't its hash, {vector.id}")
-    return vector
-
-
-def check_noise(sha256: str, data: bytes) -> InitialNoise:
-    """The noise in a file, which has to be the one that the file is named after."""
-    noise = read_noise(data)
-    if noise.sha256 != sha256:
-        raise InvalidInputError(f"its name isn't its hash, {noise.sha256}")
-    return noise
-
-
-def load_vector(storage: Storage, identity: str) -> GuidanceVector:
-    """A library's vector.
-
-    Raises:
-        VectorFileError: Its file is damaged.
-    """
-    return storage.load(layout.vector_key(identity), check_vector_size, partial(check_vector, identity))
-
-
-def load_noise(storage: Storage, sha256: str) -> InitialNoise | None:
-    """A library's noise, if it is there; errors as of `load_vector`."""
-    key = layout.noise_key(sha256)
-    try:
-        return storage.load(key, check_noise_size, partial(check_noise, sha256))
-    except VectorFileError:
-        if storage.exists(key):
-            raise
-        return None
-
-
-def parcel_of(library: "Library", identity: str) -> Parcel:
+def parcel_of(files: Files, identity: str) -> Parcel:
     """The parcel of a library's vector; errors as of `load_vector`."""
-    storage = library.storage
-    vector = steadily(lambda: load_vector(storage, identity))
-    noise = steadily(lambda: load_noise(storage, vector.provenance.noise.sha256))
-    return Parcel(vector, noise, steadily(lambda: load_annotation(storage, identity)))
+    vector = steadily(lambda: load_vector(files, identity))
+    noise = steadily(lambda: load_noise(files, vector.provenance.noise.sha256))
+    return Parcel(vector, noise, steadily(lambda: load_annotation(files, identity)))
 
 
 def parcels_in(where: Path, files: Mapping[str, bytes] | Mapping[str, Path]) -> Iterator[Parcel]:

@@ -26,8 +26,8 @@ from sega_store.exchange.dense import STORED_AS, dense_noise, dense_of, noise_fr
 from sega_store.exchange.parcel import Parcel
 from sega_store.exchange.sem_guidance import sem_guidance
 from sega_store.files.header import NoiseHeader, VectorHeader, parse_header
+from sega_store.files.regular_file import read_regular
 from sega_store.files.vector_file import MAX_BYTES
-from sega_store.places.disk import read_regular
 from sega_store.records.annotation import parse_annotation
 from sega_store.records.dtypes import Array
 from sega_store.records.json_record import MAX_JSON_BYTES, canonical_json, parse_json

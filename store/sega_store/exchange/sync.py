@@ -15,13 +15,14 @@ from typing import TypeVar
 
 from sega_store.errors import InvalidInputError
 from sega_store.exchange.export import Imported
-from sega_store.exchange.parcel import CHECK_SIZE, check_noise, check_vector
 from sega_store.files.header import VectorHeader
 from sega_store.library.library import Library
 from sega_store.places import layout
-from sega_store.places.files import Storage, parsed
-from sega_store.places.folder_index import entry_of
-from sega_store.records.annotation import Annotation, load_annotation
+from sega_store.places.annotations import load_annotation
+from sega_store.places.contents import CHECK_SIZE, check_noise, check_vector
+from sega_store.places.files import Files, parsed
+from sega_store.places.rows import entry_of
+from sega_store.records.annotation import Annotation
 from sega_store.records.entry import Entry
 
 DEFAULT_JOBS = 8
@@ -62,11 +63,11 @@ def copy_vectors(
     ids = list(dict.fromkeys(map(source.resolve, refs)))
     annotated = None
     if not ids:
-        if damaged := source.damaged():  # a listing passes over such files, and a copy of all must not
+        if damaged := source.catalogue.damaged():  # a listing passes over such files, and a copy of all must not
             raise damaged[0]
         ids = list(source)
-        annotated = {layout.stem_of(key) for key in source.storage.keys(f"{layout.ANNOTATIONS}/")}
-    target.announce({})  # that it is listed by a catalogue, not by its files
+        annotated = {layout.stem_of(key) for key in source.files.keys(f"{layout.ANNOTATIONS}/")}
+    target.catalogue.announce({})  # that it is listed by a catalogue, not by its files
     done = Imported()
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, len(ids), BATCH):
@@ -95,9 +96,9 @@ class _Batch:
         step: Callable[[], object],
     ) -> None:
         self._source, self._target, self._annotated, self._step = source, target, annotated, step
-        self._rows = source.entries(ids)
-        self._held = target.entries(ids)
-        self._owners = target.owners([row.name for row in self._rows.values() if row.name is not None])
+        self._rows = source.catalogue.entries(ids)
+        self._held = target.catalogue.entries(ids)
+        self._owners = target.catalogue.owners([row.name for row in self._rows.values() if row.name is not None])
         self._changes: dict[str, Entry | EllipsisType | None] = {}
         self._added: set[str] = set()
         self._unnamed: set[str] = set()
@@ -130,7 +131,7 @@ class _Batch:
                 self._added |= {row.id} - self._held.keys()
         said = self._annotation(row.id, now, held=listed is not None)
         if said is not None:
-            self._target.storage.replace(layout.annotation_key(row.id), said.to_bytes())
+            self._target.files.replace(layout.annotation_key(row.id), said.to_bytes())
             if not isinstance(now, EllipsisType):
                 now = replace(now, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)
         with self._lock:
@@ -143,18 +144,18 @@ class _Batch:
         with self._noise_locks[sha256]:
             if sha256 in self._noises:
                 return
-            source, key = self._source.storage, layout.noise_key(sha256)
-            if not self._target.storage.exists(key) and source.exists(key):
+            source, key = self._source.files, layout.noise_key(sha256)
+            if not self._target.files.exists(key) and source.exists(key):
                 self._publish_noise(sha256)
             self._noises.add(sha256)
 
     def _copy_vector(self, identity: str) -> Entry | EllipsisType:
         """The row of a vector that is new to the target; `...` if only its catalogue doesn't know the vector."""
         key = layout.vector_key(identity)
-        if self._target.storage.exists(key):
+        if self._target.files.exists(key):
             return ...
-        data, vector = _checked(self._source.storage, key, partial(check_vector, identity))
-        new = self._target.storage.publish(key, data)
+        data, vector = _checked(self._source.files, key, partial(check_vector, identity))
+        new = self._target.files.publish(key, data)
         return entry_of(VectorHeader.of(vector), len(data)) if new else ...
 
     def _annotation(self, identity: str, now: Entry | EllipsisType, held: bool) -> Annotation | None:
@@ -163,14 +164,14 @@ class _Batch:
         A row doesn't tell of a recommendation, so where it says nothing the file is asked for.
         """
         key = layout.annotation_key(identity)
-        if not (self._source.storage.exists(key) if self._annotated is None else identity in self._annotated):
+        if not (self._source.files.exists(key) if self._annotated is None else identity in self._annotated):
             return None
         if now is ... or (held and not _says(now)):
-            if self._target.storage.exists(key):
+            if self._target.files.exists(key):
                 return None
         elif held:
             return None
-        said = load_annotation(self._source.storage, identity)
+        said = load_annotation(self._source.files, identity)
         with self._lock:
             if said.name is not None and self._owners.setdefault(said.name, identity) != identity:
                 said = replace(said, name=None)
@@ -179,26 +180,26 @@ class _Batch:
 
     def _announce(self) -> None:
         if self._changes:
-            self._target.announce(self._changes)
+            self._target.catalogue.announce(self._changes)
         for sha256 in {self._rows[identity].noise for identity in self._added}:
             key = layout.noise_key(sha256)  # a removal may have seen it unused before it was used
-            if not self._target.storage.exists(key) and self._source.storage.exists(key):
+            if not self._target.files.exists(key) and self._source.files.exists(key):
                 self._publish_noise(sha256)
 
     def _publish_noise(self, sha256: str) -> None:
         key = layout.noise_key(sha256)
-        data, _ = _checked(self._source.storage, key, partial(check_noise, sha256))
-        self._target.storage.publish(key, data)
+        data, _ = _checked(self._source.files, key, partial(check_noise, sha256))
+        self._target.files.publish(key, data)
 
 
-def _checked(storage: Storage, key: str, check: Callable[[bytes], _T]) -> tuple[bytes, _T]:
+def _checked(files: Files, key: str, check: Callable[[bytes], _T]) -> tuple[bytes, _T]:
     """The bytes of a file, and what they hold."""
 
     def read() -> tuple[bytes, _T]:
-        data = storage.read(key, CHECK_SIZE[key.partition("/")[0]])
+        data = files.read(key, CHECK_SIZE[key.partition("/")[0]])
         return data, check(data)
 
-    return parsed(storage, key, read)
+    return parsed(files, key, read)
 
 
 def _says(row: Entry) -> bool:

@@ -25,9 +25,9 @@ from sega_store.exchange.dense import STORED_AS, dense_noise, dense_of, noise_fr
 from sega_store.exchange.parcel import Parcel
 from sega_store.files.codec import LEVEL, ArrayFormat, check_expansion, chunk_key
 from sega_store.files.header import ROOT_KEY, NoiseHeader, VectorHeader, parse_header
+from sega_store.files.regular_file import read_regular
 from sega_store.files.vector_file import MAX_BYTES
 from sega_store.places import layout
-from sega_store.places.disk import read_regular
 from sega_store.records.annotation import Annotation, parse_annotation
 from sega_store.records.dtypes import Array
 from sega_store.records.json_record import JSON, MAX_JSON_BYTES, canonical_json, parse_json

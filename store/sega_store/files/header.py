@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from sega_store.errors import InvalidInputError, VectorFileError
+from sega_store.files.regular_file import read_regular
 from sega_store.files.zip_container import first_entry, first_entry_end
-from sega_store.places.disk import read_regular
 from sega_store.records import rules
 from sega_store.records.concept import Concept
 from sega_store.records.json_record import JSON, MAX_JSON_BYTES, Record, canonical_json, parse_json

@@ -23,8 +23,8 @@ from sega_store.files.header import (
     root_json,
     root_of,
 )
+from sega_store.files.regular_file import read_regular
 from sega_store.files.zip_container import pack, unpack
-from sega_store.places.disk import read_regular
 from sega_store.records.dtypes import HELD_AS, Array
 from sega_store.records.json_record import MAX_JSON_BYTES, Record
 from sega_store.records.noise import InitialNoise

@@ -18,21 +18,26 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from sega_store.errors import LibraryError, VectorFileError
+from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
 from sega_store.library.selection import (
     AFTER_ALL_DIGITS,
+    ALL,
+    GROUPED_BY,
     MONTH,
     RANK,
+    SORTS,
     Group,
     Selection,
     facets,
     groups,
     page,
-    select,
     total,
 )
+from sega_store.places.cache import cache_folder
 from sega_store.places.disk import ABANDONED_SECONDS, library_errors
+from sega_store.places.index import Changes, Index
 from sega_store.places.layout import SUFFIX
+from sega_store.places.rows import select
 from sega_store.records.entry import Entry
 
 SCHEMA_VERSION = 3
@@ -76,19 +81,7 @@ _CURRENT = "current"
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _NOT_BROKEN = {*_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
-Refresh = Callable[[sqlite3.Connection, Callable[[], object]], None]
-
 _T = TypeVar("_T")
-
-
-def cache_folder() -> Path:
-    """Where catalogues are kept: SEGA_VEC_CACHE, or the user's cache folder."""
-    override = os.environ.get("SEGA_VEC_CACHE")
-    if override:
-        return Path(override).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("sega-vectors"))
 
 
 class Catalogue:
@@ -96,7 +89,7 @@ class Catalogue:
 
     Args:
         place: Where the library is; each place has a catalogue.
-        refresh: Brings the catalogue up to date with the library; calls its second argument after each new vector.
+        index: Brings the catalogue up to date with the library's files.
 
     Attributes:
         folder: Where the catalogue is.
@@ -104,8 +97,8 @@ class Catalogue:
     Every method raises `LibraryError` if the catalogue can't be read or built.
     """
 
-    def __init__(self, place: str, refresh: Refresh) -> None:
-        self._place, self._refresh = place, refresh
+    def __init__(self, place: str, index: Index) -> None:
+        self._place, self._index = place, index
         key = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
         self.folder = cache_folder() / "catalogues" / key
 
@@ -164,29 +157,67 @@ class Catalogue:
         return self.ask(ask, fresh=False)
 
     def page(
-        self, selection: Selection, sort: str = "newest", after: str | None = None, limit: int | None = None
+        self, selection: Selection = ALL, sort: str = "newest", after: str | None = None, limit: int | None = None
     ) -> list[Entry]:
-        """Rows of a selection; see `Library.page`."""
+        """Lists the vectors of a selection, in parts; opens no file but new ones.
+
+        Args:
+            selection: Which.
+            sort: `newest`, `oldest`, `rating` (the best first, those without last) or `concept` (by the alphabet).
+            after: The id of the last vector of the part before; None for the first part.
+            limit: At most so many.
+
+        Raises:
+            InvalidInputError: The order is unknown.
+        """
+        if sort not in SORTS:
+            raise InvalidInputError(f"sort must be one of {', '.join(SORTS)}, met {sort!r}.")
         return self.ask(lambda db: page(db, selection, sort, after, limit))
 
-    def total(self, selection: Selection) -> int:
+    def total(self, selection: Selection = ALL) -> int:
         """The number of vectors of a selection."""
         return self.ask(lambda db: total(db, selection))
 
     def groups(self, selection: Selection, by: str, limit: int | None = None, offset: int = 0) -> list[Group]:
-        """Groups of a selection's vectors; see `Library.groups`."""
+        """What the vectors of a selection have in common, and how many have it.
+
+        Args:
+            selection: Which vectors.
+            by: `concept`, `model`, `noise` or `tag`, the largest group first; `month` of the recording, the newest
+                first; or `rating`, the best first. Vectors without a tag or rating are in no group of these.
+            limit: At most so many groups.
+            offset: How many groups are passed over.
+
+        Raises:
+            InvalidInputError: There are no groups by that.
+        """
+        if by not in GROUPED_BY:
+            raise InvalidInputError(f"Groups are by one of {', '.join(GROUPED_BY)}, met {by!r}.")
         return self.ask(lambda db: groups(db, selection, by, limit, offset))
 
-    def facets(self, selection: Selection, limit: int | None = None) -> dict[str, list[Group]]:
-        """What else could be chosen; see `Library.facets`."""
+    def facets(self, selection: Selection = ALL, limit: int | None = None) -> dict[str, list[Group]]:
+        """What a selection could be narrowed or changed to: for each way to group, the groups of the same selection
+        without its own condition of that kind; at most `limit` of each."""
         return self.ask(lambda db: facets(db, selection, limit))
 
-    def refresh(self, step: Callable[[], object]) -> None:
-        """Brings it up to date, as every question does first; calls `step` after each vector that is new to it."""
-        self.ask(lambda db: self._refresh(db, step), fresh=False)
+    def refresh(self, step: Callable[[], object] = lambda: None) -> None:
+        """Lists what has changed since the last time, as every question does by itself; to show how the first goes on.
+
+        Args:
+            step: Called after each vector that is new to the catalogue.
+        """
+        self.ask(lambda db: self._index.refresh(db, step), fresh=False)
+
+    def announce(self, changes: Changes) -> None:
+        """Lets every reader of the library know what became of vectors; for those who write its files."""
+        self._index.announce(self, changes)
+
+    def rebuild(self, step: Callable[[], object] = lambda: None) -> None:
+        """Builds the catalogue again from the files themselves; `step` is called after every vector."""
+        self._index.rebuild(self, step)
 
     def damaged(self) -> list[VectorFileError]:
-        """What was found wrong with files while listing them."""
+        """What is wrong with files, as far as a listing reads them; opening a vector checks every byte."""
         query = "SELECT path, problem FROM damaged ORDER BY path"
         return self.ask(lambda db: [VectorFileError(path, problem) for path, problem in db.execute(query)])
 
@@ -203,7 +234,7 @@ class Catalogue:
                 generation = generation or self._create()
                 with library_errors(f"Listing {self._place}"), _connection(generation / _FILE) as db:
                     if fresh:
-                        self._refresh(db, lambda: None)
+                        self._index.refresh(db, lambda: None)
                     return question(db)
             except (sqlite3.Error, OSError) as error:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -6,7 +6,7 @@ first four or more digits of an id. Several processes may use a library at once.
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -19,15 +19,16 @@ from sega_store.errors import (
     LibraryError,
     RefError,
     UnknownRefError,
-    VectorFileError,
 )
 from sega_store.library.catalogue import ID_PREFIX, MIN_PREFIX, Catalogue
-from sega_store.library.selection import ALL, GROUPED_BY, SORTS, Group, Selection
+from sega_store.library.selection import Selection
 from sega_store.places import disk, layout
-from sega_store.places.files import Changes, Folder, storage_at
-from sega_store.places.folder_index import entry_of
+from sega_store.places.annotations import load_annotation
+from sega_store.places.folder import Folder
+from sega_store.places.open import open_place
+from sega_store.places.rows import entry_of
 from sega_store.records import rules
-from sega_store.records.annotation import Annotation, load_annotation
+from sega_store.records.annotation import Annotation
 from sega_store.records.entry import Entry
 from sega_store.records.provenance import NO_SINGLE_NOISE
 from sega_store.records.recommendation import Recommendation
@@ -47,20 +48,21 @@ class Library(Mapping[str, "GuidanceVector"]):
         path: A folder, or a URL: `s3://bucket/name`, `gs://bucket/name`, `az://container/name`.
 
     Attributes:
-        storage: Where its files are.
+        files: Where its files are.
+        catalogue: What they are listed by: pages, groups, counts and damage.
 
     Raises:
         LibraryError: There is something else than a folder at the path, or the URL leads nowhere.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.storage = storage_at(path)
-        self._catalogue = Catalogue(self.storage.identity, self.storage.refresh)
+        self.files, self._index = open_place(path)
+        self.catalogue = Catalogue(self.files.identity, self._index)
 
     @property
     def where(self) -> str:
         """The folder's path, or the URL."""
-        return self.storage.where
+        return self.files.where
 
     @property
     def root(self) -> Path:
@@ -69,9 +71,9 @@ class Library(Mapping[str, "GuidanceVector"]):
         Raises:
             LibraryError: The library is in an object store.
         """
-        if not isinstance(self.storage, Folder):
+        if not isinstance(self.files, Folder):
             raise LibraryError(f"{self.where} is no folder. Pull the library into one: sega-vec pull.")
-        return self.storage.root
+        return self.files.root
 
     def add(self, vector: "GuidanceVector", noise: "InitialNoise | None" = None, name: str | None = None) -> str:
         """Keeps a vector, and the noise that it was recorded from; when this returns, they are safe.
@@ -106,12 +108,12 @@ class Library(Mapping[str, "GuidanceVector"]):
             self._check_name(Annotation(name=name).name, vector.id)
         if noise is not None:
             noise_key, noise_file = layout.noise_key(noise.sha256), write_noise(noise)
-            self.storage.publish(noise_key, noise_file)
+            self.files.publish(noise_key, noise_file)
         file = write_vector(vector)
-        new = self.storage.publish(layout.vector_key(vector.id), file)
-        self.announce({vector.id: entry_of(VectorHeader.of(vector), len(file)) if new else ...})
-        if noise is not None and not self.storage.exists(noise_key):  # a removal saw it unused before it was used
-            self.storage.publish(noise_key, noise_file)
+        new = self.files.publish(layout.vector_key(vector.id), file)
+        self.catalogue.announce({vector.id: entry_of(VectorHeader.of(vector), len(file)) if new else ...})
+        if noise is not None and not self.files.exists(noise_key):  # a removal saw it unused before it was used
+            self.files.publish(noise_key, noise_file)
         if name is not None:
             self.annotate(vector.id, name=name)
         return vector.id
@@ -127,7 +129,7 @@ class Library(Mapping[str, "GuidanceVector"]):
             LibraryError: The folder isn't writable, and the like; the vector may be gone, or whole with all it has.
         """
         entry = self._lookup(ref)
-        self.storage.remove(self._catalogue, entry)
+        self._index.remove(self.catalogue, entry)
         return entry.id
 
     def resolve(self, ref: str) -> str:
@@ -143,19 +145,11 @@ class Library(Mapping[str, "GuidanceVector"]):
         """The row of the one vector that a REF names; as `resolve`."""
         return self._lookup(ref)
 
-    def entries(self, ids: Sequence[str]) -> dict[str, Entry]:
-        """The rows of some ids, as far as the library lists them."""
-        return self._catalogue.entries(ids)
-
-    def owners(self, names: Sequence[str]) -> dict[str, str]:
-        """The ids of the vectors that have some names, by name."""
-        return self._catalogue.owners(names)
-
     def short(self, identity: str) -> str:
         """The shortest beginning of an id that no other vector of the library shares, of at least 8 digits."""
         shared = (
             sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(identity, other, strict=False)))
-            for other in self._catalogue.neighbours(identity)
+            for other in self.catalogue.neighbours(identity)
         )
         return identity[: max(SHORT, *(length + 1 for length in shared), 0)]
 
@@ -176,66 +170,14 @@ class Library(Mapping[str, "GuidanceVector"]):
             noise: The beginning of the noise's hash.
             limit: At most so many.
         """
-        return self._catalogue.page(Selection(query, concept, model, noise), limit=limit)
-
-    def page(
-        self, selection: Selection = ALL, sort: str = "newest", after: str | None = None, limit: int | None = None
-    ) -> list[Entry]:
-        """Lists the vectors of a selection, in parts; opens no file but new ones.
-
-        Args:
-            selection: Which.
-            sort: `newest`, `oldest`, `rating` (the best first, those without last) or `concept` (by the alphabet).
-            after: The id of the last vector of the part before; None for the first part.
-            limit: At most so many.
-
-        Raises:
-            InvalidInputError: The order is unknown.
-        """
-        if sort not in SORTS:
-            raise InvalidInputError(f"sort must be one of {', '.join(SORTS)}, met {sort!r}.")
-        return self._catalogue.page(selection, sort, after, limit)
-
-    def total(self, selection: Selection = ALL) -> int:
-        """The number of vectors of a selection."""
-        return self._catalogue.total(selection)
-
-    def groups(self, selection: Selection, by: str, limit: int | None = None, offset: int = 0) -> list[Group]:
-        """What the vectors of a selection have in common, and how many have it.
-
-        Args:
-            selection: Which vectors.
-            by: `concept`, `model`, `noise` or `tag`, the largest group first; `month` of the recording, the newest
-                first; or `rating`, the best first. Vectors without a tag or rating are in no group of these.
-            limit: At most so many groups.
-            offset: How many groups are passed over.
-
-        Raises:
-            InvalidInputError: There are no groups by that.
-        """
-        if by not in GROUPED_BY:
-            raise InvalidInputError(f"Groups are by one of {', '.join(GROUPED_BY)}, met {by!r}.")
-        return self._catalogue.groups(selection, by, limit, offset)
-
-    def facets(self, selection: Selection = ALL, limit: int | None = None) -> dict[str, list[Group]]:
-        """What a selection could be narrowed or changed to: for each way to group, the groups of the same selection
-        without its own condition of that kind; at most `limit` of each."""
-        return self._catalogue.facets(selection, limit)
-
-    def refresh(self, step: Callable[[], object] = lambda: None) -> None:
-        """Lists what has changed since the last time, as every question does by itself; to show how the first goes on.
-
-        Args:
-            step: Called after each vector that is new to the catalogue.
-        """
-        self._catalogue.refresh(step)
+        return self.catalogue.page(Selection(query, concept, model, noise), limit=limit)
 
     def by_recipe(self, recipe: str) -> list[str]:
         """The ids of what was recorded with a recipe: none, one, or variants of hardware that isn't deterministic."""
         prefix = f"{layout.VECTORS}/{recipe[:2]}/{rules.sha256('recipe', recipe)}."
-        ids = [layout.stem_of(key) for key in self.storage.keys(prefix)]
+        ids = [layout.stem_of(key) for key in self.files.keys(prefix)]
         if ids:  # a writer may have been killed before it announced one
-            self.announce(dict.fromkeys(ids, ...))
+            self.catalogue.announce(dict.fromkeys(ids, ...))
         return ids
 
     def path_of(self, ref: str) -> Path:
@@ -244,7 +186,7 @@ class Library(Mapping[str, "GuidanceVector"]):
 
     def location_of(self, ref: str) -> str:
         """The path of a vector's file, or its URL."""
-        return str(self.storage.locate(layout.vector_key(self.resolve(ref))))
+        return str(self.files.locate(layout.vector_key(self.resolve(ref))))
 
     def noise(self, ref: str) -> "InitialNoise":
         """The initial noise that a vector was recorded from.
@@ -257,7 +199,7 @@ class Library(Mapping[str, "GuidanceVector"]):
                 from several and belongs to none.
             VectorFileError: The file is damaged.
         """
-        from sega_store.exchange.parcel import load_noise
+        from sega_store.places.contents import load_noise
 
         sha256 = self._noise_of(ref)
         if sha256 == NO_SINGLE_NOISE:
@@ -265,7 +207,7 @@ class Library(Mapping[str, "GuidanceVector"]):
                 f"{ref!r} was distilled from several vectors and belongs to no single initial noise. Apply it at any:"
                 " pass the noise of another vector, or a generator."
             )
-        noise = load_noise(self.storage, sha256)
+        noise = load_noise(self.files, sha256)
         if noise is None:
             raise UnknownRefError(
                 f"The library doesn't hold the initial noise {sha256[:SHORT]} of {ref!r}: it was added without. "
@@ -281,7 +223,7 @@ class Library(Mapping[str, "GuidanceVector"]):
             VectorFileError: What is said of it is damaged.
         """
         identity = self._lookup(ref).id
-        return disk.steadily(lambda: load_annotation(self.storage, identity)).recommended
+        return disk.steadily(lambda: load_annotation(self.files, identity)).recommended
 
     def annotate(
         self,
@@ -307,7 +249,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         entry = self._lookup(ref)
         identity, key = entry.id, layout.annotation_key(entry.id)
-        said = disk.steadily(lambda: load_annotation(self.storage, identity))
+        said = disk.steadily(lambda: load_annotation(self.files, identity))
         if not isinstance(name, EllipsisType):
             said = replace(said, name=self._check_name(name, identity))
         if not isinstance(tags, EllipsisType):
@@ -318,10 +260,12 @@ class Library(Mapping[str, "GuidanceVector"]):
             said = replace(said, notes=notes)
         if not isinstance(recommended, EllipsisType):
             said = replace(said, recommended=recommended)
-        self.storage.replace(key, said.to_bytes())
-        self.announce({identity: replace(entry, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)})
-        if not self.storage.exists(layout.vector_key(identity)):  # removed meanwhile
-            self.announce({identity: None})
+        self.files.replace(key, said.to_bytes())
+        self.catalogue.announce(
+            {identity: replace(entry, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)}
+        )
+        if not self.files.exists(layout.vector_key(identity)):  # removed meanwhile
+            self.catalogue.announce({identity: None})
         return self._lookup(identity)
 
     def verify(
@@ -349,26 +293,14 @@ class Library(Mapping[str, "GuidanceVector"]):
 
         refs = list(refs)
         if not refs:
-            self.storage.clean(self._catalogue)
+            self._index.clean(self.catalogue)
         aside = None if move_aside is None else Path(move_aside).expanduser().absolute()
         return verify(self, refs, aside, source, step)
 
-    def rebuild(self, step: Callable[[], object] = lambda: None) -> None:
-        """Builds the catalogue again from the files themselves; `step` is called after every vector."""
-        self.storage.rebuild(self._catalogue, step)
-
-    def announce(self, changes: Changes) -> None:
-        """Lets every reader of the library know what became of vectors; for those who write its files."""
-        self.storage.announce(self._catalogue, changes)
-
-    def damaged(self) -> list[VectorFileError]:
-        """What is wrong with files, as far as a listing reads them; opening a vector checks every byte."""
-        return self._catalogue.damaged()
-
     def __getitem__(self, ref: str) -> "GuidanceVector":
-        from sega_store.exchange.parcel import load_vector
+        from sega_store.places.contents import load_vector
 
-        return disk.steadily(lambda: load_vector(self.storage, self.resolve(ref)))
+        return disk.steadily(lambda: load_vector(self.files, self.resolve(ref)))
 
     def __contains__(self, ref: object) -> bool:
         try:
@@ -377,20 +309,20 @@ class Library(Mapping[str, "GuidanceVector"]):
             return False
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._catalogue.ids())
+        return iter(self.catalogue.ids())
 
     def __len__(self) -> int:
-        return self._catalogue.count()
+        return self.catalogue.count()
 
     def __eq__(self, other: object) -> bool:
-        return self.storage.identity == other.storage.identity if isinstance(other, Library) else NotImplemented
+        return self.files.identity == other.files.identity if isinstance(other, Library) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.storage.identity)
+        return hash(self.files.identity)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it."""
-        from sega_store.analysis.notebook import library_html
+        from sega_store.library.notebook import library_html
 
         return library_html(self)
 
@@ -398,7 +330,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         return f"Library({self.where!r})"
 
     def _lookup(self, ref: str) -> Entry:
-        found = self._catalogue.lookup(ref)
+        found = self.catalogue.lookup(ref)
         if not found:
             raise UnknownRefError(self._unknown(ref))
         if len(found) > 1:
@@ -406,7 +338,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         return found[0]
 
     def _check_name(self, name: str | None, identity: str) -> str | None:
-        if name is not None and (others := [other for other in self._catalogue.named(name) if other != identity]):
+        if name is not None and (others := [other for other in self.catalogue.named(name) if other != identity]):
             raise InvalidInputError(
                 f"The name {name!r} is {self.short(others[0])}'s. Choose another, or rename that one."
             )
@@ -414,11 +346,11 @@ class Library(Mapping[str, "GuidanceVector"]):
 
     def _noise_of(self, ref: str) -> str:
         """The hash of the noise that all the vectors of a REF share, or that a prefix of hashes leads to."""
-        found = self._catalogue.lookup(ref)
+        found = self.catalogue.lookup(ref)
         noises = {entry.noise for entry in found}
         if not found and ID_PREFIX.fullmatch(ref.lower()):
             prefix = f"{layout.NOISE}/{ref[:2].lower()}/{ref.lower()}"
-            noises = {layout.stem_of(key) for key in self.storage.keys(prefix)}
+            noises = {layout.stem_of(key) for key in self.files.keys(prefix)}
         if not noises:
             raise UnknownRefError(self._unknown(ref))
         if len(noises) > 1 and found:
@@ -428,9 +360,9 @@ class Library(Mapping[str, "GuidanceVector"]):
         return noises.pop()
 
     def _unknown(self, ref: str) -> str:
-        close = difflib.get_close_matches(ref, self._catalogue.words(), n=3)
+        close = difflib.get_close_matches(ref, self.catalogue.words(), n=3)
         hint = f" Did you mean {', '.join(map(repr, close))}?" if close else ""
-        damaged = self._catalogue.damaged()
+        damaged = self.catalogue.damaged()
         unread = f" {len(damaged)} files can't be listed; the first is {damaged[0]}." if damaged else ""
         return (
             f"Nothing in {self.where} is called {ref!r}.{hint}{unread} A REF is a name, a concept, or the first "

@@ -7,16 +7,15 @@ is the selection that is asked for most.
 
 import re
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sega_store.errors import InvalidInputError
+from sega_store.places.rows import NO_LIMIT, select
 from sega_store.records.entry import Entry
 
-COLUMNS = "id, name, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created, tags, rating, notes"
 AFTER_ALL_DIGITS = "g"  # sorts after every text that goes on from a prefix with a hexadecimal digit or a dot
-NO_LIMIT = -1
+
 
 MONTH = "substr(created, 1, 7)"
 RANK = "ifnull(rating, 0)"
@@ -84,21 +83,6 @@ class Group:
     value: str
     count: int
     newest: Entry
-
-
-def select(
-    db: sqlite3.Connection,
-    where: str = "1",
-    values: Sequence[object] = (),
-    limit: int | None = None,
-    source: str = "vectors",
-    order: str = "number DESC",
-) -> list[Entry]:
-    """Rows of a source, newest first unless asked for in another order."""
-    cursor = db.cursor()
-    cursor.row_factory = sqlite3.Row
-    sql = f"SELECT {COLUMNS} FROM {source} WHERE {where} ORDER BY {order} LIMIT ?"
-    return [_entry(row) for row in cursor.execute(sql, (*values, NO_LIMIT if limit is None else limit))]
 
 
 def page(
@@ -221,11 +205,3 @@ def _match(query: str, texts: dict[str, str]) -> str:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", text)
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    facts = {key: row[key] for key in row.keys()}  # noqa: SIM118 - iterating over a Row gives its values
-    facts["seed"] = None if row["seed"] is None else int(row["seed"])
-    facts["shape"] = tuple(map(int, row["shape"].split()))
-    facts["tags"] = tuple(row["tags"].split("\n")) if row["tags"] else ()
-    return Entry(**facts, steps=facts["shape"][0])

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sega_store.errors import InvalidInputError, LibraryError, UnknownRefError, VectorFileError
-from sega_store.exchange.parcel import CHECK_SIZE, check_noise, check_vector
 from sega_store.files.header import header_by
 from sega_store.library.catalogue import ID_PREFIX
 from sega_store.places import layout
+from sega_store.places.contents import CHECK_SIZE, check_noise, check_vector
+from sega_store.places.files import Files
 from sega_store.records.annotation import parse_annotation
 
 if TYPE_CHECKING:
     from sega_store.library.library import Library
-    from sega_store.places.files import Storage
 
 
 @dataclass(frozen=True)
@@ -73,35 +73,35 @@ def verify(
 ) -> Verification:
     """Reads files and compares them with their hashes; see `Library.verify`."""
     wanted = list(refs)
-    storage = library.storage
-    files, damages = 0, []
-    for key in _files_of(library, wanted) if wanted else _all_files(storage):
-        problem = _problem(storage, key) and _problem(storage, key)  # it may just have been removed and added again
+    files = library.files
+    count, damages = 0, []
+    for key in _files_of(library, wanted) if wanted else _all_files(files):
+        problem = _problem(files, key) and _problem(files, key)  # it may just have been removed and added again
         if problem is None:
-            files += 1
-        elif storage.exists(key):  # else it was removed just now
-            files += 1
-            damages.append(_mend(storage, key, problem, move_aside, source))
+            count += 1
+        elif files.exists(key):  # else it was removed just now
+            count += 1
+            damages.append(_mend(files, key, problem, move_aside, source))
         step()
-    return Verification(files, tuple(damages))
+    return Verification(count, tuple(damages))
 
 
-def _all_files(storage: "Storage") -> Iterator[str]:
+def _all_files(files: Files) -> Iterator[str]:
     for kind in layout.KINDS:
-        yield from storage.keys(f"{kind}/")
+        yield from files.keys(f"{kind}/")
 
 
 def _files_of(library: "Library", refs: Iterable[str]) -> list[str]:
     """The files of some vectors: the vector, its noise if it is there, its annotation if it has one."""
-    storage = library.storage
+    files = library.files
     found: dict[str, None] = {}
     for identity in [identity for ref in refs for identity in _ids(library, ref)]:
         key = layout.vector_key(identity)
         others = [layout.annotation_key(identity)]
         with suppress(VectorFileError):  # nobody knows its noise then
-            header, _ = header_by(key, partial(storage.beginning, key))
+            header, _ = header_by(key, partial(files.beginning, key))
             others.append(layout.noise_key(header.provenance.noise.sha256))
-        found |= dict.fromkeys([key, *filter(storage.exists, others)])
+        found |= dict.fromkeys([key, *filter(files.exists, others)])
     return list(found)
 
 
@@ -113,16 +113,16 @@ def _ids(library: "Library", ref: str) -> list[str]:
         if not ID_PREFIX.fullmatch(ref.lower()):
             raise
         prefix = f"{layout.VECTORS}/{ref[:2].lower()}/{ref.lower()}"
-        ids = [layout.stem_of(key) for key in library.storage.keys(prefix)]
+        ids = [layout.stem_of(key) for key in library.files.keys(prefix)]
         if not ids:
             raise
         return ids
 
 
-def _problem(storage: "Storage", key: str) -> str | None:
+def _problem(files: Files, key: str) -> str | None:
     """What is wrong with a file of a library."""
     try:
-        _whole(storage, key)
+        _whole(files, key)
     except VectorFileError as error:
         return error.problem
     except InvalidInputError as error:
@@ -130,10 +130,10 @@ def _problem(storage: "Storage", key: str) -> str | None:
     return None
 
 
-def _whole(storage: "Storage", key: str) -> bytes:
+def _whole(files: Files, key: str) -> bytes:
     """The bytes of a file, checked against its name."""
     kind, stem = key.partition("/")[0], layout.stem_of(key)
-    data = storage.read(key, CHECK_SIZE[kind])
+    data = files.read(key, CHECK_SIZE[kind])
     if kind == layout.VECTORS:
         check_vector(stem, data)
     elif kind == layout.NOISE:
@@ -143,25 +143,25 @@ def _whole(storage: "Storage", key: str) -> bytes:
     return data
 
 
-def _mend(storage: "Storage", key: str, problem: str, move_aside: Path | None, source: "Library | None") -> Damage:
+def _mend(files: Files, key: str, problem: str, move_aside: Path | None, source: "Library | None") -> Damage:
     annotation = key.startswith(f"{layout.ANNOTATIONS}/")
-    whole = None if source is None or annotation else _spare(source.storage, key)
-    path = storage.locate(key)
+    whole = None if source is None or annotation else _spare(source.files, key)
+    path = files.locate(key)
     # a copy is taken if the file is replaced, so that a killed repair leaves the damaged one or the whole
-    aside = None if move_aside is None else storage.take_out(key, move_aside, keep=whole is not None)
+    aside = None if move_aside is None else files.take_out(key, move_aside, keep=whole is not None)
     if whole is not None:
-        storage.replace(key, whole)
+        files.replace(key, whole)
         return Damage(path, problem, "repaired", aside)
     return Damage(path, problem, "left" if aside is None else "moved aside", aside)
 
 
-def _spare(storage: "Storage", key: str) -> bytes | None:
+def _spare(files: Files, key: str) -> bytes | None:
     """The bytes of a file of another library; None if it is missing or damaged."""
     try:
-        return _whole(storage, key) if storage.exists(key) else None
+        return _whole(files, key) if files.exists(key) else None
     except (InvalidInputError, VectorFileError) as error:
         if isinstance(error.__cause__, OSError):  # not now, but perhaps tomorrow: nothing is moved for that
             raise LibraryError(
-                f"{storage.locate(key)} might repair a damaged file, but {error}. Make it readable, or go without."
+                f"{files.locate(key)} might repair a damaged file, but {error}. Make it readable, or go without."
             ) from error
         return None

@@ -11,7 +11,6 @@ References:
 import hashlib
 import os
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -20,13 +19,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
 from sega_store.files.header import HEAD_BYTES
-from sega_store.library.catalogue import cache_folder
+from sega_store.files.regular_file import CheckSize
 from sega_store.places import disk, layout
-from sega_store.places.bucket_index import Journal
-from sega_store.places.cache import Cache
-from sega_store.places.disk import CheckSize
-from sega_store.places.files import Changes, free_name, parsed
-from sega_store.records.entry import Entry
+from sega_store.places.cache import Cache, cache_folder
+from sega_store.places.files import parsed
 
 try:
     from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
@@ -37,8 +33,6 @@ except ImportError as error:
 if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
-
-    from sega_store.library.catalogue import Catalogue
 
 RETRIES: "RetryConfig" = {  # the breaks are drawn by lot: 3 to 25 s together in 20 trials
     "max_retries": 9,
@@ -70,7 +64,7 @@ _FAULTS = (  # what a message holds, and what to do
 _T = TypeVar("_T")
 
 
-class Objects:
+class Bucket:
     """The objects under a URL.
 
     Args:
@@ -87,10 +81,9 @@ class Objects:
         folder = cache_folder() / "objects" / hashlib.sha256(self.identity.encode()).hexdigest()[:16]
         self._cache = Cache(folder)
         self._tested = folder / "conditional-put"
-        self._journal = Journal(self)
 
-    def __reduce__(self) -> tuple[type["Objects"], tuple[str]]:
-        return Objects, (self.url,)
+    def __reduce__(self) -> tuple[type["Bucket"], tuple[str]]:
+        return Bucket, (self.url,)
 
     @property
     def where(self) -> str:
@@ -170,31 +163,10 @@ class Objects:
         for key in keys:
             self._cache.discard(key)
 
-    def remove(self, catalogue: "Catalogue", entry: Entry) -> None:
-        """Takes the noise away, looks again who needs it, and only then lets it go.
-
-        A writer publishes noise, then vector, then its segment, then looks whether the noise is still there. So
-        whichever of the two looks last sees what the other did, and puts the noise back.
-        """
-        self.delete(layout.annotation_key(entry.id), layout.vector_key(entry.id))
-        self.announce(catalogue, {entry.id: None})
-        from sega_store.files.vector_file import check_noise_size
-
-        noise = layout.noise_key(entry.noise)
-        if not catalogue.uses(entry.noise) and self.exists(noise):
-            with suppress(InvalidInputError):  # somebody else removes it
-                data = self.read(noise, check_noise_size)
-                self.delete(noise)
-                if catalogue.uses(entry.noise):
-                    self.publish(noise, data)
-
-    def clean(self, catalogue: "Catalogue") -> None:
-        """Nothing: an object is there whole or not at all."""
-
     def take_out(self, key: str, folder: Path, keep: bool) -> Path:
         """Downloads the object, then deletes it unless it is to stay."""
         with self._errors(f"Reading {key}"), disk.library_errors(f"Moving {self.locate(key)} to {folder}"):
-            aside = free_name(folder, key.rpartition("/")[2])
+            aside = disk.free_name(folder, key.rpartition("/")[2])
             disk.write(aside, map(bytes, self._store.get(key).stream()))
         if not keep:
             self.delete(key)
@@ -203,18 +175,6 @@ class Objects:
     def keys(self, prefix: str) -> Iterator[str]:
         """One LIST for each thousand; other names are passed over."""
         yield from (meta["path"] for meta in self.list(prefix) if layout.kind_of(meta["path"]) is not None)
-
-    def refresh(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
-        """One LIST, and one GET for each segment of the catalogue that isn't known yet."""
-        self._journal.refresh(db, step)
-
-    def announce(self, catalogue: "Catalogue", changes: Changes) -> None:
-        """One LIST and one PUT, of a segment."""
-        catalogue.ask(lambda db: self._journal.announce(db, changes))
-
-    def rebuild(self, catalogue: "Catalogue", step: Callable[[], object]) -> None:
-        """Compares all rows with the objects, and announces what differs."""
-        catalogue.ask(lambda db: self._journal.rebuild(db, step))
 
     def list(self, prefix: str) -> Iterator["ObjectMeta"]:
         """The objects whose keys begin with a folder and a slash, and perhaps more; in the order of keys."""

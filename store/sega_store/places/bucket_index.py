@@ -18,25 +18,24 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 from types import EllipsisType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
 from sega_store.files.header import header_by
-from sega_store.library.selection import select
+from sega_store.files.regular_file import at_most
 from sega_store.places import layout
+from sega_store.places.annotations import load_annotation
+from sega_store.places.bucket import Bucket
 from sega_store.places.bucket_segment import MAX_SEGMENT_BYTES, State, latest, read_segment, write_segment
-from sega_store.places.disk import at_most
-from sega_store.places.folder_index import annotate_row, drop_row, entry_of, put_row
-from sega_store.records.annotation import NOTHING_SAID, Annotation, load_annotation
+from sega_store.places.index import Changes, Listing
+from sega_store.places.rows import annotate_row, drop_row, entry_of, put_row, select
+from sega_store.records.annotation import NOTHING_SAID, Annotation
 from sega_store.records.entry import Entry
-
-if TYPE_CHECKING:
-    from sega_store.places.bucket import Objects
-    from sega_store.places.files import Changes
 
 FOLDER = "catalogue"
 FAN = 16
@@ -53,11 +52,11 @@ _TABLES = (
 _T = TypeVar("_T")
 
 
-class Journal:
+class BucketIndex:
     """The segments of a library, and what a local catalogue knows of them."""
 
-    def __init__(self, objects: "Objects") -> None:
-        self._objects = objects
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
 
     def refresh(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
         """Merges the segments that are new; calls `step` after each row of them.
@@ -68,7 +67,7 @@ class Journal:
         for table in _TABLES:
             db.execute(table)
         for _ in range(_ATTEMPTS):
-            metas = self._objects.list(f"{FOLDER}/")
+            metas = self._bucket.list(f"{FOLDER}/")
             listed = {meta["path"]: meta["size"] for meta in metas if _KEY.fullmatch(meta["path"])}
             if not listed:
                 self._refresh_by_objects(db, step)
@@ -79,14 +78,46 @@ class Journal:
             fetched = self._fetch(sorted(listed.keys() - known.keys()))
             if None not in fetched.values() and self._merge(db, listed, fetched, step):
                 return
-        raise LibraryError(f"The catalogue of {self._objects.url} changes faster than it can be read. Try again.")
+        raise LibraryError(f"The catalogue of {self._bucket.url} changes faster than it can be read. Try again.")
 
-    def announce(self, db: sqlite3.Connection, changes: "Changes") -> None:
-        """Writes a segment with what became of vectors; the catalogue has just been refreshed.
+    def announce(self, listing: Listing, changes: Changes) -> None:
+        """Writes a segment with what became of vectors: one LIST and one PUT.
 
         Raises:
             LibraryError: The server can't be written.
         """
+        listing.ask(lambda db: self._announce(db, changes))
+
+    def rebuild(self, listing: Listing, step: Callable[[], object]) -> None:
+        """Reads every header and annotation, announces what the catalogue has otherwise, drops damaged segments.
+
+        Raises:
+            LibraryError: The server can't be read or written.
+        """
+        listing.ask(lambda db: self._rebuild(db, step))
+
+    def remove(self, listing: Listing, entry: Entry) -> None:
+        """Takes the noise away, looks again who needs it, and only then lets it go.
+
+        A writer publishes noise, then vector, then its segment, then looks whether the noise is still there. So
+        whichever of the two looks last sees what the other did, and puts the noise back.
+        """
+        from sega_store.files.vector_file import check_noise_size  # numpy, which a listing does without
+
+        self._bucket.delete(layout.annotation_key(entry.id), layout.vector_key(entry.id))
+        self.announce(listing, {entry.id: None})
+        noise = layout.noise_key(entry.noise)
+        if not listing.uses(entry.noise) and self._bucket.exists(noise):
+            with suppress(InvalidInputError):  # somebody else removes it
+                data = self._bucket.read(noise, check_noise_size)
+                self._bucket.delete(noise)
+                if listing.uses(entry.noise):
+                    self._bucket.publish(noise, data)
+
+    def clean(self, listing: Listing) -> None:
+        """Nothing: an object is there whole or not at all."""
+
+    def _announce(self, db: sqlite3.Connection, changes: Changes) -> None:
         due: dict[str, Entry | None] = {}
         if not _known(db):
             due |= {entry.id: entry for entry in select(db)}
@@ -103,19 +134,14 @@ class Journal:
             self._write(db, [])
         self._compact(db)
 
-    def rebuild(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
-        """Reads every header and annotation, announces what the catalogue has otherwise, drops damaged segments.
-
-        Raises:
-            LibraryError: The server can't be read or written.
-        """
+    def _rebuild(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
         found = self._survey(db, everything=True, step=step)
-        self.announce(db, {identity: entry for identity, (entry, _) in found.rows.items()})
+        self._announce(db, {identity: entry for identity, (entry, _) in found.rows.items()})
         self._note(db, found)
         for key in _known(db):
-            url = self._objects.locate(key)
+            url = self._bucket.locate(key)
             if db.execute("SELECT 1 FROM damaged WHERE path = ?", (url,)).fetchone():
-                self._objects.delete(key)
+                self._bucket.delete(key)
                 db.execute("DELETE FROM damaged WHERE path = ?", (url,))
                 db.execute("DELETE FROM segments WHERE key = ?", (key,))
 
@@ -124,9 +150,9 @@ class Journal:
 
         def fetch(key: str) -> list[State] | InvalidInputError | None:
             try:
-                return read_segment(self._objects.read(key, at_most(MAX_SEGMENT_BYTES)))
+                return read_segment(self._bucket.read(key, at_most(MAX_SEGMENT_BYTES)))
             except InvalidInputError as error:
-                return error if self._objects.exists(key) else None
+                return error if self._bucket.exists(key) else None
 
         return dict(zip(keys, _concurrently(fetch, keys), strict=True))
 
@@ -152,12 +178,12 @@ class Journal:
             return False
         for key, found in fetched.items():
             if isinstance(found, InvalidInputError):
-                db.execute("INSERT OR REPLACE INTO damaged VALUES (?, ?)", (self._objects.locate(key), str(found)))
+                db.execute("INSERT OR REPLACE INTO damaged VALUES (?, ?)", (self._bucket.locate(key), str(found)))
             for state in found if isinstance(found, list) else []:
                 _apply(db, state)
                 step()
         for key in known.keys() - listed.keys():
-            db.execute("DELETE FROM damaged WHERE path = ?", (self._objects.locate(key),))
+            db.execute("DELETE FROM damaged WHERE path = ?", (self._bucket.locate(key),))
         db.execute("DELETE FROM segments")
         db.executemany("INSERT INTO segments VALUES (?, ?)", listed.items())
         db.execute("COMMIT")
@@ -165,7 +191,7 @@ class Journal:
 
     def _write(self, db: sqlite3.Connection, states: Sequence[State]) -> None:
         key, data = f"{FOLDER}/0-{secrets.token_hex(16)}.sqlite", write_segment(states)
-        self._objects.publish(key, data)
+        self._bucket.publish(key, data)
         db.execute("BEGIN IMMEDIATE")
         for state in states:
             _apply(db, state)
@@ -179,7 +205,7 @@ class Journal:
             sizes = {
                 key: size
                 for key, size in sorted(_known(db).items())
-                if key.startswith(f"{FOLDER}/{level}-") and self._objects.locate(key) not in damaged
+                if key.startswith(f"{FOLDER}/{level}-") and self._bucket.locate(key) not in damaged
             }
             if len(sizes) < FAN:
                 continue
@@ -197,8 +223,8 @@ class Journal:
             states += found
         name = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]
         key, data = f"{FOLDER}/{level + 1}-{name}.sqlite", write_segment(latest(states))
-        self._objects.publish(key, data)
-        self._objects.delete(*keys)
+        self._bucket.publish(key, data)
+        self._bucket.delete(*keys)
         db.execute("BEGIN IMMEDIATE")
         db.executemany("DELETE FROM segments WHERE key = ?", [(one,) for one in keys])
         db.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (key, len(data)))
@@ -224,12 +250,12 @@ class Journal:
             everything: Whether to read every header and annotation; else only those that are new to the catalogue.
             step: Called after every vector that was read.
         """
-        present = [layout.stem_of(key) for key in self._objects.keys(f"{layout.VECTORS}/")]
+        present = [layout.stem_of(key) for key in self._bucket.keys(f"{layout.VECTORS}/")]
         if not present and not _any(db):
             return _Survey({}, {})
         tags = {
             layout.stem_of(meta["path"]): meta["e_tag"] or str(meta["last_modified"])
-            for meta in self._objects.list(f"{layout.ANNOTATIONS}/")
+            for meta in self._bucket.list(f"{layout.ANNOTATIONS}/")
         }
         rows = {entry.id: entry for entry in select(db)}
         known = dict(db.execute("SELECT id, annotated FROM vectors"))
@@ -239,7 +265,7 @@ class Journal:
             old, tag = rows.get(identity), tags.get(identity, "")
             try:
                 entry = old if old is not None and not everything else self._header(identity)
-                entry = _with(entry, load_annotation(self._objects, identity) if tag else NOTHING_SAID)
+                entry = _with(entry, load_annotation(self._bucket, identity) if tag else NOTHING_SAID)
                 if entry != old or not everything:
                     found.rows[identity] = (entry, tag)
             except VectorFileError as error:
@@ -254,8 +280,8 @@ class Journal:
 
     def _header(self, identity: str) -> Entry:
         key = layout.vector_key(identity)
-        name = self._objects.locate(key)
-        header, size = header_by(name, partial(self._objects.beginning, key))
+        name = self._bucket.locate(key)
+        header, size = header_by(name, partial(self._bucket.beginning, key))
         if header.id != identity:
             raise VectorFileError(name, f"its name isn't its id, {header.id}")
         return entry_of(header, size)
@@ -263,11 +289,11 @@ class Journal:
     def _entry(self, identity: str) -> Entry:
         """The row of a vector whose object is there, although no segment tells of it."""
         entry = self._header(identity)
-        return _with(entry, load_annotation(self._objects, identity))
+        return _with(entry, load_annotation(self._bucket, identity))
 
     def _note(self, db: sqlite3.Connection, found: "_Survey") -> None:
         """Replaces what is known of damaged objects other than segments."""
-        segments = f"{self._objects.locate(FOLDER)}/"
+        segments = f"{self._bucket.locate(FOLDER)}/"
         db.execute("DELETE FROM damaged WHERE substr(path, 1, ?) != ?", (len(segments), segments))
         db.executemany("INSERT OR REPLACE INTO damaged VALUES (?, ?)", found.damages.items())
 

@@ -14,6 +14,16 @@ DEFAULT_MAX_BYTES = 4 << 30
 _CHECKS = 64  # of the size, until as much as the limit has been written
 
 
+def cache_folder() -> Path:
+    """Where catalogues and copies are kept: SEGA_VEC_CACHE, or the user's cache folder."""
+    override = os.environ.get("SEGA_VEC_CACHE")
+    if override:
+        return Path(override).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("sega-vectors"))
+
+
 class Cache:
     """Files in a folder, bounded in size: those that were used longest ago go first.
 

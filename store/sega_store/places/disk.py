@@ -1,4 +1,4 @@
-"""What touches the disk: reading a regular file, publishing a new one, replacing a small one.
+"""What touches the disk: publishing a new file, replacing a small one, taking one out.
 
 Publishing: the bytes go to a temporary name in the same folder and are synced, then `os.link` gives them their final
 name, which never replaces anything, then the temporary name goes and the folder is synced. Only then is a file
@@ -10,19 +10,15 @@ import errno
 import os
 import re
 import secrets
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
+from sega_store.errors import LibraryError, VectorFileError
 
 ABANDONED_SECONDS = 3600
 """The age from which a temporary file is a dead writer's. Should it be a live one's, that one fails, and says so."""
-
-CheckSize = Callable[[bytes, int], None]
-"""Raises `InvalidInputError` for a file that isn't to be read, given the first `HEAD_BYTES` of it and its size."""
 
 _T = TypeVar("_T")
 _ON_ITS_WAY = re.compile(r"\.[0-9a-f]{16}\.tmp")
@@ -47,40 +43,6 @@ def library_errors(what: str) -> Iterator[None]:
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "Check the disk and the permissions.")
         raise LibraryError(f"{what} failed: {error.strerror or error}. {remedy}") from error
-
-
-def at_most(max_bytes: int) -> CheckSize:
-    """Refuses larger files."""
-
-    def check_size(head: bytes, size: int) -> None:
-        if size > max_bytes:
-            raise InvalidInputError(f"it has {size} bytes, more than the limit of {max_bytes}")
-
-    return check_size
-
-
-def read_regular(path: str | os.PathLike[str], max_bytes: int, limit: int | None = None) -> tuple[bytes, int]:
-    """The beginning of a regular file, and its size.
-
-    Args:
-        path: The file.
-        max_bytes: Refuse a larger file, before anything is read.
-        limit: Read no more than that; None: the whole.
-
-    Raises:
-        InvalidInputError: It can't be read, isn't a regular file, or is too large.
-    """
-    try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):  # before opening, for a pipe would block
-            raise InvalidInputError("it isn't a regular file")
-        with Path(path).open("rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > max_bytes:
-                raise InvalidInputError(f"it has {size} bytes, more than the limit of {max_bytes}")
-            wanted = size if limit is None else min(size, limit)
-            return file.read(wanted), size
-    except OSError as error:
-        raise InvalidInputError(f"it can't be read: {error.strerror or error}") from error
 
 
 def exists(path: Path) -> bool:
@@ -226,3 +188,10 @@ def _temporary(path: Path, data: bytes) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def free_name(folder: Path, name: str) -> Path:
+    """A path in a folder, which is made if needed, where there is nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    return path.with_name(f"{secrets.token_hex(4)}.{name}") if os.path.lexists(path) else path

@@ -12,23 +12,20 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sega_store.errors import LibraryError
-from sega_store.library.selection import ALL
 from sega_store.places import disk, layout, removal
-
-if TYPE_CHECKING:
-    from sega_store.library.catalogue import Catalogue
+from sega_store.places.index import Listing
+from sega_store.places.rows import select
 
 UNNEEDED_SECONDS = 14 * 24 * 3600
 
 
-def clean(root: Path, catalogue: "Catalogue") -> None:
+def clean(root: Path, listing: Listing) -> None:
     """Removes what killed processes left; what can't be removed now, as in a read-only library, stays."""
 
     def needed(path: Path) -> bool:
-        return removal.is_needed(root, catalogue, path)
+        return removal.is_needed(root, listing, path)
 
     now = time.time()
     for kind in (layout.VECTORS, layout.ANNOTATIONS, layout.NOISE):
@@ -38,7 +35,7 @@ def clean(root: Path, catalogue: "Catalogue") -> None:
                 for aside in removal.asides_in(folder):
                     removal.settle(aside, needed)
     with suppress(OSError, LibraryError):
-        entries = catalogue.page(ALL)
+        entries = listing.ask(select)
         wanted = {layout.noise_path(root, entry.noise) for entry in entries}
         wanted |= {layout.annotation_path(root, entry.id) for entry in entries}
         for path in layout.files(root):

@@ -12,17 +12,14 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sega_store.places import disk, layout
-
-if TYPE_CHECKING:
-    from sega_store.library.catalogue import Catalogue
+from sega_store.places.index import Listing
 
 _ASIDE = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
 
 
-def remove(root: Path, catalogue: "Catalogue", identity: str, noise: str) -> None:
+def remove(root: Path, listing: Listing, identity: str, noise: str) -> None:
     """Removes a vector, then what is said of it, then its noise if no other vector needs it.
 
     Raises:
@@ -33,13 +30,13 @@ def remove(root: Path, catalogue: "Catalogue", identity: str, noise: str) -> Non
     if path.parent.is_dir():
         disk.sync_folder(path.parent)
     for other in (layout.annotation_path(root, identity), layout.noise_path(root, noise)):
-        let_go(other, lambda path: is_needed(root, catalogue, path))
+        let_go(other, lambda path: is_needed(root, listing, path))
 
 
-def is_needed(root: Path, catalogue: "Catalogue", path: Path) -> bool:
+def is_needed(root: Path, listing: Listing, path: Path) -> bool:
     """Whether the library has a vector to which a noise or an annotation belongs, given its path."""
     if path.parents[1].name == layout.NOISE:
-        return catalogue.uses(path.name.removesuffix(layout.SUFFIX))
+        return listing.uses(path.name.removesuffix(layout.SUFFIX))
     return disk.exists(layout.vector_path(root, path.stem))
 
 

@@ -4,18 +4,11 @@ The only editable thing in a library. It is replaced atomically; of two writers 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.places import layout
-from sega_store.places.disk import at_most, read_regular
+from sega_store.errors import InvalidInputError
 from sega_store.records import rules
 from sega_store.records.json_record import Record, canonical_json, parse_json
 from sega_store.records.recommendation import Recommendation
-
-if TYPE_CHECKING:
-    from sega_store.places.files import Storage
 
 PLAIN_FORMAT, RECOMMENDING_FORMAT = 1, 2
 """Without a recommendation, an annotation is written as the first format had it, so that older readers read it."""
@@ -62,25 +55,6 @@ class Annotation(Record):
 
 
 NOTHING_SAID = Annotation()
-check_annotation_size = at_most(MAX_ANNOTATION_BYTES)
-
-
-def read_annotation(path: Path) -> Annotation:
-    """Reads the file, which isn't trusted.
-
-    Raises:
-        VectorFileError: It is damaged, or of another format.
-    """
-    try:
-        return parse_annotation(read_regular(path, MAX_ANNOTATION_BYTES)[0])
-    except InvalidInputError as error:
-        raise VectorFileError(str(path), str(error)) from error.__cause__
-
-
-def load_annotation(storage: "Storage", identity: str) -> Annotation:
-    """What is said of a library's vector; as `read_annotation`."""
-    key = layout.annotation_key(identity)
-    return storage.load(key, check_annotation_size, parse_annotation) if storage.exists(key) else NOTHING_SAID
 
 
 def parse_annotation(data: bytes) -> Annotation:

@@ -224,7 +224,7 @@ class GuidanceVector:
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it."""
-        from sega_store.analysis.notebook import vector_html
+        from sega_store.records.vector_html import vector_html
 
         return vector_html(self)
 

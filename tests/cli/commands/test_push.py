@@ -54,8 +54,8 @@ def test_every_command_takes_a_url(sega_vec: SegaVec, library: Library, url: str
 def test_damage_in_an_object_store_has_its_url(sega_vec: SegaVec, library: Library, url: str) -> None:
     sega_vec("push", url)
     remote = Library(url)
-    key = next(remote.storage.keys("vectors/"))
-    remote.storage.replace(key, b"x")
+    key = next(remote.files.keys("vectors/"))
+    remote.files.replace(key, b"x")
     assert sega_vec("verify", "--library", url, "-q", exit_code=3).stdout == f"{url}/{key}\n"
     repaired = sega_vec("verify", "--library", url, "--from", str(library.root), "-q", exit_code=3)
     assert repaired.stdout == f"{url}/{key}\n"

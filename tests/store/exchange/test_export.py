@@ -49,7 +49,7 @@ def said(library: Library) -> dict[str, tuple[Any, ...]]:
     rows = {
         row.id: (row.name, row.tags, row.rating, row.notes, library.recommended(row.id)) for row in library.search()
     }
-    parcels = [parcel_of(library, identity) for identity in library]
+    parcels = [parcel_of(library.files, identity) for identity in library]
     return {p.vector.id: (p.vector.provenance, p.noise, p.noise and p.noise.facts, rows[p.vector.id]) for p in parcels}
 
 
@@ -83,7 +83,7 @@ def test_it_all_comes_back(format: str, full: Library, empty: Library, tmp_path:
 
 def test_a_file_of_format_1_goes_on_in_format_2(full: Library, empty: Library, tmp_path: Path) -> None:
     identity = full.resolve("smile")
-    old = dict(parcel_of(full, identity).files())
+    old = dict(parcel_of(full.files, identity).files())
     old[vector_key(identity)] = pack(as_format_1(entries(old[vector_key(identity)])))
     (tmp_path / "a.zip").write_bytes(pack(old))
     assert import_vectors(empty, tmp_path / "a.zip").added == (identity,)
@@ -221,7 +221,7 @@ def test_what_was_added_is_taken_back(
             for count, identity in enumerate(full):
                 if self.reads == 2 and count == 3:
                     raise VectorFileError(str(path), "has changed")
-                yield parcel_of(full, identity)
+                yield parcel_of(full.files, identity)
 
     monkeypatch.setitem(exchange.FORMATS, "folder", Changing())
     (tmp_path / "a").mkdir()

@@ -21,7 +21,7 @@ from sega_store import (
     copy_vectors,
 )
 from sega_store.exchange import sync
-from sega_store.places.disk import at_most
+from sega_store.files.regular_file import at_most
 from sega_store.places.layout import KINDS, annotation_key, noise_key, vector_key
 from tests.store.samples import RECOMMENDED, noise, of_no_noise, provenance, vector
 from tests.store.servers import Proxy
@@ -37,8 +37,8 @@ def some(count: int) -> list[GuidanceVector]:
 
 def contents(library: Library) -> dict[str, bytes]:
     """All files of a library."""
-    storage = library.storage
-    return {key: storage.read(key, at_most(1 << 20)) for kind in KINDS for key in storage.keys(f"{kind}/")}
+    files = library.files
+    return {key: files.read(key, at_most(1 << 20)) for kind in KINDS for key in files.keys(f"{kind}/")}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_all_is_copied_to_the_byte_there_and_back(library: Library, source: Libr
     assert done.added == tuple(source)
     assert (done.held, done.unnamed, len(steps)) == ((), (), 10)
     assert contents(library) == contents(source)
-    assert library.entries(list(source)) == source.entries(list(source))
+    assert library.catalogue.entries(list(source)) == source.catalogue.entries(list(source))
     back = Library(tmp_path / "back")
     copy_vectors(library, back)
     assert contents(back) == contents(source)
@@ -151,14 +151,14 @@ def test_a_noise_that_was_there_and_is_removed_meanwhile_is_there(
 ) -> None:
     one, other = some(4)[0], some(4)[3]  # of one noise
     library.add(one, noise(seed=0))
-    publish = library.storage.publish
+    publish = library.files.publish
 
     def remove_first(key: str, data: bytes) -> bool:
         if key == vector_key(other.id):
             Library(library.where).remove(one.id)
         return publish(key, data)
 
-    monkeypatch.setattr(library.storage, "publish", remove_first)
+    monkeypatch.setattr(library.files, "publish", remove_first)
     copy_vectors(source, library, [other.id])
     assert library.noise(other.id) == noise(seed=0)
 
@@ -172,15 +172,15 @@ def test_a_damaged_file_is_not_copied(library: Library, source: Library, kind: s
         "noise": noise_key(one.provenance.noise.sha256),
         "annotation": annotation_key(one.id),
     }[kind]
-    data = source.storage.read(key, at_most(1 << 20))
+    data = source.files.read(key, at_most(1 << 20))
     len(source)
-    source.storage.replace(key, data[:-300] + bytes([data[-300] ^ 1]) + data[-299:] if kind != "annotation" else b"{")
+    source.files.replace(key, data[:-300] + bytes([data[-300] ^ 1]) + data[-299:] if kind != "annotation" else b"{")
     with pytest.raises(VectorFileError, match=key):
         copy_vectors(source, library)
     assert key not in contents(library)
     listed = set(library)
     assert listed == {key.split("/")[2][:129] for key in contents(library) if key.startswith("vectors/")}
-    source.storage.replace(key, data)
+    source.files.replace(key, data)
     copy_vectors(source, library)
     assert contents(library) == contents(source)
 
@@ -211,13 +211,13 @@ def test_a_copy_in_batches(source: Library, library: Library, s3: Proxy, monkeyp
     assert s3.count("GET /library") == 0
     assert s3.count("PUT /library/vectors") == 10
     assert s3.count("PUT /library/noise") == 2
-    assert remote.entries(list(source)) == source.entries(list(source))
+    assert remote.catalogue.entries(list(source)) == source.catalogue.entries(list(source))
 
 
 def test_a_server_that_fails_in_the_middle(source: Library, s3: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sega_store.places import bucket as objects
+    from sega_store.places import bucket
 
-    monkeypatch.setitem(objects.RETRIES, "max_retries", 0)
+    monkeypatch.setitem(bucket.RETRIES, "max_retries", 0)
     remote = Library(f"s3://{s3.bucket}/library")
     remote.add(vector())
 
@@ -260,7 +260,7 @@ def kill_and_resume(source: Library, url: str, proxy: Proxy) -> None:
     assert len(done.added) == count - before
     assert len(done.held) == before
     assert contents(remote) == contents(source)
-    assert remote.entries(list(source)) == source.entries(list(source))
+    assert remote.catalogue.entries(list(source)) == source.catalogue.entries(list(source))
 
 
 def test_a_killed_push_goes_on(tmp_path: Path, s3: Proxy) -> None:
@@ -278,7 +278,7 @@ def test_two_pushes_at_once(source: Library, s3: Proxy) -> None:
     for thread in threads:
         thread.join()
     assert contents(Library(url)) == contents(source)
-    assert Library(url).entries(list(source)) == source.entries(list(source))
+    assert Library(url).catalogue.entries(list(source)) == source.catalogue.entries(list(source))
 
 
 def test_what_was_copied_before_an_interruption_is_listed(

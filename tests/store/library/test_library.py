@@ -22,10 +22,10 @@ from sega_store import (
     write_noise,
     write_vector,
 )
+from sega_store.files.regular_file import at_most
 from sega_store.files.zip_container import pack
 from sega_store.places import layout
-from sega_store.places.disk import at_most
-from sega_store.places.files import Folder
+from sega_store.places.folder import Folder
 from tests.store.hostile import as_format_1, entries
 from tests.store.samples import PREVIEW, RECOMMENDED, noise, of_no_noise, provenance, vector
 
@@ -42,13 +42,13 @@ def dated(text: str, second: int, **facts: Any) -> GuidanceVector:
 
 def files(library: Library) -> list[str]:
     """The names of all files of the library, whatever they are in a folder."""
-    if isinstance(library.storage, Folder):
+    if isinstance(library.files, Folder):
         return sorted(path.name for path in library.root.rglob("*") if path.is_file())
-    return sorted(key.rpartition("/")[2] for kind in layout.KINDS for key in library.storage.keys(f"{kind}/"))
+    return sorted(key.rpartition("/")[2] for kind in layout.KINDS for key in library.files.keys(f"{kind}/"))
 
 
 def file_of(library: Library, identity: str) -> bytes:
-    return library.storage.read(layout.vector_key(identity), at_most(1 << 20))
+    return library.files.read(layout.vector_key(identity), at_most(1 << 20))
 
 
 @everywhere
@@ -91,9 +91,9 @@ def test_adding_again_changes_nothing(library: Library) -> None:
 def test_a_library_holds_files_of_both_formats(library: Library) -> None:
     v, w = vector(), vector("smile")
     old = pack(as_format_1(entries(write_vector(v))))
-    library.storage.publish(layout.noise_key(noise().sha256), write_noise(noise()))
-    library.storage.publish(layout.vector_key(v.id), old)
-    library.rebuild()
+    library.files.publish(layout.noise_key(noise().sha256), write_noise(noise()))
+    library.files.publish(layout.vector_key(v.id), old)
+    library.catalogue.rebuild()
     library.add(w, noise())
     assert library.add(v, noise()) == v.id
     assert file_of(library, v.id) == old
@@ -307,13 +307,13 @@ def test_damaged_files_are_listed_and_the_rest_stays(library: Library, cache: Pa
     foreign.write_bytes(write_vector(v))
     shutil.rmtree(cache)
     assert list(library) == [w.id]
-    problems = {error.file: error.problem for error in library.damaged()}
+    problems = {error.file: error.problem for error in library.catalogue.damaged()}
     assert problems.keys() == {str(path), str(foreign)}
     assert "damaged" in problems[str(path)]
     assert "isn't its id" in problems[str(foreign)]
     path.write_bytes(write_vector(v))  # repaired
     assert library[v.id] == v
-    assert [error.file for error in library.damaged()] == [str(foreign)]
+    assert [error.file for error in library.catalogue.damaged()] == [str(foreign)]
 
 
 def test_damage_beyond_the_header_is_found_on_opening(library: Library) -> None:
@@ -333,7 +333,7 @@ def test_a_damaged_annotation_is_listed(library: Library) -> None:
     path.write_bytes(b"{")
     os.utime(path.parent)
     assert list(library) == [identity]
-    assert [error.file for error in library.damaged()] == [str(path)]
+    assert [error.file for error in library.catalogue.damaged()] == [str(path)]
     with pytest.raises(VectorFileError):
         library.annotate(identity, name="other")
 
@@ -348,7 +348,7 @@ def test_other_files_are_passed_over(library: Library) -> None:
     misplaced.parent.mkdir()
     misplaced.write_bytes(library.path_of(identity).read_bytes())
     assert list(library) == [identity]
-    assert library.damaged() == []
+    assert library.catalogue.damaged() == []
 
 
 @everywhere
@@ -360,7 +360,7 @@ def test_changes_by_others_are_seen(library: Library, cache: Path) -> None:
     assert library.resolve("first") == identity
     other.annotate(identity, name="second")
     assert library.resolve("second") == identity
-    if isinstance(library.storage, Folder):
+    if isinstance(library.files, Folder):
         time.sleep(2.1)
     assert list(library) == list(other) == [identity]
     other.remove(identity)

@@ -87,12 +87,12 @@ def test_pages_join_to_the_whole_in_order(library: Library, selection: Selection
         "concept": sorted(oldest_first, key=lambda row: row.concept),
     }[sort]
     found, last = list[Entry](), None
-    while part := library.page(selection, sort, last, 5):
+    while part := library.catalogue.page(selection, sort, last, 5):
         assert len(part) <= 5
         found, last = found + part, part[-1].id
     assert found == whole
-    assert library.page(selection, sort) == whole
-    assert library.total(selection) == len(whole)
+    assert library.catalogue.page(selection, sort) == whole
+    assert library.catalogue.total(selection) == len(whole)
 
 
 def values(row: Entry, by: str) -> list[str]:
@@ -106,7 +106,7 @@ def values(row: Entry, by: str) -> list[str]:
 def test_groups_count_what_is_there(library: Library, selection: Selection, by: str) -> None:
     rows = expected(library, selection)
     counts = Counter(value for row in rows for value in values(row, by))
-    found = library.groups(selection, by)
+    found = library.catalogue.groups(selection, by)
     assert {group.value: group.count for group in found} == counts
     for group in found:
         assert group.newest == next(row for row in rows if group.value in values(row, by))
@@ -114,23 +114,23 @@ def test_groups_count_what_is_there(library: Library, selection: Selection, by: 
         assert [group.value for group in found] == sorted(counts, reverse=True)
     else:
         assert [group.count for group in found] == sorted(counts.values(), reverse=True)
-    assert [*library.groups(selection, by, 2), *library.groups(selection, by, offset=2)] == found
+    assert [*library.catalogue.groups(selection, by, 2), *library.catalogue.groups(selection, by, offset=2)] == found
 
 
 @pytest.mark.parametrize("selection", SELECTIONS, ids=str)
 def test_a_facet_ignores_its_own_condition(library: Library, selection: Selection) -> None:
-    found = library.facets(selection)
-    assert found == {by: library.groups(selection.without(by), by) for by in GROUPED_BY}
-    assert library.facets(selection, 1) == {by: groups[:1] for by, groups in found.items()}
+    found = library.catalogue.facets(selection)
+    assert found == {by: library.catalogue.groups(selection.without(by), by) for by in GROUPED_BY}
+    assert library.catalogue.facets(selection, 1) == {by: groups[:1] for by, groups in found.items()}
 
 
 def test_what_is_untagged_and_removed_is_counted_no_more(library: Library) -> None:
     identity = library.add(vector("other", seed=99))
     library.annotate(identity, tags=["gone", "kept"])
     library.annotate(identity, tags=["kept"])
-    assert [group.value for group in library.groups(Selection(concept="other"), "tag")] == ["kept"]
+    assert [group.value for group in library.catalogue.groups(Selection(concept="other"), "tag")] == ["kept"]
     library.remove(identity)
-    assert {group.value for group in library.groups(Selection(), "tag")} == {"all", "some"}
+    assert {group.value for group in library.catalogue.groups(Selection(), "tag")} == {"all", "some"}
 
 
 @pytest.mark.parametrize("date", ["", "26", "2026-1", "2026-01-1", "2026-01-01T", "now", "２０２６"])
@@ -141,6 +141,6 @@ def test_what_is_no_date_is_refused(date: str) -> None:
 
 def test_unknown_orders_and_groups_are_refused(library: Library) -> None:
     with pytest.raises(InvalidInputError, match="sort must be one of newest"):
-        library.page(sort="number; DROP TABLE vectors")
+        library.catalogue.page(sort="number; DROP TABLE vectors")
     with pytest.raises(InvalidInputError, match="Groups are by one of concept"):
-        library.groups(Selection(), "created")
+        library.catalogue.groups(Selection(), "created")

@@ -9,8 +9,8 @@ import pytest
 
 from sega_store import InvalidInputError, Library, LibraryError, UnknownRefError, VectorFileError, write_vector
 from sega_store.files.header import HEAD_BYTES
-from sega_store.places import bucket as objects
-from sega_store.places.disk import at_most
+from sega_store.files.regular_file import at_most
+from sega_store.places import bucket
 from sega_store.places.layout import annotation_key, noise_key, vector_key
 from tests.store.samples import noise, provenance, vector
 from tests.store.servers import Proxy, objects_of
@@ -30,7 +30,7 @@ def remote(s3: Proxy) -> Library:
 
 @pytest.fixture
 def few_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(objects.RETRIES, "max_retries", 2)
+    monkeypatch.setitem(bucket.RETRIES, "max_retries", 2)
 
 
 def kinds(s3: Proxy) -> list[str]:
@@ -77,16 +77,16 @@ def test_of_racing_writers_one_wins(remote: Library) -> None:
     key = vector_key(V.id)
     bodies = [write_vector(replace(V, provenance=replace(V.provenance, versions={"n": str(n)}))) for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        new = list(pool.map(lambda body: remote.storage.publish(key, body), bodies))
+        new = list(pool.map(lambda body: remote.files.publish(key, body), bodies))
     assert sum(new) == 1
-    assert remote.storage.read(key, at_most(1 << 20)) == bodies[new.index(True)]
+    assert remote.files.read(key, at_most(1 << 20)) == bodies[new.index(True)]
 
 
 def test_a_server_that_ignores_conditions_is_refused(s3: Proxy) -> None:
     library = Library(f"s3://{s3.bucket}/library")
     s3.forgetful = True
     assert len(library) == 0
-    for write in (lambda: library.add(V), lambda: library.storage.replace(annotation_key(V.id), b"")):
+    for write in (lambda: library.add(V), lambda: library.files.replace(annotation_key(V.id), b"")):
         with pytest.raises(LibraryError, match="ignores conditional PUT"):
             write()
     assert list(objects_of(library).list("")) == []
@@ -139,14 +139,14 @@ def test_a_bucket_that_is_not_there() -> None:
 def test_refused_credentials(s3: Proxy) -> None:
     s3.refusing = True
     library = Library(f"s3://{s3.bucket}/library")
-    for ask in (lambda: len(library), lambda: library.add(V), lambda: library.storage.exists("x")):
+    for ask in (lambda: len(library), lambda: library.add(V), lambda: library.files.exists("x")):
         with pytest.raises(LibraryError, match="AWS_ACCESS_KEY_ID"):
             ask()
 
 
 @pytest.mark.parametrize("url", ["foo://bucket/x", "az://container/x", "s3://", "https://127.0.0.1:9/x"])
 def test_a_url_that_leads_nowhere(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(objects.RETRIES, "max_retries", 0)
+    monkeypatch.setitem(bucket.RETRIES, "max_retries", 0)
     with pytest.raises(LibraryError, match="failed"):
         len(Library(url))
 
@@ -190,10 +190,10 @@ def test_each_library_has_copies_of_its_own(remote: Library, s3: Proxy) -> None:
 
 def test_a_damaged_object_is_named_by_its_url(remote: Library) -> None:
     remote.add(V)
-    remote.storage.replace(vector_key(V.id), write_vector(vector("other")))
+    remote.files.replace(vector_key(V.id), write_vector(vector("other")))
     with pytest.raises(VectorFileError, match=r"^s3://.*its name isn't its hash"):
         remote[V.id]
-    remote.storage.replace(vector_key(V.id), b"")
+    remote.files.replace(vector_key(V.id), b"")
     with pytest.raises(VectorFileError):
         remote[V.id]
     objects_of(remote).delete(vector_key(V.id))
@@ -202,23 +202,23 @@ def test_a_damaged_object_is_named_by_its_url(remote: Library) -> None:
 
 
 def test_a_large_object_is_refused_before_it_is_fetched(remote: Library) -> None:
-    remote.storage.replace("big", bytes(1 << 22))
-    assert remote.storage.read("big", at_most(1 << 22)) == bytes(1 << 22)
+    remote.files.replace("big", bytes(1 << 22))
+    assert remote.files.read("big", at_most(1 << 22)) == bytes(1 << 22)
     with pytest.raises(InvalidInputError, match="limit of 999"):
-        remote.storage.read("big", at_most(999))
+        remote.files.read("big", at_most(999))
     sizes: list[tuple[int, int]] = []
-    remote.storage.read("big", lambda head, size: sizes.append((len(head), size)))
+    remote.files.read("big", lambda head, size: sizes.append((len(head), size)))
     assert sizes == [(HEAD_BYTES, 1 << 22)]
 
 
 def test_beginnings(remote: Library) -> None:
-    remote.storage.replace("x", b"abc")
-    remote.storage.replace("empty", b"")
-    assert remote.storage.beginning("x", 2) == (b"ab", 3)
-    assert remote.storage.beginning("x", 20) == (b"abc", 3)
-    assert remote.storage.beginning("empty", 20) == (b"", 0)
+    remote.files.replace("x", b"abc")
+    remote.files.replace("empty", b"")
+    assert remote.files.beginning("x", 2) == (b"ab", 3)
+    assert remote.files.beginning("x", 20) == (b"abc", 3)
+    assert remote.files.beginning("empty", 20) == (b"", 0)
     with pytest.raises(InvalidInputError, match="no such object"):
-        remote.storage.beginning("none", 20)
+        remote.files.beginning("none", 20)
 
 
 def test_verify_finds_damage_and_mends_it(remote: Library, tmp_path: Path) -> None:
@@ -227,8 +227,8 @@ def test_verify_finds_damage_and_mends_it(remote: Library, tmp_path: Path) -> No
         library.add(V, noise(seed=1), name="mine")
         library.add(vector("smile"))
     assert remote.verify().files == 4
-    remote.storage.replace(vector_key(V.id), b"x")
-    remote.storage.replace(noise_key(V.provenance.noise.sha256), b"x")
+    remote.files.replace(vector_key(V.id), b"x")
+    remote.files.replace(noise_key(V.provenance.noise.sha256), b"x")
     (damage,) = remote.verify(["mine"]).damages  # whose noise nobody knows
     assert damage.path == f"{remote.where}/{vector_key(V.id)}"
     assert [one.outcome for one in remote.verify(source=spare, move_aside=tmp_path / "aside").damages] == [
@@ -236,9 +236,9 @@ def test_verify_finds_damage_and_mends_it(remote: Library, tmp_path: Path) -> No
     ] * 2
     assert sorted(path.read_bytes() for path in (tmp_path / "aside").iterdir()) == [b"x", b"x"]
     assert remote.verify().damages == ()
-    remote.storage.replace(vector_key(V.id), b"x")
+    remote.files.replace(vector_key(V.id), b"x")
     assert [one.outcome for one in remote.verify(move_aside=tmp_path / "aside").damages] == ["moved aside"]
-    assert not remote.storage.exists(vector_key(V.id))
+    assert not remote.files.exists(vector_key(V.id))
 
 
 def test_a_noise_is_put_back_if_a_writer_needed_it_meanwhile(remote: Library, s3: Proxy) -> None:
@@ -266,13 +266,13 @@ def test_an_object_store_has_no_paths(remote: Library) -> None:
 
 def test_a_writer_whose_noise_was_removed_meanwhile_adds_it_again(remote: Library) -> None:
     initial = noise(seed=1)
-    publish = remote.storage.publish
+    publish = remote.files.publish
 
     def remover_comes_between(key: str, data: bytes) -> bool:
         if key.startswith("vectors/"):
             objects_of(remote).delete(noise_key(initial.sha256))
         return publish(key, data)
 
-    remote.storage.publish = remover_comes_between  # type: ignore[method-assign]
+    remote.files.publish = remover_comes_between  # type: ignore[method-assign]
     remote.add(V, initial)
     assert remote.noise(V.id) == initial

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sega_store import GuidanceVector, Library, UnknownRefError, VectorFileError, write_noise, write_vector
-from sega_store.places import bucket_index as journal
+from sega_store.files.regular_file import CheckSize, at_most
+from sega_store.places import bucket_index
 from sega_store.places.bucket_segment import read_segment, write_segment
-from sega_store.places.disk import CheckSize, at_most
 from sega_store.places.layout import annotation_key, noise_key, vector_key
 from sega_store.records.annotation import Annotation
 from tests.store.samples import noise, vector
@@ -46,23 +46,23 @@ def segments(library: Library) -> list[str]:
 
 def test_segments_are_merged(remote: Library, elsewhere: Callable[[Library], Library]) -> None:
     reader = elsewhere(remote)
-    for number, one in enumerate(some(journal.FAN + 3)):
+    for number, one in enumerate(some(bucket_index.FAN + 3)):
         remote.add(one)
         if number == 5:
             assert len(reader) == 6
     assert sorted(name[:2] for name in segments(remote)) == ["0-"] * 3 + ["1-"]
     for library in (reader, remote, elsewhere(remote)):
-        assert set(library) == {one.id for one in some(journal.FAN + 3)}
+        assert set(library) == {one.id for one in some(bucket_index.FAN + 3)}
     writer = elsewhere(remote)
-    for one in some(journal.FAN - 3):
+    for one in some(bucket_index.FAN - 3):
         writer.remove(one.id)
     assert sorted(name[:2] for name in segments(remote)) == ["1-"] * 2
     for library in (reader, remote, elsewhere(remote)):
-        assert set(library) == {one.id for one in some(6, start=journal.FAN - 3)}
+        assert set(library) == {one.id for one in some(6, start=bucket_index.FAN - 3)}
 
 
 def test_levels_grow(remote: Library, elsewhere: Callable[[Library], Library], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "FAN", 2)
+    monkeypatch.setattr(bucket_index, "FAN", 2)
     for one in some(8):
         remote.add(one)
     (name,) = segments(remote)
@@ -76,7 +76,7 @@ def test_a_removal_outlives_the_merging(remote: Library, elsewhere: Callable[[Li
     other_machine = elsewhere(remote)
     assert list(other_machine) == [one.id]
     other_machine.remove(one.id)
-    for filler in some(journal.FAN, start=2):
+    for filler in some(bucket_index.FAN, start=2):
         remote.add(filler)
     assert one.id not in set(remote) | set(elsewhere(remote))
     remote.add(one)
@@ -84,8 +84,8 @@ def test_a_removal_outlives_the_merging(remote: Library, elsewhere: Callable[[Li
 
 
 def test_a_segment_that_does_not_fit_is_left(remote: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "MAX_SEGMENT_BYTES", 3 * 8192 + 1)
-    monkeypatch.setattr(journal, "FAN", 4)
+    monkeypatch.setattr(bucket_index, "MAX_SEGMENT_BYTES", 3 * 8192 + 1)
+    monkeypatch.setattr(bucket_index, "FAN", 4)
     for one in some(4):
         remote.add(one)
     assert sorted(name[:2] for name in segments(remote)) == ["0-", "1-"]
@@ -94,7 +94,7 @@ def test_a_segment_that_does_not_fit_is_left(remote: Library, monkeypatch: pytes
 def test_a_killed_merger_does_no_harm(
     remote: Library, elsewhere: Callable[[Library], Library], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "FAN", 4)
+    monkeypatch.setattr(bucket_index, "FAN", 4)
     for one in some(3):
         remote.add(one)
     delete = objects_of(remote).delete
@@ -116,7 +116,7 @@ def test_a_killed_merger_does_no_harm(
 def test_racing_writers_and_mergers_lose_nothing(
     remote: Library, elsewhere: Callable[[Library], Library], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "FAN", 3)
+    monkeypatch.setattr(bucket_index, "FAN", 3)
     remote.add(vector("first"))
     machines = [elsewhere(remote) for _ in range(4)]
 
@@ -136,18 +136,18 @@ def test_racing_writers_and_mergers_lose_nothing(
 def test_a_reader_between_listing_and_fetching(
     remote: Library, elsewhere: Callable[[Library], Library], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "FAN", 4)
+    monkeypatch.setattr(bucket_index, "FAN", 4)
     for one in some(3):
         remote.add(one)
     reader = elsewhere(remote)
-    read = reader.storage.read
+    read = reader.files.read
 
     def late(key: str, check_size: CheckSize) -> bytes:
-        reader.storage.read = read  # type: ignore[method-assign]
+        reader.files.read = read  # type: ignore[method-assign]
         remote.add(some(4)[3])  # merges what the reader has listed
         return read(key, check_size)
 
-    reader.storage.read = late  # type: ignore[method-assign]
+    reader.files.read = late  # type: ignore[method-assign]
     assert set(reader) == {one.id for one in some(4)}
 
 
@@ -159,7 +159,7 @@ def test_a_lost_catalogue(remote: Library, elsewhere: Callable[[Library], Librar
     objects_of(remote).delete(*(f"catalogue/{name}" for name in segments(remote)))
     stranger = elsewhere(remote)
     assert stranger.search() == remote.search() == before
-    stranger.storage.replace(annotation_key(before[0].id), Annotation(notes="changed").to_bytes())
+    stranger.files.replace(annotation_key(before[0].id), Annotation(notes="changed").to_bytes())
     assert [entry.notes for entry in stranger.search("changed")] == ["changed"]
     assert [entry.notes for entry in remote.search("changed")] == ["changed"]
     objects_of(stranger).delete(vector_key(before[1].id))
@@ -173,14 +173,16 @@ def test_a_lost_catalogue(remote: Library, elsewhere: Callable[[Library], Librar
 
 def test_a_copied_folder_is_a_library(remote: Library, s3: Proxy) -> None:
     v = vector("copied")
-    remote.storage.replace(vector_key(v.id), write_vector(v))
-    remote.storage.replace(noise_key(noise().sha256), write_noise(noise()))
-    remote.storage.replace(annotation_key(v.id), Annotation(name="mine").to_bytes())
-    remote.storage.replace("vectors/00/readme.txt", b"x")
-    remote.storage.replace(vector_key(f"{'0' * 64}.{'1' * 64}"), b"x")
+    remote.files.replace(vector_key(v.id), write_vector(v))
+    remote.files.replace(noise_key(noise().sha256), write_noise(noise()))
+    remote.files.replace(annotation_key(v.id), Annotation(name="mine").to_bytes())
+    remote.files.replace("vectors/00/readme.txt", b"x")
+    remote.files.replace(vector_key(f"{'0' * 64}.{'1' * 64}"), b"x")
     assert remote["mine"] == v
     assert remote.noise("mine") == noise()
-    assert [error.file for error in remote.damaged()] == [f"{remote.where}/{vector_key('0' * 64 + '.' + '1' * 64)}"]
+    assert [error.file for error in remote.catalogue.damaged()] == [
+        f"{remote.where}/{vector_key('0' * 64 + '.' + '1' * 64)}"
+    ]
     remote.annotate("mine", tags=["x"])
     assert segments(remote)
     assert remote.search("mine")[0].tags == ("x",)
@@ -191,16 +193,16 @@ def test_a_damaged_segment_is_named_and_replaced(remote: Library, elsewhere: Cal
     remote.add(one)
     (first,) = segments(remote)
     remote.add(other)
-    remote.storage.replace(f"catalogue/{first}", b"garbage")
-    remote.storage.replace("catalogue/readme.txt", b"x")
+    remote.files.replace(f"catalogue/{first}", b"garbage")
+    remote.files.replace("catalogue/readme.txt", b"x")
     reader = elsewhere(remote)
     assert list(reader) == [other.id]
-    (damage,) = reader.damaged()
+    (damage,) = reader.catalogue.damaged()
     assert isinstance(damage, VectorFileError)
     assert damage.file == f"{remote.where}/catalogue/{first}"
-    reader.rebuild()
+    reader.catalogue.rebuild()
     assert set(reader) == set(elsewhere(remote)) == {one.id, other.id}
-    assert reader.damaged() == elsewhere(remote).damaged() == []
+    assert reader.catalogue.damaged() == elsewhere(remote).catalogue.damaged() == []
     assert first not in segments(remote)
 
 
@@ -211,7 +213,7 @@ def test_rebuilding_corrects_lies(remote: Library, elsewhere: Callable[[Library]
     truth = remote.search()
     lies = []
     for name in segments(remote):
-        for state in read_segment(remote.storage.read(f"catalogue/{name}", at_most(1 << 20))):
+        for state in read_segment(remote.files.read(f"catalogue/{name}", at_most(1 << 20))):
             assert state.entry is not None
             lies.append(replace(state, version=9, entry=replace(state.entry, concept="lie", name="lie")))
     lies = list({lie.id: lie for lie in sorted(lies, key=lambda lie: lie.id)}.values())
@@ -220,12 +222,12 @@ def test_rebuilding_corrects_lies(remote: Library, elsewhere: Callable[[Library]
     ghost = replace(ghost, entry=replace(ghost.entry, id=ghost.id))
     hidden = replace(lies[1], entry=None)
     lying = write_segment([ghost, lies[0], hidden])
-    remote.storage.replace(f"catalogue/0-{'a' * 32}.sqlite", lying)
+    remote.files.replace(f"catalogue/0-{'a' * 32}.sqlite", lying)
     assert remote.search("lie")
     with pytest.raises((VectorFileError, UnknownRefError)):
         remote[ghost.id]
     steps: list[int] = []
-    remote.rebuild(lambda: steps.append(1))
+    remote.catalogue.rebuild(lambda: steps.append(1))
     assert len(steps) == 3
     assert remote.search() == elsewhere(remote).search() == truth
 
@@ -233,7 +235,7 @@ def test_rebuilding_corrects_lies(remote: Library, elsewhere: Callable[[Library]
 def test_rebuilding_what_is_right_writes_nothing(remote: Library, s3: Proxy) -> None:
     remote.add(vector(), name="mine")
     s3.requests.clear()
-    remote.rebuild()
+    remote.catalogue.rebuild()
     assert s3.count("PUT") == 0
 
 
@@ -241,8 +243,8 @@ def test_rebuilding_what_is_right_writes_nothing(remote: Library, s3: Proxy) -> 
 def test_a_writer_that_was_killed_before_its_segment(remote: Library, asked: bool) -> None:
     one, other = some(2)
     remote.add(one)
-    remote.storage.publish(vector_key(other.id), write_vector(other))
-    remote.storage.replace(annotation_key(other.id), Annotation(name="mine").to_bytes())
+    remote.files.publish(vector_key(other.id), write_vector(other))
+    remote.files.replace(annotation_key(other.id), Annotation(name="mine").to_bytes())
     assert list(remote) == [one.id]
     if asked:  # as a sweep does that goes on
         assert remote.by_recipe(other.recipe) == [other.id]
@@ -267,13 +269,13 @@ def test_an_annotation_of_what_is_being_removed(remote: Library, elsewhere: Call
     v = vector()
     remote.add(v)
     remover = elsewhere(remote)
-    replacing = remote.storage.replace
+    replacing = remote.files.replace
 
     def remove_first(key: str, data: bytes) -> None:
         remover.remove(v.id)
         replacing(key, data)
 
-    remote.storage.replace = remove_first  # type: ignore[method-assign]
+    remote.files.replace = remove_first  # type: ignore[method-assign]
     with suppress(UnknownRefError):
         remote.annotate(v.id, name="mine")
     assert list(remote) == list(remover) == list(elsewhere(remote)) == []

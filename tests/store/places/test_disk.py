@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sega_store import LibraryError
-from sega_store.places.disk import exists, publish, read_regular, replace, write
+from sega_store.files.regular_file import read_regular
+from sega_store.places.disk import exists, publish, replace, write
 
 
 def test_publishing_never_replaces(tmp_path: Path) -> None:

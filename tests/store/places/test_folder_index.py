@@ -12,7 +12,7 @@ import pytest
 
 from sega_store import GuidanceVector, Library, VectorFileError, write_vector
 from sega_store.files import header
-from sega_store.places import folder_index as refresh
+from sega_store.places import folder_index
 from sega_store.places.layout import vector_path
 from tests.store.samples import provenance, vector
 
@@ -91,21 +91,21 @@ def test_only_new_files_are_read_and_told(library: Library, monkeypatch: pytest.
         read.append(os.fspath(path))
         return header_of(path)
 
-    monkeypatch.setattr(refresh, "read_header", reading)
+    monkeypatch.setattr(folder_index, "read_header", reading)
     steps: list[None] = []
-    library.refresh(lambda: steps.append(None))
+    library.catalogue.refresh(lambda: steps.append(None))
     assert len(steps) == len(read) == 21
-    time.sleep(refresh.SETTLED_NS / 1e9)
-    library.refresh()
+    time.sleep(folder_index.SETTLED_NS / 1e9)
+    library.catalogue.refresh()
     read.clear()
-    library.refresh()
+    library.catalogue.refresh()
     assert not read  # the damaged one neither: a hostile file may take long
     new = put(library, created("2026-01-02T00:00:00Z", "new"))
     read.clear()
-    library.refresh()
+    library.catalogue.refresh()
     assert str(vector_path(library.root, new)) in read
     assert not {str(vector_path(library.root, identity)) for identity in ids} & set(read)
-    assert [type(error) for error in library.damaged()] == [VectorFileError]
+    assert [type(error) for error in library.catalogue.damaged()] == [VectorFileError]
 
 
 def test_an_older_catalogue_is_built_again(library: Library, cache: Path) -> None:

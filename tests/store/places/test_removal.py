@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from sega_store import GuidanceVector, Library, UnknownRefError, VectorFileError
+from sega_store.files.regular_file import CheckSize
 from sega_store.places import disk
-from sega_store.places.disk import CheckSize
 from sega_store.places.layout import annotation_path, noise_path
 from sega_store.places.removal import asides_in, recover, remove
 from tests.store.samples import noise, provenance, vector
@@ -47,7 +47,7 @@ def test_removals_of_the_same_at_once(library: Library, monkeypatch: pytest.Monk
 
     def another_comes_first(path: Path, target: Path) -> Path:
         monkeypatch.undo()
-        remove(library.root, library._catalogue, entry.id, entry.noise)
+        remove(library.root, library.catalogue, entry.id, entry.noise)
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", another_comes_first)
@@ -107,7 +107,7 @@ def test_a_vector_removed_while_it_is_read_is_unknown(
 ) -> None:
     identity = library.add(vector(), noise(), name="mine")
 
-    read = library.storage.read
+    read = library.files.read
 
     def remove_first(key: str, check_size: CheckSize) -> bytes:
         if key.startswith(kind):
@@ -115,7 +115,7 @@ def test_a_vector_removed_while_it_is_read_is_unknown(
             Library(library.root).remove(identity)
         return read(key, check_size)
 
-    monkeypatch.setattr(library.storage, "read", remove_first)
+    monkeypatch.setattr(library.files, "read", remove_first)
     with pytest.raises(UnknownRefError):
         (library.annotate(identity, rating=1), library[identity], library.noise(identity))
 

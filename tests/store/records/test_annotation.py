@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from sega_store import InvalidInputError
-from sega_store.records.annotation import MAX_ANNOTATION_BYTES, Annotation, parse_annotation, read_annotation
+from sega_store.places.annotations import read_annotation
+from sega_store.records.annotation import MAX_ANNOTATION_BYTES, Annotation, parse_annotation
 from tests.store.samples import RECOMMENDED
 
 

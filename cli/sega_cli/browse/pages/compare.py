@@ -33,7 +33,7 @@ def compare(site: SiteOf, id: Annotated[list[str] | None, Query()] = None) -> Re
 def compare_context(site: Site, ids: Sequence[str]) -> dict[str, Any]:
     """What the comparison of some vectors shows."""
     vectors = [site.library[identity] for identity in ids]
-    entries = site.library.entries(ids)
+    entries = site.library.catalogue.entries(ids)
     measures = {
         "Cosine": ("of the values, −1 to 1", cosine, -1.0),
         "Overlap": ("of the supports: what both keep, of what either keeps", overlap, 0.0),

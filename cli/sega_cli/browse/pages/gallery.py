@@ -106,9 +106,9 @@ def gallery_context(site: Site, filters: Filters, after: str | None = None) -> d
     context: dict[str, Any] = {
         "filters": filters,
         "chips": chips(filters),
-        "total": library.total(filters.selection),
+        "total": library.catalogue.total(filters.selection),
         "size": len(library),
-        "damaged": library.damaged(),
+        "damaged": library.catalogue.damaged(),
         "orders": ORDERS,
         "groupings": GROUPINGS,
     }
@@ -120,7 +120,7 @@ def gallery_context(site: Site, filters: Filters, after: str | None = None) -> d
 def tiles_context(site: Site, filters: Filters, after: str | None, limit: int = PAGE) -> dict[str, Any]:
     """A page of tiles, and after which vector the next begins, if there is one."""
     sort = filters.sort if filters.sort in ORDERS else "newest"
-    entries = site.library.page(filters.selection, sort, after, limit + 1)
+    entries = site.library.catalogue.page(filters.selection, sort, after, limit + 1)
     return {
         "filters": filters,
         "entries": entries[:limit],
@@ -130,11 +130,11 @@ def tiles_context(site: Site, filters: Filters, after: str | None, limit: int = 
 
 def groups_context(site: Site, filters: Filters, skip: int) -> dict[str, Any]:
     """A page of groups, each with its newest vectors."""
-    found = site.library.groups(filters.selection, filters.group, GROUPS + 1, skip)
+    found = site.library.catalogue.groups(filters.selection, filters.group, GROUPS + 1, skip)
     shown = []
     for group in found[:GROUPS]:
         own = Filters(**{**vars(filters), filters.group: group.value})
-        shown.append((group, site.library.page(own.selection, limit=GROUP_PAGE)))
+        shown.append((group, site.library.catalogue.page(own.selection, limit=GROUP_PAGE)))
     return {
         "filters": filters,
         "groups": shown,
@@ -144,8 +144,8 @@ def groups_context(site: Site, filters: Filters, skip: int) -> dict[str, Any]:
 
 def facets(site: Site, filters: Filters) -> list[Facet]:
     """The ways to narrow the gallery, with the number of vectors that each would leave."""
-    found = site.library.facets(filters.selection, FACET + 1)
-    left = site.library.total(filters.selection)
+    found = site.library.catalogue.facets(filters.selection, FACET + 1)
+    left = site.library.catalogue.total(filters.selection)
 
     def facet(name: str, title: str, group: str, label: Callable[[Group], str] = lambda group: group.value) -> Facet:
         chosen = getattr(filters, name)

@@ -119,7 +119,7 @@ def _titles(site: Site, jobs: Sequence[Job]) -> list[str]:
     """What each job does, in a few words."""
     orders = [job.order for job in jobs]
     ids = [identity for order in orders if isinstance(order, ApplyOrder) for identity in order.vectors]
-    entries = site.library.entries(ids)
+    entries = site.library.catalogue.entries(ids)
     return [
         "Apply " + " + ".join(entries[i].concept if i in entries else i[:8] for i in order.vectors)
         if isinstance(order, ApplyOrder)
@@ -132,7 +132,7 @@ def _context(site: Site, generation: Generation, job: Job) -> dict[str, Any]:
     """What `job.html` shows."""
     order, progress = job.order, job.progress
     form = "/apply" if isinstance(order, ApplyOrder) else "/record"
-    entries = site.library.entries(progress.kept)
+    entries = site.library.catalogue.entries(progress.kept)
     prompts = {
         prompt: [(index, shot) for index, shot in enumerate(order.shots) if shot.prompt == prompt]
         for prompt in dict.fromkeys(shot.prompt for shot in order.shots)

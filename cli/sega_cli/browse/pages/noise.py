@@ -32,16 +32,16 @@ def noise_context(site: Site, sha256: str) -> dict[str, Any]:
     """
     library = site.library
     selection = Selection(noise=sha256)
-    noises = library.groups(selection, "noise", 2)
+    noises = library.catalogue.groups(selection, "noise", 2)
     if len(noises) != 1:
         raise UnknownRefError(
             f"{len(noises) or 'No'} noises of this library begin with {sha256!r}: give one whole hash."
         )
     (group,) = noises
-    entries = library.page(selection, "concept", limit=SHOWN)
+    entries = library.catalogue.page(selection, "concept", limit=SHOWN)
     noise, problem = _noise(site, group.value)
     plain: dict[tuple[str, str], Entry] = {}
-    for entry in library.page(selection, limit=SHOWN):
+    for entry in library.catalogue.page(selection, limit=SHOWN):
         plain.setdefault((entry.prompt, entry.model), entry)
     return {
         "sha256": group.value,
@@ -51,13 +51,13 @@ def noise_context(site: Site, sha256: str) -> dict[str, Any]:
         "noise": noise,
         "problem": problem,
         "plain": list(plain.values())[:PLAIN],
-        "concepts": library.groups(selection, "concept", 24),
+        "concepts": library.catalogue.groups(selection, "concept", 24),
     }
 
 
 def noise_is_held(site: Site, sha256: str) -> bool:
     """Whether the library has a noise's file."""
-    return site.library.storage.exists(layout.noise_key(sha256))
+    return site.library.files.exists(layout.noise_key(sha256))
 
 
 def _noise(site: Site, sha256: str) -> tuple[InitialNoise | None, str | None]:

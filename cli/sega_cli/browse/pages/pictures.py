@@ -21,8 +21,8 @@ from starlette.responses import Response
 
 from sega_cli.browse.site import Site, SiteOf
 from sega_store import GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError, RefError, SegaError
-from sega_store.analysis.activity import activity, strength
-from sega_store.analysis.pictures import SIGNED, as_png, drawn, reencoded, relative
+from sega_store.display.pictures import SIGNED, as_png, drawn, reencoded, relative
+from sega_store.records.activity import activity, strength
 from sega_store.records.dtypes import widen
 
 TILE = 320  # pixels

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sega_store.analysis.activity import activity, strength
+from sega_store.records.activity import activity, strength
 from tests.store.samples import noise, provenance, vector
 
 

@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from sega_store import GuidanceVector, Library, Preview
-from sega_store.analysis.pictures import decode
-from tests.store.analysis.test_pictures import encoded
+from sega_store.display.pictures import decode
+from tests.store.display.test_pictures import encoded
 from tests.store.samples import PREVIEW, noise, provenance, vector
 
 EVIL = "<img src=x onerror=alert(1)>\"'&"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from sega_store import InvalidInputError
-from sega_store.analysis.pictures import HEAT, MAX_PIXELS, SIGNED, decode, drawn, reencoded, relative
+from sega_store.display.pictures import HEAT, MAX_PIXELS, SIGNED, decode, drawn, reencoded, relative
 
 
 def encoded(format: str, mode: str = "RGB", size: tuple[int, int] = (6, 4), **options: object) -> bytes:

@@ -6,19 +6,19 @@ nothing but pixels.
 
 import io
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sega_store.errors import InvalidInputError
-from sega_store.records.dtypes import Array
-from sega_store.records.preview import MEDIA_TYPES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 1 << 26  # 8192 x 8192
-FORMATS = tuple(media_type.removeprefix("image/").upper() for media_type in MEDIA_TYPES)
+FORMATS = ("PNG", "WEBP", "JPEG")
+Array = NDArray[Any]
 
 HEAT = np.array([(13, 8, 60), (110, 20, 110), (205, 60, 70), (250, 150, 40), (252, 250, 190)], np.float32)
 SIGNED = np.array([(38, 92, 168), (126, 168, 212), (246, 244, 240), (224, 150, 110), (176, 62, 32)], np.float32)

@@ -1,0 +1,1 @@
+"""Pictures and HTML, of plain texts, bytes and numbers."""
