@@ -15,10 +15,11 @@ from sega_cli.browse.parts.sliders import Slider, edit_of, moved_to, sliders
 from sega_cli.browse.site import Site, SiteOf
 from sega_cli.generating.defaults import defaults_of
 from sega_store import Entry, GuidanceVector, InvalidInputError
+from sega_store.records.edit_parameters import OF_RUN
 
 router = APIRouter()
 
-MOMENTUM = ("edit_momentum_scale", "edit_mom_beta")
+MOMENTUM = [parameter.name for parameter in OF_RUN]
 PAIR = (0.0, 1.0)
 
 Ids = Annotated[list[str], Query(max_length=4 * MOST_VECTORS)]
@@ -41,6 +42,7 @@ def page(
         picked=[_card(site, vector, edits.get(vector.id, {})) for vector in picked],
         misfits=misfits,
         offers=offers(site.library, picked),
+        momentum=OF_RUN,
         recorded=picked[0].provenance.run if picked else None,
         prompts="\n".join(order.prompts) if order else "",
         factors=order.factors if order else PAIR,
