@@ -120,11 +120,10 @@ class Worker:
                 noted |= notes
 
     def _record(self, order: RecordOrder) -> None:
+        from sega_cli.generating import setup
         from sega_cli.generating.defaults import defaults_of
         from sega_cli.generating.picture import encode_picture, picture_name
         from sega_cli.generating.record_run import record_from
-        from sega_cli.generating.setup import Start as InitialState
-        from sega_cli.generating.setup import check_prompts
         from sega_store import Library
         from sega_vectors import Recorder
 
@@ -132,10 +131,10 @@ class Worker:
         noise = None if order.noise is None else store.noise(order.noise)
         pipe = self._pipeline(order.model)
         arguments = {**defaults_of(order.model).run, **order.run}
-        check_prompts(pipe, [order.prompt], arguments)
+        setup.check_prompts(pipe, [order.prompt], arguments)
         recorder = Recorder(pipe, order.concepts)
         with self._followed(pipe, [1, 0]):
-            start = InitialState(order.seed, noise)
+            start = setup.Start(order.seed, noise)
             made = record_from(recorder, store, order.prompt, arguments, start, before=True, preview=True)
         for index, (image, facts) in enumerate(made.pictures()):
             rows = made.denoiser_rows if index else 0

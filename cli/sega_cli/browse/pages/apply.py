@@ -55,17 +55,15 @@ def page(
 def more_vectors(site: SiteOf, id: Ids = [], q: str = "") -> HTMLResponse:  # noqa: B006
     """The part of the page that lists vectors to add."""
     picked, _ = _picked(site, id)
-    return site.page(
-        "compatible.html", candidates=candidates(site.library, picked, q), ids=[vector.id for vector in picked]
-    )
+    ids = [vector.id for vector in picked]
+    return site.page("compatible.html", candidates=candidates(site.library, picked, q), ids=ids)
 
 
 @router.get("/apply/vectors/{identity}")
 def card(site: SiteOf, identity: str) -> HTMLResponse:
     """The part of the form for one vector."""
-    return site.page(
-        "apply_vector.html", headers={"HX-Trigger-After-Swap": "picked"}, **_card(site, site.library[identity])
-    )
+    vector = site.library[identity]
+    return site.page("apply_vector.html", headers={"HX-Trigger-After-Swap": "picked"}, **_card(site, vector))
 
 
 @router.post("/apply")

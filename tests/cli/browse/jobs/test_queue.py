@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sega_cli.browse import generate
+from sega_cli.browse import app
+from sega_cli.browse.jobs import queue as job_queue
 from sega_cli.browse.jobs.messages import Doing, Ended, LivePicture, Made, Note, Step
 from sega_cli.browse.jobs.orders import STRIP, ApplyOrder, RecordOrder
 from sega_cli.browse.jobs.queue import BusyError, Job, JobQueue, Progress
@@ -219,14 +220,10 @@ def test_what_is_over_is_forgotten_in_its_turn(place: Path) -> None:
 
 def test_progress_adds_up() -> None:
     progress = Progress()
-    for event in (Doing("loading"), Step(0, 1, 9), LivePicture(0, b"look"), Step(0, 2, 9), Note("a"), Note("b")):
+    for event in (Doing("loading"), Step(0, 1, 9), LivePicture(0, b"live"), Step(0, 2, 9), Note("a"), Note("b")):
         progress = progress.after(event)
-    assert (progress.done, progress.live, progress.notes, progress.version) == (
-        2,
-        LivePicture(0, b"look"),
-        ("a", "b"),
-        6,
-    )
+    live = LivePicture(0, b"live")
+    assert (progress.done, progress.live, progress.notes, progress.version) == (2, live, ("a", "b"), 6)
     progress = progress.after(Step(1, 1, 9))
     assert (progress.runs, progress.shot) == (2, 1)
     assert not progress.over
@@ -247,5 +244,5 @@ def test_closing_ends_everything(place: Path) -> None:
 
 
 def test_the_servers_process_never_imports_torch() -> None:
-    code = f"import {generate.__name__}, {jobs.__name__}, sys; assert not {{'torch', 'diffusers'}} & set(sys.modules)"
+    code = f"import {app.__name__}, {job_queue.__name__}, sys; assert not {{'torch', 'diffusers'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
