@@ -16,8 +16,8 @@ Examples:
   sega-vec browse --export site
 
 \b
-The pages are served to this machine only. With --host they are served to others, too, to whom knows the address that is
-printed: it carries a token. Through a tunnel or a proxy, --trusted-host says by which name they are reached.
+The pages are served to this machine only. With --host others see them too, if they know the address that is printed: it
+carries a token. Through a tunnel or a proxy, --trusted-host says by which name they are reached.
 --export writes the same gallery as files, for a Hugging Face Space, GitHub Pages, or a folder of your own."""
 
 

@@ -1,4 +1,4 @@
-"""What commands need that try a vector on prompts and let a judge say how often its concept appears."""
+"""Tryouts: a vector is applied to prompts, and a judge says how often its concept appears."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
