@@ -37,7 +37,7 @@ def compare_context(site: Site, ids: Sequence[str]) -> dict[str, Any]:
     measures = {
         "Cosine": ("of the values, −1 to 1", cosine, -1.0),
         "Overlap": (
-            "of the supports, which are the entries that a vector keeps: those that both keep, of those that either keeps",
+            "of the supports (the entries kept): what both keep, of what either keeps",
             overlap,
             0.0,
         ),
