@@ -1,8 +1,13 @@
-"""Arrows point one way, and the public names are pinned."""
+"""Arrows point one way, between packages and between the wings of a package, and the public names are pinned.
+
+A wing is a folder. A module that lies beside wings (`options`, `browse.app`) is a node of its own, since it may stand
+anywhere between them.
+"""
 
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -33,6 +38,36 @@ FORBIDDEN = {
 }
 
 
+MOST_MODULES = 20  # in one folder
+# For each package, which nodes a node may import, deferred imports and those for type checking included.
+ARROWS: dict[str, dict[str, set[str]]] = {
+    "sega_cli": {
+        "__main__": {"main"},
+        "main": {"errors"},  # and a module of `commands` by its name, when the command is called
+        "commands": {
+            "browse.app",
+            "browse.export",
+            "browse.jobs",
+            "browse.server",
+            "generating",
+            "options",
+            "printing",
+        },
+        "browse.server": {"browse.app", "browse.security", "browse.site"},
+        "browse.export": {"browse.app", "browse.pages", "browse.parts", "browse.site"},
+        "browse.app": {"browse.jobs", "browse.pages", "browse.security", "browse.site", "browse.studio"},
+        "browse.pages": {"browse.jobs", "browse.parts", "browse.site", "browse.studio", "generating", "printing"},
+        "browse.studio": {"browse.jobs", "browse.site"},
+        "browse.site": {"browse.parts", "printing"},
+        "browse.parts": {"browse.jobs", "generating"},
+        "browse.jobs": {"generating", "options", "printing"},
+        "generating": {"options", "printing"},
+        "errors": {"printing"},
+        "options": {"printing"},
+    },
+}
+
+
 def imported(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -49,6 +84,63 @@ def test_arrows_point_one_way(package: str) -> None:
     assert modules
     broken = {str(m.relative_to(ROOT)): imported(m) & FORBIDDEN[package] for m in modules}
     assert not {m: names for m, names in broken.items() if names}
+
+
+def node(package: str, module: Path) -> str:
+    """The wing of a module, or the module itself where it lies beside wings."""
+    parts = module.relative_to(PACKAGES[package]).with_suffix("").parts
+    beside_wings = any((folder / "__init__.py").is_file() for folder in module.parent.iterdir())
+    return ".".join(parts if beside_wings else parts[:-1])
+
+
+def found(package: str, name: str) -> Path | None:
+    """The file of a module by its dotted name; None if there is none."""
+    path = PACKAGES[package].parent.joinpath(*name.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+def arrows(package: str) -> dict[str, set[str]]:
+    """For each node of a package, the nodes that it imports anywhere; `__init__` modules are left out."""
+    drawn: dict[str, set[str]] = {}
+    for module in sorted(PACKAGES[package].rglob("*.py")):
+        if module.name == "__init__.py":
+            continue
+        names: list[str] = []
+        for statement in ast.walk(ast.parse(module.read_text())):
+            if isinstance(statement, ast.Import):
+                names += [alias.name for alias in statement.names]
+            elif isinstance(statement, ast.ImportFrom) and statement.module:
+                base = statement.module
+                names += [
+                    inner if found(package, inner := f"{base}.{alias.name}") else base for alias in statement.names
+                ]
+        own = node(package, module)
+        files = (found(package, name) for name in names if name.split(".")[0] == package)
+        targets = {node(package, file) for file in files if file and file.name != "__init__.py"}
+        drawn.setdefault(own, set()).update(targets - {own})
+    return drawn
+
+
+@pytest.mark.parametrize("package", ARROWS)
+def test_wings_import_only_what_is_allowed(package: str) -> None:
+    allowed = ARROWS[package]
+    foreign = {own: targets - allowed.get(own, set()) for own, targets in arrows(package).items()}
+    assert not {own: targets for own, targets in foreign.items() if targets}
+
+
+@pytest.mark.parametrize("package", ARROWS)
+def test_what_is_allowed_has_no_circle(package: str) -> None:
+    TopologicalSorter(ARROWS[package]).prepare()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_folder_is_a_corridor(package: str) -> None:
+    folders = {path.parent for path in PACKAGES[package].rglob("*.py")}
+    counts = {
+        str(folder.relative_to(ROOT)): len([p for p in folder.glob("*.py") if p.name != "__init__.py"])
+        for folder in folders
+    }
+    assert not {folder: count for folder, count in counts.items() if count > MOST_MODULES}
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from sega_cli.browse.jobs.queue import BusyError
+from sega_cli.browse.jobs.orders import MOST_VECTORS
+from sega_cli.browse.jobs.queue import BusyError, JobQueue
 from sega_cli.browse.jobs.streams import TooManyStreamsError
-from sega_cli.browse.pages import compare, gallery, noise, pictures, vector
+from sega_cli.browse.pages import apply, compare, gallery, job, noise, pictures, record, vector
 from sega_cli.browse.security import Access, Guard
-from sega_cli.browse.site import Extension, Site
+from sega_cli.browse.site import Action, Extension, Site
+from sega_cli.browse.studio import Studio
 from sega_store import InvalidInputError, Library, LibraryError, RefError, SegaError, VectorFileError
 
 STATIC = Path(str(files("sega_cli.browse"))) / "static"
@@ -47,6 +49,26 @@ def create_app(library: Library, access: Access, extensions: Sequence[Extension]
     app.add_exception_handler(SegaError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     return app
+
+
+def create_studio(queue: JobQueue, pictures: Path | None = None) -> Studio:
+    """The pages that apply and record, as an extension of the application.
+
+    Args:
+        queue: What works on orders.
+        pictures: The folder for pictures that people keep; None: they can only be downloaded.
+    """
+    router = APIRouter()
+    for page in (apply, record, job):
+        router.include_router(page.router)
+    return Studio(
+        router,
+        navigation=(("Apply", "/apply"), ("Record", "/record"), ("Jobs", "/jobs")),
+        actions=(Action("Apply", "/apply", MOST_VECTORS),),
+        noise_actions=(("Record from it", "/record"),),
+        queue=queue,
+        pictures=pictures,
+    )
 
 
 def _refuse(request: Request, error: Exception) -> Response:

@@ -16,8 +16,8 @@ Examples:
   sega-vec browse --export site
 
 \b
-The pages are served to this machine only. With --host they are served to others, too, to whom knows the address that is
-printed: it carries a token. Through a tunnel or a proxy, --trusted-host says by which name they are reached.
+The pages are served to this machine only. With --host others see them too, if they know the address that is printed: it
+carries a token. Through a tunnel or a proxy, --trusted-host says by which name they are reached.
 --export writes the same gallery as files, for a Hugging Face Space, GitHub Pages, or a folder of your own."""
 
 
@@ -55,8 +55,8 @@ def command(
 ) -> None:
     """Look at the library in the browser."""
     try:
+        from sega_cli.browse.app import create_studio
         from sega_cli.browse.export import export_site
-        from sega_cli.browse.generate import generation
         from sega_cli.browse.jobs.queue import JobQueue
         from sega_cli.browse.server import serve
     except ModuleNotFoundError as error:
@@ -98,5 +98,5 @@ def command(
         folder = library.absolute()
         pictures = folder.with_name(f"{folder.name}-pictures")
     with closing(JobQueue(library, device, dtype)) as queue:
-        extensions = () if no_generate else (generation(queue, pictures),)
+        extensions = () if no_generate else (create_studio(queue, pictures),)
         serve(store, host, port, trusted_host, ready, extensions)

@@ -23,7 +23,8 @@ Examples:
   sega-vec compare glasses smile --json
 
 \b
-cosine: of the values, -1 to 1; overlap: of the supports, 0 to 1 (Jaccard index). Both are means over the steps,
+cosine: of the values, -1 to 1; overlap: of the supports (the entries that are kept), 0 to 1 (Jaccard
+index). Both are means over the steps,
 beside a bar for each step, of full height at 1 (for the cosine, its size). together: whether one run can take both."""
 
 _COLUMNS = ("first", "second", "cosine", "cosine by step", "overlap", "overlap by step", "together")

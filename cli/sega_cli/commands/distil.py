@@ -8,7 +8,7 @@ import click
 
 from sega_cli.generating.defaults import defaults_of
 from sega_cli.generating.setup import model_name
-from sega_cli.generating.tryout import Trying, describe_success, success, trying_options
+from sega_cli.generating.tryout import Tryout, describe_success, success, tryout_options
 from sega_cli.options import Place, Seeds, Text, library_option, pipeline_options, reporting
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
@@ -40,7 +40,7 @@ METHODS = ("mean", "stable", "sign_vote", "principal")
     "--seed", type=Seeds(), default="1001..1003", show_default=True, help="Initial noises to measure it at; new ones."
 )
 @click.option("--edit-guidance-scale", type=float, help="s_e to measure it with.  [default: the model's, as recorded]")
-@trying_options
+@tryout_options
 @pipeline_options(None)
 @library_option
 @reporting
@@ -51,7 +51,7 @@ def command(
     limit: int | None,
     seed: tuple[int, ...],
     edit_guidance_scale: float | None,
-    trying: Mapping[str, Any],
+    tryout: Mapping[str, Any],
     model: str | None,
     device: str,
     dtype: str,
@@ -69,7 +69,7 @@ def command(
     store = Library(library)
     parents, left_out = _recordings(store, concept, model, limit)
     vector = by_name[method](parents)
-    asked = Trying.of(vector, model, **trying)
+    asked = Tryout.of(vector, model, **tryout)
     trials = None if asked.judge is None else asked.open(vector, None, seed, device, dtype, report)
     if trials is not None:
         _check_new(trials, seed, parents)
@@ -127,7 +127,7 @@ def _check_new(trials: "Trials", seeds: Sequence[int], parents: "Sequence[Guidan
 
 
 def _measure(
-    trials: "Trials", vector: "GuidanceVector", asked: Trying, scale: float | None, seeds: Sequence[int], report: Report
+    trials: "Trials", vector: "GuidanceVector", asked: Tryout, scale: float | None, seeds: Sequence[int], report: Report
 ) -> dict[str, Any]:
     """How often the concept appears with the vector and without: printed, and as JSON."""
     from tqdm import tqdm

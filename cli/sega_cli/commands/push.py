@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from sega_cli.options import LibraryPlace, Place, library_option, reporting
-from sega_cli.printing.copy_report import jobs_option, print_copied
+from sega_cli.printing.copy_report import jobs_option, print_copy_report
 from sega_cli.printing.report import Report
 
 EXAMPLES = """\b
@@ -32,4 +32,4 @@ def command(other: Place, refs: Sequence[str], jobs: int, library: Place, report
     """
     from sega_store import Library
 
-    print_copied(Library(library), Library(other), refs, jobs, report)
+    print_copy_report(Library(library), Library(other), refs, jobs, report)

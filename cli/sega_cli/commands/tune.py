@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.generating.recommended import describe
-from sega_cli.generating.tryout import SEEDS, Trying, describe_success, success, trying_options
+from sega_cli.generating.tryout import SEEDS, Tryout, describe_success, success, tryout_options
 from sega_cli.options import Place, Seeds, library_option, pipeline_options, reporting
 from sega_cli.printing.report import Report
 from sega_cli.printing.table import print_rows
@@ -36,7 +36,7 @@ _SETTINGS = _COLUMNS[:3]
 @click.option("--edit-warmup-steps", type=int, multiple=True, help="δ to try.  [default: 0, 1 and 2 x recorded]")
 @click.option("--seed", type=Seeds(), help="Initial noises, for a distilled vector.  [default: 1001..1003]")
 @click.option("--dry-run", is_flag=True, help="Keep nothing.")
-@trying_options
+@tryout_options
 @pipeline_options(None)
 @library_option
 @reporting
@@ -47,7 +47,7 @@ def command(
     edit_warmup_steps: tuple[int, ...],
     seed: tuple[int, ...] | None,
     dry_run: bool,
-    trying: Mapping[str, Any],
+    tryout: Mapping[str, Any],
     model: str | None,
     device: str,
     dtype: str,
@@ -74,7 +74,7 @@ def command(
     if seed is not None and not independent:
         raise click.UsageError(f"{clean(ref)} acts at the noise that it was recorded from: leave --seed out.")
     noise = None if independent else store.noise(vector.id)
-    asked = Trying.of(vector, model, **trying)
+    asked = Tryout.of(vector, model, **tryout)
     from sega_vectors.judging.tune import recommend, settings, tune
 
     edits = settings(vector, edit_guidance_scale, edit_threshold, edit_warmup_steps)

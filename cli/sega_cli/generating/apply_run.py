@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sega_cli.generating.picture import picture_facts, vector_facts
 from sega_cli.generating.setup import first_picture
+from sega_store.records.edit_parameters import EDIT_PARAMETERS
 from sega_vectors import Applier, Compatibility, DenoiserRows
 from sega_vectors.provenance.facts import model_facts, scheduler_facts
 
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
     from sega_store import GuidanceVector, InitialNoise
 
 
-_PARAMETERS = (
-    "edit_guidance_scale", "edit_threshold", "edit_warmup_steps", "edit_cooldown_steps", "reverse_editing_direction",
-    "edit_weight", "edit_momentum_scale", "edit_mom_beta",
-)  # fmt: skip
+_PARAMETERS = [parameter.name for parameter in EDIT_PARAMETERS if parameter.applying]
 
 
 def make_applier(

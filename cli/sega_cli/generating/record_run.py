@@ -1,4 +1,4 @@
-"""A sweep's one step: record a prompt's concepts at one noise, and keep them as soon as they are done."""
+"""One recording: record a prompt's concepts at one noise, and keep them as soon as they are done."""
 
 import io
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What commands need that try a vector on prompts and let a judge say how often its concept appears."""
+"""Tryouts: a vector is applied to prompts, and a judge says how often its concept appears."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 SEEDS = (1001, 1002, 1003)
 
-# `--to-prompt` and `--judge` as the mapping `trying`.
-trying_options = grouped(
-    "trying",
+# `--to-prompt` and `--judge` as the mapping `tryout`.
+tryout_options = grouped(
+    "tryout",
     click.option("--to-prompt", type=Text(), multiple=True, help="What to try on.  [default: some for embedded]"),
     click.option("--judge", help="'embedded', or clip:MODEL.  [default: embedded for the embedded model]"),
 )
 
 
 @dataclass(frozen=True)
-class Trying:
+class Tryout:
     """What a vector is to be tried with.
 
     Attributes:
@@ -42,7 +42,7 @@ class Trying:
     @classmethod
     def of(
         cls, vector: "GuidanceVector", model: str | None, to_prompt: Sequence[str] = (), judge: str | None = None
-    ) -> "Trying":
+    ) -> "Tryout":
         """What the command line says, else what is known of the model; never the prompt of the recording by default."""
         recorded = vector.provenance
         model = model_name(model or recorded.model.id)

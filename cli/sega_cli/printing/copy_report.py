@@ -16,7 +16,7 @@ jobs_option = click.option(
 )
 
 
-def print_copied(source: "Library", target: "Library", refs: Sequence[str], jobs: int, report: Report) -> None:
+def print_copy_report(source: "Library", target: "Library", refs: Sequence[str], jobs: int, report: Report) -> None:
     """Copies, with a bar, and prints a line for each vector that is new."""
     from tqdm import tqdm
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sega_cli.generating.grid import Row, Section, draw_grid
+from sega_cli.printing.grid import Row, Section, draw_grid
 from sega_cli.printing.terminal import size
 from sega_vectors.judging.judges import SHOWN
 from sega_vectors.judging.rates import KINDS, Kind, Measured, wilson

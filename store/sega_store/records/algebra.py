@@ -16,6 +16,7 @@ import numpy as np
 from sega_store.errors import IncompatibleError, InvalidInputError
 from sega_store.records import rules
 from sega_store.records.dtypes import Array, narrow, widen
+from sega_store.records.edit_parameters import OF_RUN
 from sega_store.records.provenance import NoiseFacts
 
 if TYPE_CHECKING:  # vector.py offers this module's functions as operators
@@ -110,7 +111,7 @@ def _check_alike(first: GuidanceVector, second: GuidanceVector) -> None:
     }
     for name in SHARED_PARAMETERS:
         pairs[name] = (getattr(first.concept, name), getattr(second.concept, name))
-    for name in ("edit_momentum_scale", "edit_mom_beta"):
+    for name in (parameter.name for parameter in OF_RUN):
         pairs[name] = (getattr(first.provenance.run, name), getattr(second.provenance.run, name))
     for name, (one, other) in pairs.items():
         if one != other:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sega_store.errors import InvalidInputError
 from sega_store.records import rules
+from sega_store.records.edit_parameters import BY_NAME
 from sega_store.records.json_record import Record
 
 
@@ -50,35 +51,24 @@ class Concept(Record):
         edit_weight: float = 1.0,
         keep_threshold: float | None = None,
     ) -> None:
-        threshold = rules.finite("edit_threshold", edit_threshold)
-        if not 0 <= threshold < 1:
-            raise InvalidInputError(
-                f"edit_threshold must be in [0, 1), met {edit_threshold!r}: it is the share of entries left out, "
-                "0.95 keeps the strongest 5% of each channel."
-            )
+        given = {
+            "edit_guidance_scale": edit_guidance_scale,
+            "edit_threshold": edit_threshold,
+            "edit_warmup_steps": edit_warmup_steps,
+            "reverse_editing_direction": reverse_editing_direction,
+            "edit_weight": edit_weight,
+        }
+        values = {name: BY_NAME[name].check(value) for name, value in given.items()}
+        values["edit_cooldown_steps"] = (
+            None if edit_cooldown_steps is None else BY_NAME["edit_cooldown_steps"].check(edit_cooldown_steps)
+        )
+        threshold = values["edit_threshold"]
         keep = min(threshold, 0.9) if keep_threshold is None else rules.finite("keep_threshold", keep_threshold)
         if not 0 <= keep <= threshold:
             raise InvalidInputError(
                 f"keep_threshold must be in [0, edit_threshold = {threshold}], met {keep_threshold!r}: what guides "
                 "the run must be kept. Lower it, or raise edit_threshold."
             )
-        weight = rules.finite("edit_weight", edit_weight)
-        if weight < 0:
-            raise InvalidInputError(
-                f"edit_weight must be at least 0, met {edit_weight!r}. To guide away from the concept, set "
-                "reverse_editing_direction=True."
-            )
-        values = {
-            "text": rules.text("A concept's text", text),
-            "edit_guidance_scale": rules.finite("edit_guidance_scale", edit_guidance_scale),
-            "edit_threshold": threshold,
-            "edit_warmup_steps": rules.integer("edit_warmup_steps", edit_warmup_steps),
-            "edit_cooldown_steps": None
-            if edit_cooldown_steps is None
-            else rules.integer("edit_cooldown_steps", edit_cooldown_steps),
-            "reverse_editing_direction": bool(reverse_editing_direction),
-            "edit_weight": weight,
-            "keep_threshold": keep,
-        }
+        values |= {"text": rules.text("A concept's text", text), "keep_threshold": keep}
         for name, value in values.items():
             object.__setattr__(self, name, value)

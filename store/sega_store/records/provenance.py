@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from sega_store.errors import InvalidInputError
 from sega_store.records import rules
 from sega_store.records.concept import Concept
+from sega_store.records.edit_parameters import OF_RUN
 from sega_store.records.json_record import JSON, Record, canonical_json
 
 RECIPE_VERSION = "sega-recipe-1"
@@ -144,12 +145,8 @@ class RunFacts(Record):
             object.__setattr__(self, "guidance_scale", rules.finite("guidance_scale", self.guidance_scale))
         steps = rules.integer("num_inference_steps", self.num_inference_steps, minimum=1)
         object.__setattr__(self, "num_inference_steps", steps)
-        scale = rules.finite("edit_momentum_scale", self.edit_momentum_scale)
-        object.__setattr__(self, "edit_momentum_scale", scale)
-        beta = rules.finite("edit_mom_beta", self.edit_mom_beta)
-        if not 0 <= beta <= 1:
-            raise InvalidInputError(f"edit_mom_beta must be in [0, 1], met {beta}: it is the momentum's decay.")
-        object.__setattr__(self, "edit_mom_beta", beta)
+        for parameter in OF_RUN:
+            object.__setattr__(self, parameter.name, parameter.check(getattr(self, parameter.name)))
         object.__setattr__(self, "companions", tuple(self.companions))
         object.__setattr__(self, "arguments", json.loads(canonical_json(dict(self.arguments))))
 

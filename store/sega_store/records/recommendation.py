@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sega_store.errors import InvalidInputError
 from sega_store.records import rules
+from sega_store.records.edit_parameters import BY_NAME, RECOMMENDED
 from sega_store.records.json_record import JSON, Record
 
 
@@ -33,13 +34,8 @@ class Recommendation(Record):
     of: int
 
     def __post_init__(self) -> None:
-        scale = rules.finite("edit_guidance_scale", self.edit_guidance_scale)
-        threshold = rules.finite("edit_threshold", self.edit_threshold)
-        if not 0 <= threshold < 1:
-            raise InvalidInputError(f"edit_threshold must be in [0, 1), met {self.edit_threshold!r}.")
-        object.__setattr__(self, "edit_guidance_scale", scale)
-        object.__setattr__(self, "edit_threshold", threshold)
-        object.__setattr__(self, "edit_warmup_steps", rules.integer("edit_warmup_steps", self.edit_warmup_steps))
+        for name in RECOMMENDED:
+            object.__setattr__(self, name, BY_NAME[name].check(getattr(self, name)))
         rules.line("A judge", self.judge)
         object.__setattr__(self, "of", rules.integer("of", self.of, minimum=1))
         for name in ("shown", "plain"):
@@ -51,5 +47,4 @@ class Recommendation(Record):
     @property
     def parameters(self) -> dict[str, JSON]:
         """The edit parameters by their names, as `Applier` takes them."""
-        names = ("edit_guidance_scale", "edit_threshold", "edit_warmup_steps")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in RECOMMENDED}

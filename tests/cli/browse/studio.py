@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from sega_cli.browse.generate import generation
+from sega_cli.browse.app import create_studio
 from sega_cli.browse.jobs.queue import Job, JobQueue
 from sega_cli.browse.jobs.streams import Streams
 from sega_store import Library
@@ -64,7 +64,7 @@ def studio(library: Path, folder: Path, most_waiting: int) -> Iterator[Studio]:
     copy = folder / "library"
     shutil.copytree(library, copy)
     with closing(JobQueue(copy, most_waiting=most_waiting)) as queue:
-        extension = generation(queue, folder / "kept")
+        extension = create_studio(queue, folder / "kept")
         with served(Library(copy), [extension]) as server:
             yield Studio(server, queue, extension.streams, folder / "kept")
 

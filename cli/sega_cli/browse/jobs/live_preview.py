@@ -1,4 +1,4 @@
-"""Looks at a picture while it is made: what the sampler takes for x_0, decoded by the model's own VAE."""
+"""LivePreview at a picture while it is made: what the sampler takes for x_0, decoded by the model's own VAE."""
 
 import io
 import time
@@ -11,12 +11,12 @@ from torch import Tensor
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-_SHARE = 5  # a look takes at most one part in so many of the time
-_LEAST_SECONDS = 0.08  # between two looks: more of them nobody sees
+_SHARE = 5  # at most one part in so many of the time goes into them
+_LEAST_SECONDS = 0.08  # between two: nobody sees more of them
 _EDGE = 512  # pixels
 
 
-class Looks:
+class LivePreview:
     """Pictures of a run's latents, as often as their price allows.
 
     There are none of pipelines without an `AutoencoderKL`, of latents packed into tokens, and of a VAE that overflows
@@ -28,7 +28,7 @@ class Looks:
         self._next = 0.0
 
     def encode(self, latents: Tensor) -> bytes | None:
-        """The first sample as WebP; None if there is no look now.
+        """The first sample as WebP; None if it is too early for another, or there can be none.
 
         Args:
             latents: Shape (B, C, H, W).

@@ -40,8 +40,8 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a picture will look, as far as it is known: encoded as WebP."""
+class LivePicture:
+    """An unfinished picture, encoded as WebP."""
 
     shot: int
     data: bytes
@@ -87,4 +87,4 @@ class Ended:
     reason: str = ""
 
 
-Event: TypeAlias = Doing | Step | Look | Made | Note | Kept | Ended
+Event: TypeAlias = Doing | Step | LivePicture | Made | Note | Kept | Ended

@@ -19,7 +19,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from sega_cli.browse.jobs import worker
-from sega_cli.browse.jobs.messages import Cancel, Doing, Ended, Event, Kept, Look, Made, Note, Start, State, Step
+from sega_cli.browse.jobs.messages import Cancel, Doing, Ended, Event, Kept, LivePicture, Made, Note, Start, State, Step
 from sega_cli.browse.jobs.orders import Order
 from sega_cli.options import Place
 from sega_store import SegaError
@@ -42,7 +42,7 @@ class Progress:
         shot: The picture that is being made, if any.
         done: Its steps that are done.
         count: Its steps.
-        look: The last look at a picture before it was done.
+        live: The last unfinished picture.
         pictures: What is made, by shot.
         notes: Remarks.
         kept: The vectors that were recorded, or were there already.
@@ -57,7 +57,7 @@ class Progress:
     shot: int | None = None
     done: int = 0
     count: int = 0
-    look: Look | None = None
+    live: LivePicture | None = None
     pictures: Mapping[int, Made] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -77,8 +77,8 @@ class Progress:
             case Step(shot, done, count):
                 runs = self.runs + (shot != self.shot)
                 changes = {"doing": "", "runs": runs, "shot": shot, "done": done, "count": count}
-            case Look():
-                changes = {"look": event}
+            case LivePicture():
+                changes = {"live": event}
             case Made(shot):
                 changes = {"pictures": {**self.pictures, shot: event}}
             case Note(text):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from sega_cli.browse.jobs.messages import Cancel, Doing, Ended, Event, Kept, Look, Made, Note, Start, Step
+from sega_cli.browse.jobs.messages import Cancel, Doing, Ended, Event, Kept, LivePicture, Made, Note, Start, Step
 from sega_cli.browse.jobs.orders import ApplyOrder, Order, RecordOrder
 from sega_cli.options import Place
 
@@ -120,7 +120,7 @@ class Worker:
                 noted |= notes
 
     def _record(self, order: RecordOrder) -> None:
-        from sega_cli.generating import setup as generation
+        from sega_cli.generating import setup
         from sega_cli.generating.defaults import defaults_of
         from sega_cli.generating.picture import encode_picture, picture_name
         from sega_cli.generating.record_run import record_from
@@ -131,10 +131,10 @@ class Worker:
         noise = None if order.noise is None else store.noise(order.noise)
         pipe = self._pipeline(order.model)
         arguments = {**defaults_of(order.model).run, **order.run}
-        generation.check_prompts(pipe, [order.prompt], arguments)
+        setup.check_prompts(pipe, [order.prompt], arguments)
         recorder = Recorder(pipe, order.concepts)
         with self._followed(pipe, [1, 0]):
-            start = generation.Start(order.seed, noise)
+            start = setup.Start(order.seed, noise)
             made = record_from(recorder, store, order.prompt, arguments, start, before=True, preview=True)
         for index, (image, facts) in enumerate(made.pictures()):
             rows = made.denoiser_rows if index else 0
@@ -163,10 +163,10 @@ class Worker:
     @contextmanager
     def _followed(self, pipe: "DiffusionPipeline", shots: Sequence[int]) -> Iterator[None]:
         """Tell of each step of the runs within the block, which make the shots in this order."""
-        from sega_cli.browse.jobs.live_preview import Looks
+        from sega_cli.browse.jobs.live_preview import LivePreview
         from sega_vectors.pipeline.scheduler_hooks import followed_steps
 
-        looks, coming = Looks(pipe), iter(shots)
+        live, coming = LivePreview(pipe), iter(shots)
         shot = -1
 
         def follow(step: int, count: int, denoised: "Tensor") -> None:
@@ -175,9 +175,9 @@ class Worker:
                 shot = next(coming, shot)
             self._heed()
             self._send(Step(shot, step + 1, count))
-            look = looks.encode(denoised) if step + 1 < count else None
-            if look is not None:
-                self._send(Look(shot, look))
+            picture = live.encode(denoised) if step + 1 < count else None
+            if picture is not None:
+                self._send(LivePicture(shot, picture))
 
         with followed_steps(pipe.scheduler, follow):
             yield

@@ -7,18 +7,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse, Response
 
-from sega_cli.browse.jobs.generation import GenerationOf, submitted
 from sega_cli.browse.jobs.orders import MOST_VECTORS, STRIP, ApplyOrder
-from sega_cli.browse.parts.compatible import Offer, offers, unfit
+from sega_cli.browse.parts.compatible import Candidate, candidates, unfit
 from sega_cli.browse.parts.fields import Fields, fields
 from sega_cli.browse.parts.sliders import Slider, edit_of, moved_to, sliders
 from sega_cli.browse.site import Site, SiteOf
+from sega_cli.browse.studio import StudioOf, submitted
 from sega_cli.generating.defaults import defaults_of
 from sega_store import Entry, GuidanceVector, InvalidInputError
+from sega_store.records.edit_parameters import OF_RUN
 
 router = APIRouter()
 
-MOMENTUM = ("edit_momentum_scale", "edit_mom_beta")
+MOMENTUM = [parameter.name for parameter in OF_RUN]
 PAIR = (0.0, 1.0)
 
 Ids = Annotated[list[str], Query(max_length=4 * MOST_VECTORS)]
@@ -27,12 +28,12 @@ Ids = Annotated[list[str], Query(max_length=4 * MOST_VECTORS)]
 @router.get("/apply")
 def page(
     site: SiteOf,
-    generation: GenerationOf,
+    studio: StudioOf,
     id: Ids = [],  # noqa: B006
     job: int | None = None,
 ) -> HTMLResponse:
     """The form, with the vectors of the address, or as it was when a job was ordered by it."""
-    order = None if job is None else generation.ordered(job, ApplyOrder)
+    order = None if job is None else studio.ordered(job, ApplyOrder)
     picked, misfits = _picked(site, order.vectors if order else id)
     edits = dict(zip(order.vectors, order.edits, strict=True)) if order else {}
     momentum = {name: value for edit in edits.values() for name, value in edit.items() if name in MOMENTUM}
@@ -40,7 +41,8 @@ def page(
         "apply.html",
         picked=[_card(site, vector, edits.get(vector.id, {})) for vector in picked],
         misfits=misfits,
-        offers=offers(site.library, picked),
+        candidates=candidates(site.library, picked),
+        momentum=OF_RUN,
         recorded=picked[0].provenance.run if picked else None,
         prompts="\n".join(order.prompts) if order else "",
         factors=order.factors if order else PAIR,
@@ -49,24 +51,26 @@ def page(
     )
 
 
-@router.get("/apply/offers")
-def offered(site: SiteOf, id: Ids = [], q: str = "") -> HTMLResponse:  # noqa: B006
-    """The part of the page that offers vectors."""
+@router.get("/apply/compatible")
+def more_vectors(site: SiteOf, id: Ids = [], q: str = "") -> HTMLResponse:  # noqa: B006
+    """The part of the page that lists vectors to add."""
     picked, _ = _picked(site, id)
-    return site.page("offers.html", offers=offers(site.library, picked, q), ids=[vector.id for vector in picked])
+    ids = [vector.id for vector in picked]
+    return site.page("compatible.html", candidates=candidates(site.library, picked, q), ids=ids)
 
 
 @router.get("/apply/vectors/{identity}")
 def card(site: SiteOf, identity: str) -> HTMLResponse:
     """The part of the form for one vector."""
-    return site.page("pick.html", headers={"HX-Trigger-After-Swap": "picked"}, **_card(site, site.library[identity]))
+    vector = site.library[identity]
+    return site.page("apply_vector.html", headers={"HX-Trigger-After-Swap": "picked"}, **_card(site, vector))
 
 
 @router.post("/apply")
 def submit(
     request: Request,
     site: SiteOf,
-    generation: GenerationOf,
+    studio: StudioOf,
     sent: Annotated[Fields, Depends(fields)],
 ) -> Response:
     """Order it."""
@@ -81,7 +85,7 @@ def submit(
     factors = STRIP if sent.text("strip") else PAIR if sent.text("plain") else (1.0,)
     ids = [vector.id for vector in vectors]
     order = ApplyOrder(ids, edits, sent.lines("prompts"), factors, run_of(sent))
-    return submitted(request, generation.queue.submit(order))
+    return submitted(request, studio.queue.submit(order))
 
 
 def run_of(sent: Fields) -> dict[str, Any]:
@@ -94,17 +98,17 @@ def run_of(sent: Fields) -> dict[str, Any]:
     return {name: value for name, value in run.items() if value is not None}
 
 
-def _picked(site: Site, refs: Sequence[str]) -> tuple[list[GuidanceVector], list[Offer]]:
+def _picked(site: Site, refs: Sequence[str]) -> tuple[list[GuidanceVector], list[Candidate]]:
     """The vectors that can be applied with the first, and the others with the reason."""
     picked: list[GuidanceVector] = []
-    misfits: list[Offer] = []
+    misfits: list[Candidate] = []
     for ref in dict.fromkeys(refs):
         entry = site.library.entry(ref)
         reason = unfit(site.library, entry, picked[0] if picked else None)
         if not reason and len(picked) == MOST_VECTORS:
             reason = f"{MOST_VECTORS} vectors are the most"
         if reason:
-            misfits.append(Offer(entry, reason))
+            misfits.append(Candidate(entry, reason))
         else:
             picked.append(site.library[entry.id])
     return picked, misfits
@@ -124,7 +128,7 @@ def _sliders(vector: GuidanceVector) -> list[Slider]:
 
 
 def _card(site: Site, vector: GuidanceVector, edit: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-    """What `pick.html` shows."""
+    """What `apply_vector.html` shows."""
     entry: Entry = site.library.entry(vector.id)
     advice = defaults_of(vector.provenance.model.id).apply_scale
     return {"entry": entry, "sliders": moved_to(_sliders(vector), edit), "advice": advice}

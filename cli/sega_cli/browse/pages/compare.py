@@ -36,7 +36,11 @@ def compare_context(site: Site, ids: Sequence[str]) -> dict[str, Any]:
     entries = site.library.catalogue.entries(ids)
     measures = {
         "Cosine": ("of the values, −1 to 1", cosine, -1.0),
-        "Overlap": ("of the supports: what both keep, of what either keeps", overlap, 0.0),
+        "Overlap": (
+            "of the supports (the entries kept): what both keep, of what either keeps",
+            overlap,
+            0.0,
+        ),
     }
     first, *others = vectors
     alike = [(v, entries[v.id]) for v in others if v.shape == first.shape]

@@ -81,13 +81,13 @@ def gallery(site: SiteOf, filters: Annotated[Filters, Depends()], after: str | N
 @router.get("/facets")
 def facets_page(site: SiteOf, filters: Annotated[Filters, Depends()]) -> HTMLResponse:
     """What the gallery could be narrowed to."""
-    return site.page("facets.html", filters=filters, facets=facets(site, filters))
+    return site.page("gallery_facets.html", filters=filters, facets=facets(site, filters))
 
 
 @router.get("/tiles")
 def tiles(site: SiteOf, filters: Annotated[Filters, Depends()], after: str) -> HTMLResponse:
     """The tiles that follow a vector's."""
-    return site.page("tiles.html", **tiles_context(site, filters, after))
+    return site.page("gallery_tiles.html", **tiles_context(site, filters, after))
 
 
 @router.get("/groups")
@@ -97,7 +97,7 @@ def groups(
     skip: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
 ) -> HTMLResponse:
     """The groups that follow so many others."""
-    return site.page("groups.html", **groups_context(site, filters, skip))
+    return site.page("gallery_groups.html", **groups_context(site, filters, skip))
 
 
 def gallery_context(site: Site, filters: Filters, after: str | None = None) -> dict[str, Any]:

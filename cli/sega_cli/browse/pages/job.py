@@ -6,18 +6,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from sega_cli.browse.jobs.generation import Generation, GenerationOf
 from sega_cli.browse.jobs.messages import Made
 from sega_cli.browse.jobs.orders import ApplyOrder
 from sega_cli.browse.jobs.queue import Job, JobQueue
 from sega_cli.browse.site import Site, SiteOf
+from sega_cli.browse.studio import Studio, StudioOf
 
 router = APIRouter()
 
 
-def job_of(number: int, generation: GenerationOf) -> Job:
+def job_of(number: int, studio: StudioOf) -> Job:
     """The job of an address."""
-    job = generation.queue.find(number)
+    job = studio.queue.find(number)
     if job is None:
         raise HTTPException(404)
     return job
@@ -27,44 +27,42 @@ JobOf = Annotated[Job, Depends(job_of)]
 
 
 @router.get("/jobs")
-def jobs(site: SiteOf, generation: GenerationOf) -> HTMLResponse:
+def jobs(site: SiteOf, studio: StudioOf) -> HTMLResponse:
     """All jobs that are remembered."""
-    remembered = generation.queue.list()
+    remembered = studio.queue.list()
     titles = _titles(site, remembered)
     return site.page("jobs.html", jobs=list(zip(remembered, titles, strict=True)), current="/jobs")
 
 
 @router.get("/jobs/{number}")
-def page(site: SiteOf, generation: GenerationOf, job: JobOf) -> HTMLResponse:
+def page(site: SiteOf, studio: StudioOf, job: JobOf) -> HTMLResponse:
     """A job."""
-    return site.page("job.html", **_context(site, generation, job))
+    return site.page("job.html", **_context(site, studio, job))
 
 
 @router.get("/jobs/{number}/outcome")
-def outcome(site: SiteOf, generation: GenerationOf, job: JobOf) -> HTMLResponse:
+def outcome(site: SiteOf, studio: StudioOf, job: JobOf) -> HTMLResponse:
     """The part of the page that tells what became of the job."""
-    return site.page("outcome.html", **_context(site, generation, job))
+    return site.page("job_outcome.html", **_context(site, studio, job))
 
 
 @router.get("/jobs/{number}/events")
-async def events(request: Request, generation: GenerationOf, job: JobOf) -> StreamingResponse:
+async def events(request: Request, studio: StudioOf, job: JobOf) -> StreamingResponse:
     """The job's progress, as it changes."""
-    generation.streams.check()
+    studio.streams.check()
     return StreamingResponse(
-        generation.streams.events(
-            lambda: (_document(generation.queue, job), job.progress.over), request.app.state.ending
-        ),
+        studio.streams.events(lambda: (_document(studio.queue, job), job.progress.over), request.app.state.ending),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )
 
 
-@router.get("/jobs/{number}/look")
-def look(job: JobOf) -> Response:
-    """The last look at a picture that is being made."""
-    if job.progress.look is None:
+@router.get("/jobs/{number}/live")
+def live(job: JobOf) -> Response:
+    """The unfinished picture, as far as it is known."""
+    if job.progress.live is None:
         raise HTTPException(404)
-    return Response(job.progress.look.data, media_type="image/webp")
+    return Response(job.progress.live.data, media_type="image/webp")
 
 
 @router.get("/jobs/{number}/pictures/{shot}.png")
@@ -79,32 +77,32 @@ def picture(job: JobOf, shot: int, download: bool = False) -> Response:
 
 
 @router.post("/jobs/{number}/cancel")
-def cancel(request: Request, site: SiteOf, generation: GenerationOf, job: JobOf) -> Response:
+def cancel(request: Request, site: SiteOf, studio: StudioOf, job: JobOf) -> Response:
     """Ask for the job's end."""
-    generation.queue.cancel(job)
+    studio.queue.cancel(job)
     if request.headers.get("HX-Request") == "true":
         return Response(status_code=204)
     return RedirectResponse(f"/jobs/{job.id}", 303)
 
 
 @router.post("/jobs/{number}/pictures/{shot}/keep")
-def keep(request: Request, site: SiteOf, generation: GenerationOf, job: JobOf, shot: int) -> Response:
+def keep(request: Request, site: SiteOf, studio: StudioOf, job: JobOf, shot: int) -> Response:
     """Write a picture to the folder of those that are kept."""
     from sega_cli.generating.picture import prepare_folder, write_png
     from sega_store import LibraryError
 
     made = _made(job, shot)
-    if generation.pictures is None:
+    if studio.pictures is None:
         raise HTTPException(404)
     try:
-        path = write_png(prepare_folder(generation.pictures), made.png, made.name)
+        path = write_png(prepare_folder(studio.pictures), made.png, made.name)
     except OSError as error:
         raise LibraryError(
-            f"{generation.pictures}: {error.strerror or error}. Make room or start with another --pictures folder;"
+            f"{studio.pictures}: {error.strerror or error}. Make room or start with another --pictures folder;"
             " the picture can still be downloaded."
         ) from error
     if request.headers.get("HX-Request") == "true":
-        return site.page("kept.html", path=str(path))
+        return site.page("job_kept.html", path=str(path))
     return RedirectResponse(f"/jobs/{job.id}", 303)
 
 
@@ -128,7 +126,7 @@ def _titles(site: Site, jobs: Sequence[Job]) -> list[str]:
     ]
 
 
-def _context(site: Site, generation: Generation, job: Job) -> dict[str, Any]:
+def _context(site: Site, studio: Studio, job: Job) -> dict[str, Any]:
     """What `job.html` shows."""
     order, progress = job.order, job.progress
     form = "/apply" if isinstance(order, ApplyOrder) else "/record"
@@ -144,8 +142,8 @@ def _context(site: Site, generation: Generation, job: Job) -> dict[str, Any]:
         "again": f"{form}?job={job.id}",
         "kept": [entries[identity] for identity in progress.kept if identity in entries],
         "prompts": prompts,
-        "document": _document(generation.queue, job),
-        "keeps": generation.pictures is not None,
+        "document": _document(studio.queue, job),
+        "keeps": studio.pictures is not None,
         "current": "/jobs",
     }
 
@@ -160,7 +158,7 @@ def _document(queue: JobQueue, job: Job) -> dict[str, Any]:
         "text": _text(queue, job),
         "part": 1.0 if progress.over else round(part, 4),
         "shot": progress.shot,
-        "look": None if progress.look is None else [progress.look.shot, progress.version],
+        "live": None if progress.live is None else [progress.live.shot, progress.version],
         "pictures": sorted(progress.pictures),
     }
 

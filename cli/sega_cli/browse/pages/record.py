@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse, Response
 
-from sega_cli.browse.jobs.generation import GenerationOf, submitted
 from sega_cli.browse.jobs.orders import MOST_CHARACTERS, RecordOrder
 from sega_cli.browse.pages.apply import run_of
 from sega_cli.browse.parts.fields import Fields, fields
 from sega_cli.browse.parts.sliders import Slider, edit_of, moved_to, sliders
 from sega_cli.browse.site import SiteOf
+from sega_cli.browse.studio import StudioOf, submitted
 from sega_cli.generating.defaults import defaults_of
 from sega_store import Concept
 
@@ -22,9 +22,9 @@ RECENT = 1000  # vectors whose noises and models are offered
 
 
 @router.get("/record")
-def page(site: SiteOf, generation: GenerationOf, noise: str = "", job: int | None = None) -> HTMLResponse:
+def page(site: SiteOf, studio: StudioOf, noise: str = "", job: int | None = None) -> HTMLResponse:
     """The form, with the noise of the address, or as it was when a job was ordered by it."""
-    order = None if job is None else generation.ordered(job, RecordOrder)
+    order = None if job is None else studio.ordered(job, RecordOrder)
     model = order.model if order else EMBEDDED
     noise = order.noise or "" if order else noise
     recent = site.library.search(limit=RECENT)
@@ -52,14 +52,14 @@ def page(site: SiteOf, generation: GenerationOf, noise: str = "", job: int | Non
 @router.get("/record/parameters")
 def parameters(site: SiteOf, model: str = EMBEDDED) -> HTMLResponse:
     """The part of the form that depends on the model."""
-    return site.page("parameters.html", sliders=_sliders(model), run=_run(model), given={})
+    return site.page("record_parameters.html", sliders=_sliders(model), run=_run(model), given={})
 
 
 @router.post("/record")
 def submit(
     request: Request,
     site: SiteOf,
-    generation: GenerationOf,
+    studio: StudioOf,
     sent: Annotated[Fields, Depends(fields)],
 ) -> Response:
     """Order it."""
@@ -69,7 +69,7 @@ def submit(
     concepts = [Concept(text[: MOST_CHARACTERS + 1], **edit) for text in sent.lines("concepts")]
     noise = sent.text("noise") if sent.text("start") == "noise" else None
     order = RecordOrder(sent.text("prompt"), concepts, model, sent.whole("seed") or 0, noise or None, run_of(sent))
-    return submitted(request, generation.queue.submit(order))
+    return submitted(request, studio.queue.submit(order))
 
 
 def _run(model: str) -> dict[str, object]:

@@ -97,7 +97,7 @@ def annotate(
         if problem is not None:
             raise InvalidInputError(problem)
         return RedirectResponse(site.links.vector(entry.id), 303)
-    return site.page("annotation.html", 200 if saved else 422, entry=entry, problem=problem, saved=saved)
+    return site.page("vector_annotation.html", 200 if saved else 422, entry=entry, problem=problem, saved=saved)
 
 
 def vector_context(site: Site, identity: str) -> dict[str, Any]:

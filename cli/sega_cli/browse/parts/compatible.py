@@ -11,7 +11,7 @@ MOST_UNFIT = 8
 
 
 @dataclass(frozen=True)
-class Offer:
+class Candidate:
     """A vector that may join those that are picked.
 
     Attributes:
@@ -23,7 +23,7 @@ class Offer:
     reason: str = ""
 
 
-def offers(library: Library, picked: Sequence[GuidanceVector], query: str = "") -> list[Offer]:
+def candidates(library: Library, picked: Sequence[GuidanceVector], query: str = "") -> list[Candidate]:
     """What a search finds, those that fit first.
 
     Args:
@@ -34,12 +34,12 @@ def offers(library: Library, picked: Sequence[GuidanceVector], query: str = "") 
     ids = {vector.id for vector in picked}
     most = MOST_FIT + len(picked)
     if not picked:
-        return [Offer(entry, unfit(library, entry, None)) for entry in library.search(query, limit=most)]
+        return [Candidate(entry, unfit(library, entry, None)) for entry in library.search(query, limit=most)]
     noise = picked[0].provenance.noise.sha256
     near = [entry for entry in library.search(query, noise=noise, limit=most) if entry.id not in ids]
     far = [entry for entry in library.search(query, limit=most + MOST_UNFIT) if entry.noise != noise]
-    found = [Offer(entry, unfit(library, entry, picked[0])) for entry in (*near, *far[:MOST_UNFIT])]
-    return sorted(found, key=lambda offer: bool(offer.reason))
+    found = [Candidate(entry, unfit(library, entry, picked[0])) for entry in (*near, *far[:MOST_UNFIT])]
+    return sorted(found, key=lambda candidate: bool(candidate.reason))
 
 
 def unfit(library: Library, entry: Entry, other: GuidanceVector | None) -> str:

@@ -11,13 +11,11 @@ from typing import Any
 
 from sega_cli.generating.defaults import defaults_of
 from sega_store import Concept, GuidanceVector
+from sega_store.records.edit_parameters import BY_NAME, OF_CONCEPT, OF_RUN
 
 _MOST_COLUMNS = 80
 EXAMPLE_PROMPT = "a pencil drawing of a queen"
-_EDIT = (
-    "edit_guidance_scale", "edit_threshold", "edit_warmup_steps", "edit_cooldown_steps", "reverse_editing_direction",
-    "edit_weight", "keep_threshold",
-)  # fmt: skip
+_EDIT = [parameter.name for parameter in OF_CONCEPT]
 _RUN = ("num_inference_steps", "guidance_scale", "negative_prompt")
 
 
@@ -101,8 +99,9 @@ def _record_command(vector: GuidanceVector, concepts: Sequence[Concept], library
         if values[0] is None:
             continue
         for value in values if len(set(values)) > 1 else values[:1]:
-            words += [f"--{name.replace('_', '-')}", str(value).lower() if isinstance(value, bool) else repr(value)]
-    words += ["--edit-momentum-scale", repr(run.edit_momentum_scale), "--edit-mom-beta", repr(run.edit_mom_beta)]
+            words += [BY_NAME[name].option, str(value).lower() if isinstance(value, bool) else repr(value)]
+    for parameter in OF_RUN:
+        words += [parameter.option, repr(getattr(run, parameter.name))]
     words += [] if run.guide else ["--no-guide"]
     words += ["--model", facts.model.id, "--dtype", facts.model.dtype, "--library", library, "--", run.prompt]
     return shell(*words)
@@ -116,7 +115,7 @@ def _record_python(vector: GuidanceVector, concepts: Sequence[Concept]) -> str:
         arguments["generator"] = _Code(start)
     lines = ["import torch", "", "from sega_vectors import Concept, Recorder, load_pipeline", "", _load(vector)]
     lines += ["concepts = [", *(f"    {_concept(concept)}," for concept in concepts), "]"]
-    momentum = [f"{name}={getattr(run, name)!r}" for name in ("edit_momentum_scale", "edit_mom_beta", "guide")]
+    momentum = [f"{name}={getattr(run, name)!r}" for name in (*(parameter.name for parameter in OF_RUN), "guide")]
     lines += [_spread("recorder = Recorder", ["pipe", "concepts", *momentum])]
     lines += [_call("recorder", run.prompt, arguments), "vector = recorder.vectors[0]"]
     return "\n".join(lines)

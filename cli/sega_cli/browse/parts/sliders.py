@@ -6,6 +6,7 @@ from typing import Any
 
 from sega_cli.browse.jobs.orders import MOST_STEPS
 from sega_store import Concept
+from sega_store.records.edit_parameters import BY_NAME
 
 NEVER = 2 * MOST_STEPS  # a cool-down beyond the steps of any order, also where a step takes two calls
 
@@ -17,6 +18,7 @@ class Slider:
     Attributes:
         name: Its name in `Concept`.
         label: What a person reads.
+        hint: What the parameter does.
         value: Where it starts: as recorded, or the model's default.
         least: Its left end.
         most: Its right end.
@@ -27,6 +29,7 @@ class Slider:
 
     name: str
     label: str
+    hint: str
     value: float
     least: float
     most: float
@@ -73,14 +76,17 @@ def sliders(concept: Concept, steps: int, *, keep: bool) -> list[Slider]:
     threshold = concept.edit_threshold
     cooldown = steps if concept.edit_cooldown_steps is None else min(concept.edit_cooldown_steps, steps)
     return [
-        Slider("edit_guidance_scale", "Scale", concept.edit_guidance_scale, -3 * scale, 3 * scale, scale / 20),
-        Slider(
-            "edit_threshold", "Threshold", threshold, concept.keep_threshold if keep else 0, max(threshold, 0.99), 0.01
-        ),
-        Slider("edit_warmup_steps", "Warm-up", min(concept.edit_warmup_steps, steps), 0, steps, 1),
-        Slider("edit_cooldown_steps", "Cool-down", cooldown, 0, steps, 1, endless=True),
-        Slider("edit_weight", "Weight", concept.edit_weight, 0, max(2.0, 2 * concept.edit_weight), 0.05),
+        _slider("edit_guidance_scale", concept.edit_guidance_scale, -3 * scale, 3 * scale, scale / 20),
+        _slider("edit_threshold", threshold, concept.keep_threshold if keep else 0, max(threshold, 0.99), 0.01),
+        _slider("edit_warmup_steps", min(concept.edit_warmup_steps, steps), 0, steps, 1),
+        _slider("edit_cooldown_steps", cooldown, 0, steps, 1, endless=True),
+        _slider("edit_weight", concept.edit_weight, 0, max(2.0, 2 * concept.edit_weight), 0.05),
     ]
+
+
+def _slider(name: str, value: float, least: float, most: float, step: float, *, endless: bool = False) -> Slider:
+    parameter = BY_NAME[name]
+    return Slider(name, parameter.label, parameter.help, value, least, most, step, endless)
 
 
 def edit_of(made: Sequence[Slider], values: Sequence[float]) -> dict[str, Any]:

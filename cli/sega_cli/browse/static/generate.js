@@ -46,9 +46,9 @@ function show(told) {
     if (made && actions.classList.contains("waiting")) {
       actions.classList.remove("waiting");
       picture(figure, `${job.dataset.path}/pictures/${shot}.png`);
-    } else if (!made && told.look && told.look[0] === shot && figure.dataset.look !== String(told.look[1])) {
-      figure.dataset.look = told.look[1];
-      picture(figure, `${job.dataset.path}/look?${told.look[1]}`);
+    } else if (!made && told.live && told.live[0] === shot && figure.dataset.live !== String(told.live[1])) {
+      figure.dataset.live = told.live[1];
+      picture(figure, `${job.dataset.path}/live?${told.live[1]}`);
     }
   }
   if (told.state !== job.dataset.state) {

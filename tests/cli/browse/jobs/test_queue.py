@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sega_cli.browse import generate
-from sega_cli.browse.jobs import queue as jobs
-from sega_cli.browse.jobs.messages import Doing, Ended, Look, Made, Note, Step
+from sega_cli.browse import app
+from sega_cli.browse.jobs import queue as job_queue
+from sega_cli.browse.jobs.messages import Doing, Ended, LivePicture, Made, Note, Step
 from sega_cli.browse.jobs.orders import STRIP, ApplyOrder, RecordOrder
 from sega_cli.browse.jobs.queue import BusyError, Job, JobQueue, Progress
 from sega_cli.generating.picture import read_provenance
@@ -130,9 +130,9 @@ def test_progress_is_told_step_by_step_with_looks(queue: JobQueue, recorded: Pro
     assert {count for _, _, count in steps} == {30}
     assert len(set(steps)) > 10
     assert [p.version for p in seen] == sorted(p.version for p in seen)
-    looks = {p.look for p in seen if p.look}
-    assert len(looks) > 2
-    assert {Image.open(io.BytesIO(look.data)).size for look in looks} == {(64, 64)}
+    live = {p.live for p in seen if p.live}
+    assert len(live) > 2
+    assert {Image.open(io.BytesIO(picture.data)).size for picture in live} == {(64, 64)}
 
 
 def test_a_refused_order_says_why(queue: JobQueue, recorded: Progress, place: Path) -> None:
@@ -220,9 +220,10 @@ def test_what_is_over_is_forgotten_in_its_turn(place: Path) -> None:
 
 def test_progress_adds_up() -> None:
     progress = Progress()
-    for event in (Doing("loading"), Step(0, 1, 9), Look(0, b"look"), Step(0, 2, 9), Note("a"), Note("b")):
+    for event in (Doing("loading"), Step(0, 1, 9), LivePicture(0, b"live"), Step(0, 2, 9), Note("a"), Note("b")):
         progress = progress.after(event)
-    assert (progress.done, progress.look, progress.notes, progress.version) == (2, Look(0, b"look"), ("a", "b"), 6)
+    live = LivePicture(0, b"live")
+    assert (progress.done, progress.live, progress.notes, progress.version) == (2, live, ("a", "b"), 6)
     progress = progress.after(Step(1, 1, 9))
     assert (progress.runs, progress.shot) == (2, 1)
     assert not progress.over
@@ -243,5 +244,5 @@ def test_closing_ends_everything(place: Path) -> None:
 
 
 def test_the_servers_process_never_imports_torch() -> None:
-    code = f"import {generate.__name__}, {jobs.__name__}, sys; assert not {{'torch', 'diffusers'}} & set(sys.modules)"
+    code = f"import {app.__name__}, {job_queue.__name__}, sys; assert not {{'torch', 'diffusers'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

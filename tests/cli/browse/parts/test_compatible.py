@@ -1,8 +1,8 @@
-"""Which vectors are offered together."""
+"""Which vectors are more_vectors together."""
 
 from dataclasses import replace
 
-from sega_cli.browse.parts.compatible import offers, unfit
+from sega_cli.browse.parts.compatible import candidates, unfit
 from sega_store import Library
 from tests.cli.samples import distilled, make_noise, make_vector
 
@@ -10,21 +10,21 @@ from tests.cli.samples import distilled, make_noise, make_vector
 def test_those_of_the_same_noise_come_first_and_others_say_why(library: Library) -> None:
     library.add(make_vector("hat", seed=22), make_noise(22))
     glasses = library["glasses"]
-    assert {offer.entry.concept for offer in offers(library, [])} == {"glasses", "smile", "hat"}
-    found = offers(library, [glasses])
-    assert [(offer.entry.concept, offer.reason) for offer in found] == [
+    assert {candidate.entry.concept for candidate in candidates(library, [])} == {"glasses", "smile", "hat"}
+    found = candidates(library, [glasses])
+    assert [(candidate.entry.concept, candidate.reason) for candidate in found] == [
         ("smile", ""),
         ("hat", "another initial noise, seed 22 instead of seed 21"),
     ]
-    assert [offer.entry.concept for offer in offers(library, [glasses], "hat")] == ["hat"]
-    assert offers(library, [glasses], "nothing of it") == []
+    assert [candidate.entry.concept for candidate in candidates(library, [glasses], "hat")] == ["hat"]
+    assert candidates(library, [glasses], "nothing of it") == []
 
 
 def test_a_distilled_vector_says_where_it_can_be_applied(library: Library) -> None:
     entry = library.entry(library.add(distilled(make_vector("hat"))))
     assert "no single noise" in unfit(library, entry, None)
     assert "no single noise" in unfit(library, entry, library["glasses"])
-    assert [bool(offer.reason) for offer in offers(library, [], "hat")] == [True]
+    assert [bool(candidate.reason) for candidate in candidates(library, [], "hat")] == [True]
 
 
 def test_another_model_fits_if_its_architecture_does(library: Library) -> None:
@@ -41,6 +41,6 @@ def test_another_model_fits_if_its_architecture_does(library: Library) -> None:
     assert unfit(library, library.entry(other), glasses) == (
         "another architecture, FluxTransformer2DModel instead of UNet2DConditionModel"
     )
-    assert [bool(offer.reason) for offer in offers(library, [glasses])] == [False, False, True]
+    assert [bool(candidate.reason) for candidate in candidates(library, [glasses])] == [False, False, True]
     library.path_of(tuned).write_bytes(b"damaged")
-    assert "fine-tuned" not in {o.entry.concept for o in offers(library, [glasses]) if not o.reason}
+    assert "fine-tuned" not in {o.entry.concept for o in candidates(library, [glasses]) if not o.reason}

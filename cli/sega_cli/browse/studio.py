@@ -1,4 +1,4 @@
-"""The pages that generate, as an extension of the site: the queue that they share, and where pictures are kept."""
+"""The studio: what the pages that generate share, which are the queue of jobs and the folder for pictures."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,11 @@ _Order = TypeVar("_Order", ApplyOrder, RecordOrder)
 
 
 @dataclass(frozen=True)
-class Generation(Extension):
-    """The extension.
+class Studio(Extension):
+    """The pages that generate, as an extension of the site.
 
     Attributes:
-        queue: What is generated.
+        queue: The jobs.
         pictures: The folder for pictures that people keep; None offers only to download them.
         streams: The event streams that are open.
     """
@@ -37,12 +37,12 @@ class Generation(Extension):
         return job.order
 
 
-def generation_of(request: Request) -> Generation:
+def studio_of(request: Request) -> Studio:
     """The extension of the site that answers; for FastAPI's `Depends`."""
-    return next(extension for extension in site_of(request).extensions if isinstance(extension, Generation))
+    return next(extension for extension in site_of(request).extensions if isinstance(extension, Studio))
 
 
-GenerationOf = Annotated[Generation, Depends(generation_of)]
+StudioOf = Annotated[Studio, Depends(studio_of)]
 
 
 def submitted(request: Request, job: Job) -> Response:

@@ -24,7 +24,7 @@ from sega_store import Concept
 from tests.cli.browse.axe import violations
 from tests.cli.browse.serving import Served
 from tests.cli.browse.studio import Studio, studio, until
-from tests.cli.browse.test_command import browsing
+from tests.cli.commands.test_browse import browsing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -121,7 +121,7 @@ def test_vectors_are_picked_applied_and_their_pictures_kept(page: "Page", made: 
     page.locator(f"[hx-get='/apply/vectors/{made.id_of('glasses')}']").click()
     page.get_by_role("link", name="Add hat").click()
     page.locator("#picked article").nth(1).wait_for()
-    unfit = page.locator(".offer.unfit").filter(has_text="seed 22 instead")
+    unfit = page.locator(".listed.unfit").filter(has_text="seed 22 instead")
     unfit.wait_for()
     assert "another initial noise, seed 22 instead of seed 21" in unfit.inner_text()
     assert unfit.get_by_role("link").count() == 0
@@ -202,7 +202,7 @@ def test_a_vector_is_taken_out_again(page: "Page", made: Studio) -> None:
     page.get_by_role("link", name="Add glasses").wait_for()
     assert page.url.endswith(f"/apply?id={made.id_of('hat')}")
     page.get_by_label("Search").fill("bear")
-    until(lambda: set(page.locator(".offer strong").all_inner_texts()) == {"beard"})
+    until(lambda: set(page.locator(".listed strong").all_inner_texts()) == {"beard"})
 
 
 def test_a_strip_of_scales(page: "Page", made: Studio) -> None:
@@ -230,7 +230,7 @@ def test_progress_is_seen_and_a_job_is_cancelled(page: "Page", made: Studio, lon
     where = page.locator("#where")
     first = where.inner_text()
     assert first.startswith("Picture 1 of 1, step ")
-    page.locator(".take.running img[src*=look]").wait_for()
+    page.locator(".take.running img[src*=live]").wait_for()
     until(lambda: where.inner_text() != first)
     waiting = made.queue.submit(RecordOrder("a man", [Concept("hat")]))
     second = page.context.new_page()
@@ -256,7 +256,7 @@ def test_concepts_are_recorded_and_appear_in_the_gallery(page: "Page", made: Stu
     page.wait_for_url("**/jobs/*")
     over(page)
     page.get_by_role("heading", name="Recorded").wait_for()
-    assert page.locator("#outcome .offer").count() == 2
+    assert page.locator("#outcome .listed").count() == 2
     assert page.locator(".take img[src*=pictures]").count() == 2
     (smile,) = (entry for entry in made.library.search(concept="smile") if entry.seed == 5)
     assert smile.steps == 6
@@ -341,7 +341,7 @@ def test_only_our_own_pages_may_order(made: Studio, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/jobs/0", "/jobs/-1", "/jobs/x", "/jobs/99999999999999999999999", "/jobs/0/events", "/jobs/0/look",
+    ["/jobs/0", "/jobs/-1", "/jobs/x", "/jobs/99999999999999999999999", "/jobs/0/events", "/jobs/0/live",
      "/jobs/1/pictures/99.png", "/jobs/1/pictures/..%2f..png", "/apply/vectors/..%2f..%2fetc", "/apply?id=nothing"],
 )  # fmt: skip
 def test_what_is_not_there_is_not_found(made: Studio, path: str) -> None:
@@ -432,7 +432,7 @@ def test_a_crash_is_told(page: "Page", made: Studio, long: Job) -> None:
     page.get_by_text("has ended by the signal SIGKILL, often for lack of memory").wait_for()
     over(page, "failed")
     page.goto("/jobs")
-    assert "failed" in page.locator(".offer").first.inner_text()
+    assert "failed" in page.locator(".listed").first.inner_text()
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for the children of a process")

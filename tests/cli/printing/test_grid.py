@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from sega_cli.generating.grid import Row, Section, draw_grid
+from sega_cli.printing.grid import Row, Section, draw_grid
 
 
 def test_a_grid_frames_what_shows_the_concept() -> None:
