@@ -182,15 +182,14 @@ class ArrayFormat:
         except RuntimeError as error:
             raise InvalidInputError(f"{self.chunk_key} can't be decompressed: {error}") from None
 
-
     def _filled(self, chunk: bytes) -> bool:
-        """Whether a Blosc chunk is its header and its blocks, in order, and nothing else, which Blosc would pass over."""
+        """Whether a Blosc chunk is its header and its blocks, in order, and no more; Blosc passes over more."""
         _, _, flags, typesize, nbytes, blocksize, cbytes = _BLOSC_HEADER.unpack(chunk[: _BLOSC_HEADER.size])
         if flags & _COPIED:
             return bool(cbytes == _BLOSC_HEADER.size + nbytes)
         blocks = -(-nbytes // blocksize) if blocksize else 0
         position = _BLOSC_HEADER.size + 4 * blocks
-        if not 0 < blocks or position > cbytes:
+        if not blocks > 0 or position > cbytes:
             return False
         starts = struct.unpack_from(f"<{blocks}I", chunk, _BLOSC_HEADER.size)
         split = not flags & _UNSPLIT and typesize <= _MAX_SPLITS and blocksize // typesize >= _MIN_SPLIT_ELEMENTS
