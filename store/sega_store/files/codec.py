@@ -207,7 +207,7 @@ class ArrayFormat:
                     return False
                 if length != size // parts and _zstd_end(chunk, position - length, position) != position:
                     return False
-        return position == cbytes
+        return bool(position == cbytes)
 
 
 def chunk_key(name: str, shape: tuple[int, ...]) -> str:
