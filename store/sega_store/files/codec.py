@@ -176,7 +176,9 @@ class ArrayFormat:
         if met != due:
             raise InvalidInputError(f"{self.chunk_key} has the Blosc header {met}, expected {due}")
         if not self._filled(chunk):
-            raise InvalidInputError(f"{self.chunk_key} has blocks out of place, or bytes that belong to no block")
+            raise InvalidInputError(
+                f"{self.chunk_key} can't be decompressed: blocks are out of place, or bytes belong to no block"
+            )
         try:
             return bytes(_blosc().decompress(chunk))
         except RuntimeError as error:
