@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from sega_store import (
     Concept,
@@ -16,9 +17,15 @@ from sega_store import (
     RunFacts,
     SchedulerFacts,
     read_vector,
+    write_noise,
     write_vector,
 )
+from sega_store.files.codec import ALWAYS_BYTES, MAX_EXPANSION
 from sega_store.files.zip_container import unpack
+from sega_store.records.json_record import MAX_INTEGER_DIGITS, MAX_JSON_BYTES, MAX_JSON_DEPTH
+from sega_store.records.rules import MAX_INTEGER, MAX_SEED
+
+from .samples import PREVIEW, noise
 
 PAGE = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
 
@@ -68,3 +75,20 @@ def test_the_metadata_of_the_example() -> None:
 
 def test_the_example_is_a_vector() -> None:
     assert read_vector(write_vector(example())) == example()
+
+
+@pytest.mark.parametrize("name", ["values", "timesteps", "sigmas", "preview"])
+def test_the_metadata_of_the_other_arrays(name: str) -> None:
+    contents = unpack(write_vector(example().with_preview(PREVIEW)))
+    assert block(f"Metadata of `{name}`").strip() == bytes(contents[f"{name}/zarr.json"]).decode()
+
+
+def test_the_metadata_of_a_noise() -> None:
+    assert block("Metadata of `noise`").strip() == bytes(unpack(write_noise(noise()))["noise/zarr.json"]).decode()
+
+
+def test_the_page_states_the_limits_of_the_code() -> None:
+    assert f"at most {MAX_JSON_BYTES >> 20} MiB for the root `zarr.json`, and a depth of {MAX_JSON_DEPTH}:" in PAGE
+    assert f"An integer has at most {MAX_INTEGER_DIGITS} digits" in PAGE
+    assert (MAX_INTEGER, MAX_SEED) == (2**63 - 1, 2**64 - 1)
+    assert (ALWAYS_BYTES, MAX_EXPANSION) == (32 << 20, 1024)

@@ -14,6 +14,7 @@ References:
 
 import math
 import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -31,6 +32,9 @@ MAX_BLOCK_BYTES = 1 << 20
 
 _BLOSC_HEADER = struct.Struct("<4B3I")
 _BLOSC_FORMAT, _ZSTD = 2, 4
+_COPIED, _UNSPLIT = 0x02, 0x10  # flags: the data as they are; blocks that aren't split into the bytes of their elements
+_MAX_SPLITS, _MIN_SPLIT_ELEMENTS = 16, 128
+_ZSTD_MAGIC, _ZSTD_REPEATED = b"\x28\xb5\x2f\xfd", 1
 _MAX_BLOSC_BYTES = (1 << 31) - 1 - _BLOSC_HEADER.size
 
 
@@ -171,15 +175,62 @@ class ArrayFormat:
         }  # fmt: skip
         if met != due:
             raise InvalidInputError(f"{self.chunk_key} has the Blosc header {met}, expected {due}")
+        if not self._filled(chunk):
+            raise InvalidInputError(
+                f"{self.chunk_key} can't be decompressed: blocks are out of place, or bytes belong to no block"
+            )
         try:
             return bytes(_blosc().decompress(chunk))
         except RuntimeError as error:
             raise InvalidInputError(f"{self.chunk_key} can't be decompressed: {error}") from None
 
+    def _filled(self, chunk: bytes) -> bool:
+        """Whether a Blosc chunk is its header and its blocks, in order, and no more; Blosc passes over more."""
+        _, _, flags, typesize, nbytes, blocksize, cbytes = _BLOSC_HEADER.unpack(chunk[: _BLOSC_HEADER.size])
+        if flags & _COPIED:
+            return bool(cbytes == _BLOSC_HEADER.size + nbytes)
+        blocks = -(-nbytes // blocksize) if blocksize else 0
+        position = _BLOSC_HEADER.size + 4 * blocks
+        if not blocks > 0 or position > cbytes:
+            return False
+        starts = struct.unpack_from(f"<{blocks}I", chunk, _BLOSC_HEADER.size)
+        split = not flags & _UNSPLIT and typesize <= _MAX_SPLITS and blocksize // typesize >= _MIN_SPLIT_ELEMENTS
+        for number, start in enumerate(starts):
+            size = min(blocksize, nbytes - number * blocksize)
+            parts = typesize if split and size == blocksize else 1
+            if start != position:
+                return False
+            for _ in range(parts):
+                if position + 4 > cbytes:
+                    return False
+                length = int.from_bytes(chunk[position : position + 4], "little")
+                position += 4 + length
+                if position > cbytes:
+                    return False
+                if length != size // parts and _zstd_end(chunk, position - length, position) != position:
+                    return False
+        return bool(position == cbytes)
+
 
 def chunk_key(name: str, shape: tuple[int, ...]) -> str:
     """Where an array keeps its one chunk."""
     return "/".join([name, "c", *["0"] * len(shape)])
+
+
+def check_arrays(arrays: Iterable[ArrayFormat], contents: Mapping[str, bytes | memoryview]) -> None:
+    """Refuses a bomb by its chunks, none of which is decompressed: each array is held against its own chunk.
+
+    Raises:
+        InvalidInputError: The arrays that are larger than 1,024 times their chunks take more than 32 MiB together.
+    """
+    sparse = {
+        one.name: one.nbytes for one in arrays if one.nbytes > MAX_EXPANSION * len(contents.get(one.chunk_key, b""))
+    }
+    if sum(sparse.values()) > ALWAYS_BYTES:
+        raise InvalidInputError(
+            f"{', '.join(sparse)} would take {sum(sparse.values())} bytes: arrays of more than {MAX_EXPANSION} times "
+            f"their chunks may take {ALWAYS_BYTES} together. It is a bomb, or a vector with hardly an entry: keep more."
+        )
 
 
 def check_expansion(nbytes: int, stored: int) -> None:
@@ -199,6 +250,29 @@ def check_expansion(nbytes: int, stored: int) -> None:
             f"Arrays of {nbytes} bytes in a file of {stored}: above {ALWAYS_BYTES} bytes they may take at most "
             f"{MAX_EXPANSION} times the file. It is a bomb, or a vector with hardly an entry: keep more of them."
         )
+
+
+def _zstd_end(data: bytes, position: int, end: int) -> int:
+    """Where a zstd frame ends; -1 if there is none, or one that is cut off or has empty blocks before its last.
+
+    References:
+        RFC 8878, Zstandard compression, sections 3.1.1.1 and 3.1.1.2
+    """
+    if end - position < 6 or data[position : position + 4] != _ZSTD_MAGIC:
+        return -1
+    descriptor = data[position + 4]
+    single = descriptor >> 5 & 1
+    position += 6 - single + (0, 1, 2, 4)[descriptor & 3] + (single, 2, 4, 8)[descriptor >> 6]
+    last = 0
+    while not last:
+        if position + 3 > end:
+            return -1
+        block = int.from_bytes(data[position : position + 3], "little")
+        last, kind, size = block & 1, block >> 1 & 3, block >> 3
+        if not last and not size:
+            return -1
+        position += 3 + (1 if kind == _ZSTD_REPEATED else size)
+    return position + (4 if descriptor & 4 else 0)
 
 
 def _codec(name: str, **configuration: JSON) -> JSON:

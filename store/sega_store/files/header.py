@@ -110,6 +110,7 @@ class NoiseHeader(Record):
     def __post_init__(self) -> None:
         _check(self.kind, "noise", self.shape, 2, self.dtype)
         rules.sha256("sha256", self.sha256)
+        rules.seed("seed", self.seed)
 
     @classmethod
     def of(cls, noise: "InitialNoise") -> "NoiseHeader":

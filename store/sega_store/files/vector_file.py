@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 
 from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.files.codec import ArrayFormat, check_expansion
+from sega_store.files.codec import ArrayFormat, check_arrays, check_expansion
 from sega_store.files.header import (
     HEAD_BYTES,
     ROOT_KEY,
@@ -138,6 +138,7 @@ def _write(header: Record, formats: Sequence[ArrayFormat], arrays: Sequence[Arra
         contents |= array_format.encode(array)
     data = pack(contents)
     check_expansion(sum(one.nbytes for one in formats), len(data))
+    check_arrays(formats, contents)
     return data
 
 
@@ -154,6 +155,7 @@ def _read(
     names = [ROOT_KEY, *(key for one in formats for key in one.keys)]
     if list(contents) != names:
         raise InvalidInputError(f"it has the entries {list(contents)}, expected {names}")
+    check_arrays(formats, contents)
     return header, [one.decode(contents) for one in formats]
 
 

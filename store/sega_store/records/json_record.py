@@ -19,6 +19,7 @@ from sega_store.errors import InvalidInputError
 JSON: TypeAlias = Any  # None, bool, int, float, str, list[JSON] or dict[str, JSON]
 MAX_JSON_BYTES = 1 << 20
 MAX_JSON_DEPTH = 32
+MAX_INTEGER_DIGITS = 100
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)  # linear, also in a string without an end
 _R = TypeVar("_R", bound="Record")
@@ -47,10 +48,25 @@ def parse_json(data: bytes) -> JSON:
         raise InvalidInputError(f"its JSON has {len(data)} bytes, more than the limit of {MAX_JSON_BYTES}")
     if data.count(b"[") + data.count(b"{") > MAX_JSON_DEPTH and _depth(data) > MAX_JSON_DEPTH:
         raise InvalidInputError(f"its JSON is nested deeper than the limit of {MAX_JSON_DEPTH}")
+    return load_json(data)
+
+
+def load_json(data: bytes) -> JSON:
+    """Reads JSON whose length and depth are bounded.
+
+    Raises:
+        InvalidInputError: The text isn't JSON, or has an integer of more than 100 digits.
+    """
     try:
-        return json.loads(data.decode())
+        return json.loads(data.decode(), parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"its JSON can't be read: {error}") from None
+
+
+def _integer(text: str) -> int:
+    if len(text.removeprefix("-")) > MAX_INTEGER_DIGITS:
+        raise ValueError(f"an integer has {len(text)} digits, more than the limit of {MAX_INTEGER_DIGITS}")
+    return int(text)
 
 
 def _depth(data: bytes) -> int:

@@ -25,7 +25,7 @@ class InitialNoise:
     Attributes:
         array: Shape (C, *S) with at least one spatial dimension; float32, float16, or uint16 that holds bfloat16
             bits. Finite and read-only.
-        seed: The generator's seed, if known.
+        seed: The generator's seed, from 0 to 2^64 - 1, if known.
         device: The generator's device.
         dtype: `float32`, `float16` or `bfloat16`; None means the array's own.
 
@@ -46,7 +46,7 @@ class InitialNoise:
         if not np.isfinite(widen(array, dtype)).all():
             raise InvalidInputError("Initial noise must be finite, met NaN or an infinity.")
         object.__setattr__(self, "array", read_only(array))
-        object.__setattr__(self, "seed", None if seed is None else rules.integer("seed", seed, minimum=-(1 << 63)))
+        object.__setattr__(self, "seed", rules.seed("seed", seed))
         object.__setattr__(self, "device", rules.text("device", device))
         object.__setattr__(self, "dtype", dtype)
 

@@ -6,7 +6,6 @@ device, library versions and the time, is left out of it.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from sega_store.errors import InvalidInputError
 from sega_store.records import rules
 from sega_store.records.concept import Concept
 from sega_store.records.edit_parameters import OF_RUN
-from sega_store.records.json_record import JSON, Record, canonical_json
+from sega_store.records.json_record import JSON, Record, canonical_json, load_json
 
 RECIPE_VERSION = "sega-recipe-1"
 NO_SINGLE_NOISE = "0" * 64
@@ -73,7 +72,7 @@ class SchedulerFacts(Record):
             raise InvalidInputError(
                 f"prediction_type must be one of {', '.join(PREDICTION_TYPES)}, met {self.prediction_type!r}."
             )
-        object.__setattr__(self, "config", json.loads(canonical_json(dict(self.config))))
+        object.__setattr__(self, "config", load_json(canonical_json(dict(self.config))))
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class NoiseFacts(Record):
 
     Attributes:
         sha256: `InitialNoise.sha256`, or `NO_SINGLE_NOISE` of a vector that was distilled from several noises.
-        seed: The generator's seed, if known.
+        seed: The generator's seed, from 0 to 2^64 - 1, if known.
         device: The generator's device: a seed gives other noise on another one.
         dtype: The noise's dtype.
     """
@@ -94,8 +93,7 @@ class NoiseFacts(Record):
 
     def __post_init__(self) -> None:
         rules.sha256("NoiseFacts.sha256", self.sha256)
-        if self.seed is not None:
-            object.__setattr__(self, "seed", rules.integer("NoiseFacts.seed", self.seed, minimum=-(1 << 63)))
+        object.__setattr__(self, "seed", rules.seed("NoiseFacts.seed", self.seed))
         rules.text("NoiseFacts.device", self.device)
         rules.text("NoiseFacts.dtype", self.dtype)
 
@@ -148,7 +146,7 @@ class RunFacts(Record):
         for parameter in OF_RUN:
             object.__setattr__(self, parameter.name, parameter.check(getattr(self, parameter.name)))
         object.__setattr__(self, "companions", tuple(self.companions))
-        object.__setattr__(self, "arguments", json.loads(canonical_json(dict(self.arguments))))
+        object.__setattr__(self, "arguments", load_json(canonical_json(dict(self.arguments))))
 
 
 def utc_now() -> str:
@@ -182,11 +180,14 @@ class Provenance(Record):
         object.__setattr__(self, "versions", dict(self.versions))
         try:
             created = datetime.fromisoformat(self.created)
-        except (TypeError, ValueError):
-            created = datetime.min
-        if created.tzinfo is None:
-            raise InvalidInputError(f"created must be an ISO 8601 time with a time zone, met {self.created!r}.")
-        object.__setattr__(self, "created", _iso(created))
+            if created.tzinfo is None:
+                raise ValueError
+            object.__setattr__(self, "created", _iso(created))
+        except (TypeError, ValueError, OverflowError):
+            raise InvalidInputError(
+                "created must be an ISO 8601 time with a time zone, in the years 1 to 9999 of UTC, "
+                f"met {self.created!r}."
+            ) from None
         for content in self.derived_from:
             rules.sha256("derived_from", content)
         object.__setattr__(self, "derived_from", tuple(self.derived_from))

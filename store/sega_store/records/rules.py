@@ -7,6 +7,8 @@ import re
 from sega_store.errors import InvalidInputError
 
 DTYPES = ("float32", "float16", "bfloat16")  # that latents come in
+MAX_INTEGER = (1 << 63) - 1
+MAX_SEED = (1 << 64) - 1  # torch's
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -44,15 +46,22 @@ def finite(name: str, value: float) -> float:
     return number
 
 
-def integer(name: str, value: int, minimum: int = 0) -> int:
-    """An int of at least `minimum`; numpy's integers become Python's."""
+def integer(name: str, value: int, minimum: int = 0, maximum: int = MAX_INTEGER) -> int:
+    """An int from `minimum` to `maximum`; numpy's integers become Python's."""
     try:
         number = operator.index(value)
     except TypeError:
         number = minimum - 1
     if number < minimum or isinstance(value, bool):
         raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, met {value!r}.")
+    if number > maximum:
+        raise InvalidInputError(f"{name} must be a whole number of at most {maximum}, met a larger one.")
     return number
+
+
+def seed(name: str, value: int | None) -> int | None:
+    """A generator's seed, as torch's `initial_seed` gives it, or None."""
+    return None if value is None else integer(name, value, maximum=MAX_SEED)
 
 
 def sha256(name: str, value: str) -> str:
