@@ -61,8 +61,8 @@ def orientation(model_output: Tensor, own: Sequence[Tensor]) -> float:
     Raises:
         PipelineError: They have nothing to do with each other.
     """
-    columns = torch.stack([p[0].flatten() for p in own], dim=1).double().cpu()
-    target = model_output[0].flatten().double().cpu()
+    columns = torch.stack([p[0].flatten() for p in own], dim=1).cpu().double()
+    target = model_output[0].flatten().cpu().double()
     weights = torch.linalg.pinv(columns) @ target
     total = float(weights.sum())
     if abs(total) < 0.1:
