@@ -46,6 +46,7 @@ def _check(what: str, pipe: Any, run: Callable[[], object]) -> None:
 
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
+    sys.stdout.flush()  # what was found stays readable where a run is cut off
 
 
 def _seed() -> torch.Generator:
@@ -75,7 +76,7 @@ def classic(name: str) -> None:
 def guider(name: str) -> None:
     """A family's modular pipeline with SegaGuidance."""
     pipe = modular.classic(name)
-    call = {**FAMILIES[name].arguments, "num_inference_steps": STEPS}
+    call = {**FAMILIES[name].arguments, "num_inference_steps": STEPS, "height": 32, "width": 48}
     kept = {key: call[key] for key in ("prompt", "num_inference_steps", "height", "width")}
     for k in (1, 4):
         recorder = Recorder(pipe, [Concept(text, edit_warmup_steps=1) for text in CONCEPTS[:k]])

@@ -63,15 +63,22 @@ def load() -> None:
     torch._register_device_module(DEVICE, _module())  # type: ignore[no-untyped-call]
     torch.ops.load_library(str(built()))  # type: ignore[no-untyped-call]
     generate_methods_for_privateuse1_backend(for_storage=True)
-    _convolutions.impl("convolution_overrideable", _convolution, "PrivateUse1")  # type: ignore[no-untyped-call]
+    _operators.impl("native_group_norm", _group_norm, "PrivateUse1")  # type: ignore[no-untyped-call]
+    _operators.impl("convolution_overrideable", _convolution, "PrivateUse1")  # type: ignore[no-untyped-call]
 
 
-_convolutions = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
+_operators = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
 
 
 def _convolution(sample: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *settings: Any) -> torch.Tensor:
     of_host = torch.ops.aten.convolution(sample.cpu(), weight.cpu(), None if bias is None else bias.cpu(), *settings)
     return of_host.to(sample.device)  # type: ignore[no-any-return]
+
+
+def _group_norm(sample: torch.Tensor, weight: torch.Tensor | None, bias: torch.Tensor | None, *settings: Any) -> Any:
+    """Torch's own composite of it takes no channels-last sample."""
+    affine = [None if t is None else t.cpu() for t in (weight, bias)]
+    return tuple(t.to(sample.device) for t in torch.ops.aten.native_group_norm(sample.cpu(), *affine, *settings))
 
 
 class _DeviceGuard:
