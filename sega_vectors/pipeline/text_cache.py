@@ -1,7 +1,8 @@
 """Encoding each text once: watched calls and the run itself share the text encoders' outputs.
 
 Every watched call of a recording encodes the same negative or empty prompt again. While `encoded_once` lasts, a text
-encoder that meets an input for the second time returns its first output.
+encoder that meets an input for the second time returns its first output. What they remember may be dropped sooner, at
+the run's first denoiser call, after which no text is encoded.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,21 +18,24 @@ from sega_vectors.pipeline.patching import replaced
 
 
 @contextmanager
-def encoded_once(pipe: DiffusionPipeline) -> Iterator[None]:
-    """Let the pipeline's text encoders remember what they have encoded, until the block ends."""
+def encoded_once(pipe: DiffusionPipeline) -> Iterator[Callable[[], None]]:
+    """Let the pipeline's text encoders remember what they have encoded, until the block ends.
+
+    Yields:
+        What drops the outputs that are remembered so far.
+    """
+    outputs: dict[Any, Any] = {}
     encoders = [c for n, c in pipe.components.items() if n.startswith("text_encoder") and isinstance(c, nn.Module)]
     with ExitStack() as attached:
-        for encoder in encoders:
-            attached.enter_context(replaced(encoder, "forward", _remembered(encoder.forward)))
-        yield
+        for number, encoder in enumerate(encoders):
+            attached.enter_context(replaced(encoder, "forward", _remembered(encoder.forward, outputs, number)))
+        yield outputs.clear
 
 
-def _remembered(forward: Callable[..., Any]) -> Callable[..., Any]:
-    outputs: dict[Any, Any] = {}
-
+def _remembered(forward: Callable[..., Any], outputs: dict[Any, Any], number: int) -> Callable[..., Any]:
     def remembered(*args: Any, **kwargs: Any) -> Any:
         leaves, spec = pytree.tree_flatten((args, kwargs))
-        key = (str(spec), *map(_key, leaves))
+        key = (number, str(spec), *map(_key, leaves))
         if key not in outputs:
             outputs[key] = forward(*args, **kwargs)
         return outputs[key]

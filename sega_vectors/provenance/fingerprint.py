@@ -6,10 +6,11 @@ ways; it is no proof against someone who edits single weights on purpose.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 _SAMPLES = 64
 
@@ -24,14 +25,35 @@ def fingerprint(module: nn.Module) -> str:
     samples: list[Tensor] = []
     for name, parameter in sorted(module.named_parameters()):
         digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
-        samples.append(_sampled(parameter))
+        samples.extend(map(_sampled, _plain_tensors(parameter)))
     for scale in _adapter_scales(module):
         digest.update(f"{scale}\n".encode())
-    if len({sample.dtype for sample in samples}) > 1:
-        samples = [sample.double() for sample in samples]
-    if samples:
-        digest.update(torch.cat(samples).double().cpu().numpy().tobytes())  # one transfer for all
+    for sample in _on_host(samples):
+        digest.update(sample.double().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _plain_tensors(parameter: Tensor) -> Iterator[Tensor]:
+    """The tensors that a parameter is stored as: those inside one that is quantised or sharded, else itself."""
+    if is_traceable_wrapper_subclass(parameter):
+        names, _ = parameter.__tensor_flatten__()
+        for name in names:
+            yield from _plain_tensors(getattr(parameter, name))
+    else:
+        yield parameter.detach().as_subclass(Tensor)  # GGUF's own class has no views
+
+
+def _on_host(samples: Sequence[Tensor]) -> list[Tensor]:
+    """The samples on the CPU, in their order, by one transfer for each device and dtype."""
+    kinds: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    for place, sample in enumerate(samples):
+        kinds.setdefault((sample.device, sample.dtype), []).append(place)
+    on_host = list(samples)
+    for places in kinds.values():
+        joined = torch.cat([samples[place] for place in places]).cpu()  # in its own dtype: MPS has no float64
+        for place, part in zip(places, torch.split(joined, [len(samples[place]) for place in places]), strict=True):
+            on_host[place] = part
+    return on_host
 
 
 def _sampled(parameter: Tensor) -> Tensor:

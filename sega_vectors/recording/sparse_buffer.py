@@ -31,7 +31,8 @@ class SparseBuffer:
         self._shape, self._dtype = tuple(kept.shape), kept.dtype
         arrived = None
         if kept.is_cuda:
-            host = torch.empty(kept.shape, dtype=kept.dtype, pin_memory=True).copy_(kept, non_blocking=True)
+            pinned = torch.empty(kept.shape, dtype=kept.dtype, device="cpu", pin_memory=True)
+            host = pinned.copy_(kept, non_blocking=True)
             arrived = torch.cuda.current_stream(kept.device).record_event()
             kept = host
         self._arriving.append((arrived, kept))

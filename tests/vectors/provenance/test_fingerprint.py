@@ -62,3 +62,37 @@ def test_the_entries_are_evenly_spaced_whatever_the_memory_format(shape: tuple[i
     assert torch.equal(_sampled(values.T.contiguous().T if values.ndim == 2 else values), expected)
     whole = torch.cat([torch.zeros(3), values.flatten()])
     assert torch.equal(_sampled(whole[3:].reshape(shape)), expected), "a view has an offset"
+
+
+def test_a_quantised_denoiser_has_one_that_its_weights_change() -> None:
+    quantization = pytest.importorskip("torchao.quantization")
+
+    def print_of(seed: int) -> str:
+        torch.manual_seed(seed)
+        layers = nn.Sequential(nn.Linear(64, 64))
+        quantization.quantize_(layers, quantization.Int8WeightOnlyConfig())
+        return fingerprint(layers)
+
+    assert print_of(0) == print_of(0) != print_of(1)
+
+
+def test_a_gguf_denoiser_has_one_that_its_weights_change() -> None:
+    gguf = pytest.importorskip("gguf")
+    from diffusers.quantizers.gguf.utils import GGUFParameter
+
+    def print_of(seed: int) -> str:
+        torch.manual_seed(seed)
+        layer = nn.Linear(64, 64)
+        kind = gguf.GGMLQuantizationType.Q8_0
+        layer.weight = GGUFParameter(
+            torch.from_numpy(gguf.quantize(layer.weight.detach().numpy(), kind)), quant_type=kind
+        )
+        return fingerprint(layer)
+
+    assert print_of(0) == print_of(0) != print_of(1)
+
+
+@pytest.mark.parametrize("storage", [torch.float8_e4m3fn, torch.bfloat16])
+def test_weights_of_several_dtypes_have_one(storage: torch.dtype) -> None:
+    layers = nn.Sequential(nn.Linear(4, 4).to(storage), nn.Linear(4, 4))
+    assert fingerprint(layers) == fingerprint(layers)

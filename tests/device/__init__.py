@@ -1,0 +1,1 @@
+"""The package on a device that is not the CPU."""
