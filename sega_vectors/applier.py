@@ -196,7 +196,7 @@ def _seeded(call: PipelineCall, noises: Sequence[InitialNoise]) -> PipelineCall:
     """The call with generators of the noises' seeds, if it has none: stochastic samplers go on drawing from them."""
     if "generator" not in call.arguments or call.arguments["generator"] is not None:
         return call
-    made = generators(noises)
+    made = generators(noises, torch.device(call.pipe._execution_device))
     if made is None:
         return call
     return call.replace(generator=made if len(made) > 1 else made[0])

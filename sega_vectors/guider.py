@@ -249,7 +249,7 @@ class _GuidedRun:
         self._guider = guider
         self._from_noise = from_noise
         self._timestep = 0.0
-        self._stream: torch.cuda.Stream | None = None
+        self._planned: tuple[int, list[float]] | None = None  # a storage's address, and its entries
         self._sample: Tensor | None = None
         self.renormalised = False
         self.space = GuidanceSpace()
@@ -257,19 +257,15 @@ class _GuidedRun:
         self._plans: dict[tuple[int, ...], StepwisePlan] = {}
 
     def begin_step(self, timestep: Any) -> None:
-        """Take the step's timestep to the host.
-
-        Pipelines make all timesteps before their first step, which is when this waits for them. After it they are
-        there, and read on a stream of their own, behind none of the steps' work.
-        """
-        on_device = isinstance(timestep, Tensor) and timestep.is_cuda
-        if on_device and self._stream is not None:
-            with torch.cuda.stream(self._stream):
-                self._timestep = float(timestep)
+        """Take the step's timestep to the host: all of a run's at its first step, so that no later one waits."""
+        if not isinstance(timestep, Tensor) or timestep.device.type == "cpu":
+            self._timestep = float(timestep)
             return
-        self._timestep = float(timestep)
-        if on_device:
-            self._stream = torch.cuda.Stream(timestep.device)  # type: ignore[no-untyped-call]
+        storage = timestep.untyped_storage()
+        if self._planned is None or self._planned[0] != storage.data_ptr():
+            count = storage.nbytes() // timestep.element_size()  # a pipeline's timesteps are the entries of one tensor
+            self._planned = storage.data_ptr(), timestep.as_strided((count,), (1,), 0).tolist()
+        self._timestep = float(self._planned[1][timestep.storage_offset()])
 
     def look_at(self, denoiser: nn.Module) -> None:
         """Check the denoiser, and look at the samples that it gets first."""

@@ -6,7 +6,7 @@ scheduler.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -87,10 +87,10 @@ class Recorder:
                 "a recorded run must make all its denoiser calls, met a denoiser with a cache: call its disable_cache()"
             )
         with ExitStack() as attached:
-            attached.enter_context(encoded_once(self.pipe))
+            forget = attached.enter_context(encoded_once(self.pipe))
             watched = self._watch(call)
             noises, provenances = self._describe(call, watched.first)
-            predictions = Predictions(functools.partial(watched.conditioning, num_samples=call.num_samples))
+            predictions = Predictions(functools.partial(_learn, watched, forget, call.num_samples))
             run = _RecordedRun(self, predictions, watched.first.packing)
             del watched  # its tensors go once the conditioning is learnt
             attached.enter_context(predictions.attached(denoisers))
@@ -144,6 +144,12 @@ class _WatchedTexts:
 
     def conditioning(self, own: DenoiserCall, num_samples: int) -> Conditioning:
         return Conditioning.learn(own, [self.first.call, *self.others], self.empty, num_samples, self.changing)
+
+
+def _learn(watched: _WatchedTexts, forget: Callable[[], None], num_samples: int, own: DenoiserCall) -> Conditioning:
+    """What the run's own first denoiser call teaches; its texts are encoded by then."""
+    forget()
+    return watched.conditioning(own, num_samples)
 
 
 class _RecordedRun:

@@ -41,6 +41,26 @@ FORBIDDEN = {
 MOST_MODULES = 20  # in one folder
 # For each package, which nodes a node may import, deferred imports and those for type checking included.
 ARROWS: dict[str, dict[str, set[str]]] = {
+    "sega_store": {
+        "analysis": {"errors", "records"},
+        "exchange": {"errors", "files", "library", "places", "records"},
+        "library": {"display", "errors", "files", "places", "records"},
+        "places": {"errors", "files", "records"},
+        "files": {"errors", "records"},
+        "records": {"display", "errors"},
+        "display": {"errors"},
+    },
+    "sega_vectors": {
+        "study": {"applier", "judging", "latents", "pipeline", "recorder"},
+        "judging": {"applier", "pipeline", "recorder"},
+        "recorder": {"latents", "maths", "pipeline", "provenance", "recording"},
+        "applier": {"latents", "maths", "pipeline", "provenance"},
+        "guider": {"latents", "maths", "pipeline", "provenance"},
+        "provenance": {"latents", "pipeline"},
+        "recording": {"latents", "pipeline"},
+        "pipeline": {"latents", "maths"},
+        "latents": {"maths"},
+    },
     "sega_cli": {
         "__main__": {"main"},
         "main": {"errors"},  # and a module of `commands` by its name, when the command is called
@@ -160,6 +180,32 @@ def test_torch_is_imported_only_to_generate(code: str) -> None:
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+
+
+CORE = (  # what another program, with versions of its own of the libraries that run models, can use
+    "sega_store",
+    "sega_vectors",
+    "sega_vectors.latents.noise",
+    "sega_vectors.latents.packing",
+    "sega_vectors.latents.space",
+    "sega_vectors.latents.tensors",
+    "sega_vectors.recording.sparse_buffer",
+    *(f"sega_vectors.maths.{path.stem}" for path in sorted((ROOT / "sega_vectors/maths").glob("[a-z]*.py"))),
+)
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_needs_no_library_that_runs_models(module: str) -> None:
+    heavy = ("diffusers", "transformers", "accelerate", "huggingface_hub", "peft", "safetensors", "tokenizers")
+    code = f"import sys; sys.modules.update(dict.fromkeys({heavy}))\nimport {module}"  # importing one of them fails
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_imports_torch_no_sooner_than_it_is_needed() -> None:
+    code = "import sys, sega_vectors; assert not {'torch', 'diffusers', 'numpy'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

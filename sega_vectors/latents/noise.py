@@ -59,11 +59,19 @@ def _seed(generator: torch.Generator | None) -> int | None:
     return generator.initial_seed() if torch.equal(fresh.get_state(), generator.get_state()) else None
 
 
-def generators(noises: Sequence[InitialNoise]) -> list[torch.Generator] | None:
-    """Generators of the seeds that drew the noises; None where one has no seed, or its device isn't here."""
+def generators(noises: Sequence[InitialNoise], device: torch.device) -> list[torch.Generator] | None:
+    """Generators of the seeds that drew the noises.
+
+    Args:
+        noises: The noises.
+        device: Where the pipeline runs.
+
+    Returns:
+        None where a noise has no seed, or was drawn on a device of another kind than the CPU and the pipeline's.
+    """
     made = []
     for noise in noises:
-        if noise.seed is None or (noise.device != "cpu" and not torch.cuda.is_available()):
+        if noise.seed is None or noise.device not in ("cpu", device.type):
             return None
         made.append(torch.Generator(device=noise.device).manual_seed(noise.seed))
     return made

@@ -7,7 +7,7 @@ pipeline and of its scheduler. No callback is called, no progress bar shown, not
 import functools
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,11 +136,17 @@ def _restored(pipe: Any) -> Iterator[None]:
     logger = logging.getLogger("diffusers")  # what it has to say it says again in the run
     owners, level = [pipe, pipe.scheduler], logger.level
     before = [dict(vars(owner)) for owner in owners]
-    device = execution_device(find_denoiser(pipe))
-    cuda = [device] if device.type == "cuda" else []
+    # noise is drawn on the pipeline's device, which under offloading isn't the denoiser's
+    devices = {torch.device(pipe._execution_device), execution_device(find_denoiser(pipe))}
     logger.setLevel(logging.CRITICAL)
     try:
-        with torch.random.fork_rng(devices=cuda):
+        with ExitStack() as forked:
+            forked.enter_context(torch.random.fork_rng(devices=[]))
+            for device in devices:
+                if device.type == "mps":
+                    forked.callback(torch.mps.set_rng_state, torch.mps.get_rng_state())
+                elif device.type != "cpu":
+                    forked.enter_context(torch.random.fork_rng(devices=[device], device_type=device.type))
             yield
     finally:
         logger.setLevel(level)

@@ -37,10 +37,11 @@ def test_a_noise_is_named_by_its_seed_only_if_a_fresh_generator_drew_it_alone() 
 
 def test_seeds_make_generators_where_all_have_one() -> None:
     known = [draw(SHAPE, seed, torch.float32) for seed in (1, 2)]
-    made = generators(known)
+    made = generators(known, torch.device("cpu"))
     assert made is not None
     assert [g.initial_seed() for g in made] == [1, 2]
-    assert generators([*known, InitialNoise(known[0].array)]) is None
+    assert generators([*known, InitialNoise(known[0].array)], torch.device("cpu")) is None
+    assert generators([InitialNoise(known[0].array, seed=1, device="cuda")], torch.device("mps")) is None
 
 
 @pytest.mark.parametrize("packing", [None, PACKING])
