@@ -169,7 +169,7 @@ def test_provenance_says_what_was_run() -> None:
     assert vector.provenance.scheduler.name == "PNDMScheduler"
     assert vector.provenance.model.denoiser == "UNet2DConditionModel"
     assert len(vector.timesteps) == 7  # PNDM repeats a timestep
-    assert (np.diff(vector.sigmas) <= 0).all()
+    assert (np.diff(vector.sigmas) <= 1e-5 * vector.sigmas.max()).all()  # repeated timesteps may be rounded apart
 
 
 def test_recipes_are_known_before_the_run() -> None:
