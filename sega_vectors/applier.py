@@ -6,6 +6,7 @@ scheduler.
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,19 +14,22 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from sega_store import GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
-from sega_vectors.latents.packing import Packing, learning_packings, packing_for, patches_of
-from sega_vectors.latents.space import packed
-from sega_vectors.maths.guidance import add_guidance
+from sega_vectors.latents.noise import as_tensor, generators, starts
+from sega_vectors.latents.packing import Packing, find_packing
+from sega_vectors.latents.space import GuidanceSpace
+from sega_vectors.latents.tensors import as_doubles
 from sega_vectors.maths.parameters import edits
 from sega_vectors.maths.plan import GuidancePlan, PlannedVector, for_samples
 from sega_vectors.maths.prediction import conversion
-from sega_vectors.maths.schedule import as_array, first_step, match_steps, noise_levels, noise_ratios, prediction_type
+from sega_vectors.maths.schedule import FloatArray, match_steps, noise_ratios
 from sega_vectors.pipeline.call import PipelineCall
 from sega_vectors.pipeline.denoiser import find_denoisers, hooked
 from sega_vectors.pipeline.draws import SubstitutedDraws
-from sega_vectors.pipeline.scheduler_hooks import guided_steps
+from sega_vectors.pipeline.noise_levels import first_step, noise_levels, prediction_type
+from sega_vectors.pipeline.packings import learning_packings
+from sega_vectors.pipeline.scheduler_hooks import Guide, guided_steps
 from sega_vectors.pipeline.watch import watch
-from sega_vectors.provenance.facts import as_tensor, initial_noises, model_facts, scheduler_facts
+from sega_vectors.provenance.facts import model_facts, scheduler_facts
 from sega_vectors.provenance.gate import Compatibility, Target, assign, check, check_overrides, check_shape
 
 
@@ -100,26 +104,27 @@ class Applier:
         Raises:
             IncompatibleError: A vector does not belong to this run; nothing has been run then.
         """
-        call = PipelineCall.bind(self.pipe, args, kwargs)
-        noises: list[InitialNoise] | None = None
-        packing: Packing | None = None
-        if self.noise is not None:
-            noises = self._stored_noises(call)
-            call = _seeded(call, noises)
-        elif self.vectors:
-            watched = watch(call)
-            packing = watched.packing
-            noises = None if "noise" in self.allow else initial_noises(call, watched.noise)
-        self.compatibility = self._check(call, noises)
-        run = _AppliedRun(self, self._assign(call, noises), noises if self.noise is not None else None, packing)
+        call, start = self._start(PipelineCall.bind(self.pipe, args, kwargs))
+        self.compatibility = self._check(call, start.known)
+        run = _AppliedRun(self, start, call.num_samples)
         with ExitStack() as attached:
-            if self.noise is not None:
-                run.packings = attached.enter_context(learning_packings(self.pipe))
-                draws = attached.enter_context(SubstitutedDraws([as_tensor(noise) for noise in run.noises or ()]))
+            if start.stored is not None:
+                start.packings = attached.enter_context(learning_packings(self.pipe))
+                draws = attached.enter_context(SubstitutedDraws([as_tensor(noise) for noise in start.stored]))
                 attached.enter_context(hooked(find_denoisers(self.pipe), lambda *_: draws.close()))
-            if self.vectors or self.noise is not None:
-                attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
+            if self.vectors or start.stored is not None:
+                attached.enter_context(guided_steps(self.pipe.scheduler, run.begin))
             return call()
+
+    def _start(self, call: PipelineCall) -> tuple[PipelineCall, "_Start"]:
+        """The call as it is to be made, and what is known of its initial noise before it."""
+        if self.noise is not None:
+            stored = self._stored_noises(call)
+            return _seeded(call, stored), _Start(stored, stored)
+        if not self.vectors:
+            return call, _Start()
+        watched = watch(call)
+        return call, _Start(known=None if "noise" in self.allow else watched.noises, packing=watched.packing)
 
     def _stored_noises(self, call: PipelineCall) -> list[InitialNoise]:
         """The given noise of each sample."""
@@ -146,12 +151,14 @@ class Applier:
         )
         return [check(vector, target, self.allow) for vector in self.vectors]
 
-    def _assign(self, call: PipelineCall, noises: Sequence[InitialNoise] | None) -> list[tuple[int, ...]]:
-        """The vectors that act on each sample, by index."""
-        return assign(self.vectors, [None] * call.num_samples if noises is None else [n.sha256 for n in noises])
+    def plan(self, indices: Sequence[int], timesteps: FloatArray, device: torch.device) -> GuidancePlan:
+        """The guidance of some of the vectors over a run.
 
-    def plan(self, indices: Sequence[int], timesteps: Any, device: torch.device) -> GuidancePlan:
-        """The guidance of the given vectors over a run with the given timesteps, shape (M,)."""
+        Args:
+            indices: Which vectors.
+            timesteps: The run's, shape (M,).
+            device: Where its samples are.
+        """
         scheduler = self.pipe.scheduler
         target = prediction_type(scheduler)
         ratios = noise_ratios(noise_levels(scheduler, timesteps), target)
@@ -164,78 +171,85 @@ class Applier:
             factors = None
             if predicted != target:
                 factors = tuple(conversion(predicted, target, match.between(recorded)).tolist())
-            concept, momentum = edit.concept(match.steps_before), (edit.edit_momentum_scale, edit.edit_mom_beta)
-            planned.append(PlannedVector(edit.kept, concept, match, *momentum, factors))
+            planned.append(PlannedVector(edit.kept, edit.concept(match.steps_before), match, edit.momentum(factors)))
         return GuidancePlan(planned, len(timesteps), device)
+
+
+@dataclass
+class _Start:
+    """What is known of a run's initial noise.
+
+    Attributes:
+        known: The noise of each sample; None where it wasn't looked at.
+        stored: The same, where the run is to start from stored noise.
+        packing: How the pipeline packs its samples, where it was watched.
+        packings: Those that it uses until the first step.
+    """
+
+    known: list[InitialNoise] | None = None
+    stored: list[InitialNoise] | None = None
+    packing: Packing | None = None
+    packings: Sequence[Packing] = ()
 
 
 def _seeded(call: PipelineCall, noises: Sequence[InitialNoise]) -> PipelineCall:
     """The call with generators of the noises' seeds, if it has none: stochastic samplers go on drawing from them."""
-    seeds = [(n.seed, n.device) for n in noises if n.seed is not None]
-    possible = len(seeds) == len(noises) and all(d == "cpu" or torch.cuda.is_available() for _, d in seeds)
-    if "generator" not in call.arguments or call.arguments["generator"] is not None or not possible:
+    if "generator" not in call.arguments or call.arguments["generator"] is not None:
         return call
-    generators = [torch.Generator(device=device).manual_seed(seed) for seed, device in seeds]
-    return call.replace(generator=generators if len(generators) > 1 else generators[0])
+    made = generators(noises)
+    if made is None:
+        return call
+    return call.replace(generator=made if len(made) > 1 else made[0])
 
 
 class _AppliedRun:
     """What is attached to the pipeline for one call with vectors."""
 
-    def __init__(
-        self,
-        applier: Applier,
-        assigned: list[tuple[int, ...]],
-        noises: list[InitialNoise] | None,
-        packing: Packing | None,
-    ) -> None:
-        self.applier = applier
-        self.assigned = assigned
-        self.noises = noises
-        self.packing = packing
-        self.packings: list[Packing] = []
-        self.step = 0
-        self._plans: dict[tuple[int, ...], GuidancePlan] = {}
+    def __init__(self, applier: Applier, start: _Start, num_samples: int) -> None:
+        self._applier = applier
+        self._start = start
+        names = [None] * num_samples if start.known is None else [noise.sha256 for noise in start.known]
+        self._assigned = assign(applier.vectors, names)
 
-    def guide(self, model_output: Tensor, timestep: Any, sample: Tensor) -> Tensor:
-        if self.step == 0:
-            self._prepare(timestep, sample)
-        guidances = {indices: plan.guidance(self.step) for indices, plan in self._plans.items()}
-        self.step += 1
-        guidance = for_samples(guidances, self.assigned)
-        return model_output if guidance is None else add_guidance(model_output, packed(guidance, self.packing))
+    def begin(self, _model_output: Tensor, timestep: Any, sample: Tensor) -> Guide:
+        """Check what the run starts from, and plan all of it, before the first step.
 
-    def _prepare(self, timestep: Any, sample: Tensor) -> None:
-        sigma = getattr(self.applier.pipe.scheduler, "init_noise_sigma", 1.0)
-        noise = None if self.noises is None else torch.stack([as_tensor(n) for n in self.noises]).to(sample.device)
-        packing = self.packing or packing_for(self.packings, sample.shape[1:])
-        if packing is None and noise is not None:
-            packing = patches_of([noise], sample, sigma)
-        self.packing = packing and packing.to(sample.device)
-        shape = tuple(sample.shape[1:]) if self.packing is None else self.packing.shape
-        for vector in self.applier.vectors:
-            check_shape(vector, shape)
-        if sample.shape[0] != len(self.assigned):
+        Raises:
+            IncompatibleError: It starts from something else than was given.
+        """
+        pipe, scheduler = self._applier.pipe, self._applier.pipe.scheduler
+        space = GuidanceSpace(self._packing(sample))
+        for vector in self._applier.vectors:
+            check_shape(vector, space.shape(sample))
+        if sample.shape[0] != len(self._assigned):
             raise IncompatibleError(
-                f"a run must make {len(self.assigned)} samples as its prompts say, met {sample.shape[0]}"
+                f"a run must make {len(self._assigned)} samples as its prompts say, met {sample.shape[0]}"
             )
-        scheduler = self.applier.pipe.scheduler
-        if noise is not None:
-            self._check_started(sample, noise, sigma)
-        planned = as_array(scheduler.timesteps)
-        first = first_step(scheduler, timestep, getattr(self.applier.pipe, "num_timesteps", None))
-        for indices in dict.fromkeys(self.assigned):
-            if indices:
-                self._plans[indices] = self.applier.plan(indices, planned[first:], sample.device)
+        first = first_step(scheduler, timestep, getattr(pipe, "num_timesteps", None))
+        timesteps = as_doubles(scheduler.timesteps)[first:]
+        plans = {
+            indices: self._applier.plan(indices, timesteps, sample.device)
+            for indices in dict.fromkeys(self._assigned)
+            if indices
+        }
 
-    def _check_started(self, sample: Tensor, noise: Tensor, sigma: Any) -> None:
-        """Check that the run did start from the stored noises, shape (B, C, *S)."""
-        if noise[0].numel() == sample[0].numel():
-            shaped = noise.reshape(sample.shape) if self.packing is None else packed(noise, self.packing)
-            if torch.equal((shaped.to(sample) * sigma).to(sample), sample):
-                return
-        raise IncompatibleError(
-            f"a run must start from the stored noise of shape {tuple(noise.shape[1:])}, this one started from other"
-            f" samples of shape {tuple(sample.shape[1:])}: run at the recorded height and width; a run that starts from"
-            " an image starts from the recorded one with the recorded generator, and takes no noise="
-        )
+        def guide(model_output: Tensor, _timestep: Any, _sample: Tensor) -> Tensor:
+            guidances = {indices: plan.guidance() for indices, plan in plans.items()}
+            return space.guided(model_output, for_samples(guidances, self._assigned))
+
+        return guide
+
+    def _packing(self, sample: Tensor) -> Packing | None:
+        """How the pipeline packs its samples; a run that is to start from stored noise is seen to do so."""
+        if self._start.stored is None:
+            return self._start.packing
+        sigma = getattr(self._applier.pipe.scheduler, "init_noise_sigma", 1.0)
+        noise = torch.stack([as_tensor(one) for one in self._start.stored])
+        packing = find_packing(self._start.packings, [noise], sample, sigma)
+        if not starts(noise, sample, sigma, packing):
+            raise IncompatibleError(
+                f"a run must start from the stored noise of shape {tuple(noise.shape[1:])}, this one started from other"
+                f" samples of shape {tuple(sample.shape[1:])}: run at the recorded height and width; a run that starts"
+                " from an image starts from the recorded one with the recorded generator, and takes no noise="
+            )
+        return packing

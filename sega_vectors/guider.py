@@ -22,14 +22,15 @@ from diffusers.utils.torch_utils import unwrap_module
 from torch import Tensor, nn
 
 from sega_store import IncompatibleError, InitialNoise, InvalidInputError, Library, UnknownRefError
+from sega_vectors.latents.noise import as_tensor, points_along
 from sega_vectors.latents.packing import Packing
-from sega_vectors.latents.space import packed
-from sega_vectors.maths.guidance import add_guidance
+from sega_vectors.latents.space import GuidanceSpace
 from sega_vectors.maths.parameters import edits
 from sega_vectors.maths.plan import StepwisePlan, for_samples
-from sega_vectors.maths.schedule import noise_levels, noise_ratios
+from sega_vectors.maths.schedule import noise_ratios
 from sega_vectors.pipeline.denoiser import DenoiserCall
-from sega_vectors.provenance.facts import as_tensor, model_facts, scheduler_facts
+from sega_vectors.pipeline.noise_levels import noise_levels
+from sega_vectors.provenance.facts import model_facts, scheduler_facts
 from sega_vectors.provenance.gate import (
     Compatibility,
     Target,
@@ -44,7 +45,6 @@ from sega_vectors.provenance.gate import (
 if TYPE_CHECKING:
     from diffusers import ModularPipeline
 
-_SAME_DIRECTION = 0.99  # cosine of the first sample and a stored noise: another noise's is near 0, rounding's is near 1
 _SAME_LEVEL = 0.01  # relative, of σ / α at a timestep
 _RENORMALISED = "QwenImageTransformer2DModel"  # its loops scale what a guider returns to the norm of pred_cond
 
@@ -215,9 +215,10 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
         guidance = self._run.guidance(pred_cond) if self._run is not None else None
         if self._run is None or guidance is None:
             return output
+        guided = self._run.space.guided
         if not self._run.renormalised:
-            return GuiderOutput(pred=add_guidance(output.pred, guidance), pred_cond=pred_cond, pred_uncond=pred_uncond)
-        pred = add_guidance(_with_norm_of(pred_cond, output.pred), guidance)
+            return GuiderOutput(pred=guided(output.pred, guidance), pred_cond=pred_cond, pred_uncond=pred_uncond)
+        pred = guided(_with_norm_of(pred_cond, output.pred), guidance)
         return GuiderOutput(pred=pred, pred_cond=pred, pred_uncond=pred_uncond)  # its own norm: it keeps it
 
 
@@ -251,7 +252,7 @@ class _GuidedRun:
         self._stream: torch.cuda.Stream | None = None
         self._sample: Tensor | None = None
         self.renormalised = False
-        self._packing: Packing | None = None
+        self.space = GuidanceSpace()
         self._assigned: list[tuple[int, ...]] | None = None
         self._plans: dict[tuple[int, ...], StepwisePlan] = {}
 
@@ -286,57 +287,62 @@ class _GuidedRun:
         handle = denoiser.register_forward_pre_hook(before, with_kwargs=True)
 
     def guidance(self, prediction: Tensor) -> Tensor | None:
-        """γ_t of the step, shape (B or 1, C, *S); None where nothing is added."""
-        if self._assigned is None:
-            self._assigned = self._assign(prediction)
-            self._sample = None
-            self._plans = {
-                indices: StepwisePlan([self._guider._edits[i] for i in indices], prediction.device)
-                for indices in dict.fromkeys(self._assigned)
-                if indices
-            }
-        guidances = {indices: plan.guidance(self._timestep) for indices, plan in self._plans.items()}
-        guidance = for_samples(guidances, self._assigned)
-        return None if guidance is None else packed(guidance, self._packing)
+        """γ_t of the step, shape (B or 1, C, *S); None where nothing is added.
 
-    def _assign(self, prediction: Tensor) -> list[tuple[int, ...]]:
-        """The vectors that act on each sample, by index.
+        Args:
+            prediction: The guided one, shape (B, ...).
 
         Raises:
-            IncompatibleError: A vector is refused.
+            IncompatibleError: A vector is refused, at the first step.
         """
-        vectors, allow = self._guider.vectors, self._guider.allow
-        shape = tuple(prediction.shape[1:])
-        self._packing = Packing.of_patches(tuple(vectors[0].shape[1:]), shape)
+        if self._assigned is None:
+            self._assigned = self._begin(prediction)
+        guidances = {indices: plan.guidance(self._timestep) for indices, plan in self._plans.items()}
+        return for_samples(guidances, self._assigned)
+
+    def _begin(self, prediction: Tensor) -> list[tuple[int, ...]]:
+        """Learn the space of the guidance and plan the run, before the first step.
+
+        Returns:
+            The vectors that act on each sample, by index.
+        """
+        vectors = self._guider.vectors
+        packing = Packing.of_patches(vectors[0].shape[1:], tuple(prediction.shape[1:]))
+        self.space = GuidanceSpace(packing and packing.to(prediction.device))
         for vector in vectors:
-            check_shape(vector, shape if self._packing is None else self._packing.shape)
-        known = self._guider._noises
-        noises = [self._started_from(row, shape[0], list(known.values())) for row in range(prediction.shape[0])]
+            check_shape(vector, self.space.shape(prediction))
+        assigned = self._assign(prediction)
+        self._sample = None
+        self._plans = {
+            indices: StepwisePlan([self._guider._edits[i] for i in indices], prediction.device)
+            for indices in dict.fromkeys(assigned)
+            if indices
+        }
+        return assigned
+
+    def _assign(self, prediction: Tensor) -> list[tuple[int, ...]]:
+        """The vectors that act on each sample, by index."""
+        vectors, allow, known = self._guider.vectors, self._guider.allow, self._guider._noises
+        noises = [self._started_from(row, prediction.shape[1]) for row in range(prediction.shape[0])]
         for vector in vectors:
             if self._from_noise and vector.provenance.noise.sha256 in known:
                 check_noise(vector, noises, allow)
-        if self._packing is not None and not any(noises):
+        if self.space.packing is not None and not any(noises):
             raise IncompatibleError(
                 "in a pipeline that packs its latents, a guider knows by the stored noise where they are, met a run"
                 " from none that the library holds: add the vector with its noise, or call the pipeline through Applier"
             )
         return assign(vectors, noises)
 
-    def _started_from(self, row: int, length: int, noises: Sequence[InitialNoise]) -> str | None:
+    def _started_from(self, row: int, length: int) -> str | None:
         """The hash of the stored noise that a sample's first state is a multiple of; None if it is none of them.
 
         Args:
             row: The sample's.
             length: Of its first dimension; what the denoiser gets beyond that (masks, reference images) is no sample.
-            noises: To compare with.
         """
         if self._sample is None:
             return None
         sample = self._sample[row : row + 1, :length].float()
-        for noise in noises:
-            stored = packed(as_tensor(noise).unsqueeze(0).to(sample), self._packing)
-            if sample.numel() == stored.numel():
-                cosine = torch.cosine_similarity(sample.flatten(), stored.flatten(), dim=0)
-                if cosine > _SAME_DIRECTION:
-                    return noise.sha256
-        return None
+        noises = self._guider._noises.values()
+        return next((noise.sha256 for noise in noises if points_along(noise, sample, self.space.packing)), None)

@@ -1,6 +1,6 @@
 """Recording: one run of a stock pipeline, and the guidance vectors of its concepts.
 
-The concepts' noise predictions come with the pipeline's own denoiser calls, so a run with k concepts costs at most
+The concepts' noise predictions come with the pipeline's own denoiser calls, so a run with k concepts costs
 (2 + k) / 2 of a plain one with classifier-free guidance. The guidance is added to what the pipeline hands to its
 scheduler.
 """
@@ -17,27 +17,21 @@ from torch import Tensor
 
 from sega_store import Concept, GuidanceVector, InitialNoise, InvalidInputError, PipelineError, Provenance, recipe
 from sega_vectors.latents.packing import Packing
-from sega_vectors.latents.space import as_sample, orientation, packed, unpacked
-from sega_vectors.maths.guidance import (
-    add_guidance,
-    add_momentum,
-    keep_above,
-    semantic_direction,
-    step_weights,
-    tail_thresholds,
-    weighted_sum,
-)
-from sega_vectors.maths.schedule import as_array, noise_levels
+from sega_vectors.latents.space import GuidanceSpace
+from sega_vectors.latents.tensors import as_doubles
+from sega_vectors.maths.accumulator import Accumulator, Momentum, sum_step
+from sega_vectors.maths.guidance import keep_above, step_weights, tail_thresholds
 from sega_vectors.pipeline.call import PipelineCall
 from sega_vectors.pipeline.denoiser import DenoiserCall, find_denoisers
+from sega_vectors.pipeline.noise_levels import noise_levels
 from sega_vectors.pipeline.prompts import check_prompt
-from sega_vectors.pipeline.scheduler_hooks import guided_steps
+from sega_vectors.pipeline.scheduler_hooks import Guide, guided_steps
 from sega_vectors.pipeline.text_cache import encoded_once
 from sega_vectors.pipeline.watch import Watched, watch, watch_denoiser
-from sega_vectors.provenance.facts import describe_run, initial_noises
+from sega_vectors.provenance.facts import describe_run
 from sega_vectors.recording.conditioning import Conditioning, differing_leaves
-from sega_vectors.recording.predictions import Asking
-from sega_vectors.recording.sparse_buffer import KeptEntries
+from sega_vectors.recording.predictions import Predictions
+from sega_vectors.recording.sparse_buffer import SparseBuffer
 
 
 class Recorder:
@@ -96,11 +90,11 @@ class Recorder:
             attached.enter_context(encoded_once(self.pipe))
             watched = self._watch(call)
             noises, provenances = self._describe(call, watched.first)
-            asking = Asking(functools.partial(watched.conditioning, num_samples=call.num_samples))
-            run = _RecordedRun(self, asking, watched.first.packing)
-            del watched
-            attached.enter_context(asking.attached(denoisers))
-            attached.enter_context(guided_steps(self.pipe.scheduler, run.guide))
+            predictions = Predictions(functools.partial(watched.conditioning, num_samples=call.num_samples))
+            run = _RecordedRun(self, predictions, watched.first.packing)
+            del watched  # its tensors go once the conditioning is learnt
+            attached.enter_context(predictions.attached(denoisers))
+            attached.enter_context(guided_steps(self.pipe.scheduler, run.begin))
             result = call()
         self.vectors = run.vectors(self.pipe.scheduler, provenances)
         self.noises = [noise for noise in noises for _ in self.concepts]
@@ -128,9 +122,8 @@ class Recorder:
 
     def _describe(self, call: PipelineCall, watched: Watched) -> tuple[list[InitialNoise], list[list[Provenance]]]:
         """The initial noise of each sample, and the provenance of each sample's vectors."""
-        noises = initial_noises(call, watched.noise)
         momentum = self.edit_momentum_scale, self.edit_mom_beta
-        return noises, describe_run(call, noises, self.concepts, *momentum, self.guide)
+        return watched.noises, describe_run(call, watched.noises, self.concepts, *momentum, self.guide)
 
 
 @dataclass(frozen=True)
@@ -156,58 +149,55 @@ class _WatchedTexts:
 class _RecordedRun:
     """What is attached to the pipeline for one recorded call."""
 
-    def __init__(self, recorder: Recorder, asking: Asking, packing: Packing | None) -> None:
-        self.recorder = recorder
-        self.asking = asking
-        self.packing = packing
-        self.timesteps: list[Any] = []
-        self.kept = KeptEntries()
-        self._loose = [concept.keep_threshold for concept in recorder.concepts]
-        self._strict = [concept.edit_threshold for concept in recorder.concepts]
-        self._sign = 0.0
-        self._momentum: Tensor | None = None
+    def __init__(self, recorder: Recorder, predictions: Predictions, packing: Packing | None) -> None:
+        concepts = recorder.concepts
+        self._concepts, self._guides = concepts, recorder.guide
+        self._predictions = predictions
+        self._packing = packing
+        self._timesteps: list[Any] = []
+        self._buffer = SparseBuffer()
+        self._momenta = [Momentum(recorder.edit_momentum_scale, recorder.edit_mom_beta)] * len(concepts)
+        self._accumulator = Accumulator()
 
-    def guide(self, model_output: Tensor, timestep: Any, sample: Tensor) -> Tensor:
-        recorder, asked = self.recorder, self.asking.take()
-        if not self.timesteps:
-            own = [as_sample(prediction, sample) for prediction in asked.own]
-            self._sign = orientation(model_output[:, : sample.shape[1]], own)
-            self.packing = self.packing and self.packing.to(sample.device)
-        base, *predictions = (unpacked(as_sample(p, sample), self.packing) for p in (asked.base, *asked.concepts))
-        psi = torch.stack([semantic_direction(p, base) for p in predictions], dim=1)
-        if self._sign < 0:
-            psi = -psi
-        loose, strict = self._kept(psi)
-        self.kept.append(loose)
-        step = len(self.timesteps)
-        self.timesteps.append(timestep)
-        if not recorder.guide:
+    def begin(self, model_output: Tensor, _timestep: Any, sample: Tensor) -> Guide:
+        """Learn the space of the guidance, before the first step."""
+        space = GuidanceSpace.of_recording(self._packing, self._predictions.own, model_output, sample)
+        return functools.partial(self._guide, space)
+
+    def _guide(self, space: GuidanceSpace, model_output: Tensor, timestep: Any, sample: Tensor) -> Tensor:
+        asked = self._predictions.of_step()
+        psi = torch.stack([space.direction(concept, asked.base, sample) for concept in asked.concepts], dim=1)
+        loose, strict = self._tails(psi)
+        self._buffer.append(loose)
+        step = len(self._timesteps)
+        self._timesteps.append(timestep)
+        if not self._guides:
             return model_output
-        weights = step_weights(recorder.concepts, step)
-        joint = weighted_sum(strict.unbind(1), weights.joint)
-        momentum = torch.zeros_like(joint) if self._momentum is None else self._momentum
-        guidance, self._momentum = add_momentum(joint, momentum, recorder.edit_momentum_scale, recorder.edit_mom_beta)
-        if weights.early is not None:
-            guidance = weighted_sum(strict.unbind(1), weights.early)
-        return add_guidance(model_output, packed(guidance, self.packing)) if weights.guides else model_output
+        sums = sum_step(strict.unbind(1), step_weights(self._concepts, step), self._momenta, step)
+        return space.guided(model_output, self._accumulator.guidance(sums))
 
-    def _kept(self, psi: Tensor) -> tuple[Tensor, Tensor]:
+    def _tails(self, psi: Tensor) -> tuple[Tensor, Tensor]:
         """What each concept keeps of ψ (B, k, C, *S), by its `keep_threshold` and by its `edit_threshold`."""
-        rows, every = psi.flatten(0, 1), list({*self._loose, *self._strict})
+        rows = psi.flatten(0, 1)
+        loose = [concept.keep_threshold for concept in self._concepts]
+        strict = [concept.edit_threshold for concept in self._concepts]
+        every = list({*loose, *strict})
         edges = dict(zip(every, (edge.reshape(psi.shape[:3]) for edge in tail_thresholds(rows, every)), strict=True))
 
         def kept(edit_thresholds: Sequence[float]) -> Tensor:
             edge = torch.stack([edges[λ][:, i] for i, λ in enumerate(edit_thresholds)], dim=1)
             return keep_above(rows, edge.flatten(0, 1)).reshape(psi.shape)
 
-        return kept(self._loose), kept(self._strict)
+        return kept(loose), kept(strict)
 
     def vectors(self, scheduler: Any, provenances: list[list[Provenance]]) -> list[GuidanceVector]:
         """The vectors of the finished run, sample by sample."""
-        timesteps = as_array(torch.stack([torch.as_tensor(t).flatten()[0] for t in self.timesteps]))
+        timesteps = as_doubles(torch.stack([torch.as_tensor(t).flatten()[0] for t in self._timesteps]))
         sigmas = noise_levels(scheduler, timesteps)
         return [
-            GuidanceVector(concept, *self.kept.vector(sample, index), self.kept.dtype, timesteps, sigmas, provenance)
+            GuidanceVector(
+                concept, *self._buffer.vector(sample, index), self._buffer.dtype, timesteps, sigmas, provenance
+            )
             for sample, described in enumerate(provenances)
-            for index, (concept, provenance) in enumerate(zip(self.recorder.concepts, described, strict=True))
+            for index, (concept, provenance) in enumerate(zip(self._concepts, described, strict=True))
         ]

@@ -1,21 +1,19 @@
 """Latents that a pipeline packs into a sequence of tokens, and where their entries are in space.
 
 Flux, Qwen-Image and others draw their noise as (B, C, *S) and hand (B, tokens, channels) to denoiser and scheduler.
-Guidance belongs to places and channels, so a vector has the unpacked shape. Which entry goes where is learnt by letting
-the pipeline's own `_pack_latents` pack the numbers of the entries.
+Guidance belongs to places and channels, so a vector has the unpacked shape. Which entry goes where is learnt from the
+pipeline itself (`sega_vectors.pipeline.packings`), or tried on the noise that it starts from.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline
 from torch import Tensor
 
-from sega_vectors.pipeline.patching import replaced
+from sega_vectors.latents.tensors import tolerance
 
 
 @dataclass(frozen=True)
@@ -68,46 +66,27 @@ class Packing:
         return packed.flatten(1).index_select(1, self.inverse).reshape(-1, *self.shape)
 
 
-@contextmanager
-def learning_packings(pipe: DiffusionPipeline) -> Iterator[list[Packing]]:
-    """The packings that the pipeline uses within the block, in order."""
-    learnt: list[Packing] = []
-    pack = getattr(pipe, "_pack_latents", None)
-    if pack is None:
-        yield learnt
-        return
-
-    def watched(latents: Tensor, *args: Any, **kwargs: Any) -> Any:
-        batch = latents.shape[0]
-        numbers = torch.arange(latents[0].numel()).expand(batch, -1).reshape(latents.shape)
-        packed = pack(numbers, *args, **kwargs)[0]
-        order = packed.flatten()
-        shape = tuple(n for n in latents.shape[1:] if n > 1)
-        learnt.append(Packing(shape, tuple(packed.shape), order, order.argsort()))
-        return pack(latents, *args, **kwargs)
-
-    with replaced(pipe, "_pack_latents", watched):
-        yield learnt
-
-
-def packing_for(packings: list[Packing], sample_shape: tuple[int, ...]) -> Packing | None:
-    """The packing that gives samples of a shape, if one does."""
-    return next((p for p in packings if p.packed_shape == tuple(sample_shape)), None)
-
-
-def patches_of(drawn: Sequence[Tensor], sample: Tensor, sigma: Any) -> Packing | None:
-    """The packing by patches under which a sample is drawn noise, for pipelines whose own packing isn't at hand.
+def find_packing(learnt: Sequence[Packing], drawn: Sequence[Tensor], sample: Tensor, sigma: Any) -> Packing | None:
+    """How a pipeline packs its samples, on their device; None if it hands them on as they are.
 
     Args:
-        drawn: What the pipeline drew, each of shape (B, C, *S).
-        sample: The first sample, shape (B, tokens, channels).
+        learnt: The packings that it was seen to use.
+        drawn: The noise that it may start from, each of shape (B, C, *S): where its packing can't be seen, it is the
+            packing by patches under which one of these is the sample.
+        sample: The run's first sample, shape (B, ...).
         sigma: The scheduler's `init_noise_sigma`.
     """
+    packed_shape = tuple(sample.shape[1:])
+    packing = next((p for p in learnt if p.packed_shape == packed_shape), None) or _of_drawn(drawn, sample, sigma)
+    return packing and packing.to(sample.device)
+
+
+def _of_drawn(drawn: Sequence[Tensor], sample: Tensor, sigma: Any) -> Packing | None:
     for noise in drawn:
         shape = tuple(n for n in noise.shape[1:] if n > 1)
         packing = Packing.of_patches(shape, tuple(sample.shape[1:]))
         if packing is not None and noise.shape[0] == sample.shape[0]:
-            packed = packing.pack(noise.reshape(noise.shape[0], *shape)) * sigma
-            if torch.equal(packed.to(sample), sample):
+            packed = packing.to(noise.device).pack(noise.reshape(noise.shape[0], *shape)).to(sample.device) * sigma
+            if (packed.to(sample) - sample).abs().max() <= tolerance(sample.dtype) * sample.abs().max():
                 return packing
     return None

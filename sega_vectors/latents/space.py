@@ -6,12 +6,70 @@ scheduler gets.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from sega_store import PipelineError
 from sega_vectors.latents.packing import Packing
+from sega_vectors.maths.guidance import add_guidance, semantic_direction
+
+
+@dataclass(frozen=True)
+class GuidanceSpace:
+    """How a run's predictions and its guidance become each other; learnt once, before the first step is guided.
+
+    Attributes:
+        packing: How the pipeline packs its samples, on their device; None if it hands them on as they are.
+        sign: 1, or -1 where the pipeline hands its scheduler the negated prediction.
+    """
+
+    packing: Packing | None = None
+    sign: float = 1.0
+
+    @classmethod
+    def of_recording(
+        cls, packing: Packing | None, own: Sequence[Tensor], model_output: Tensor, sample: Tensor
+    ) -> "GuidanceSpace":
+        """The space of a run that is recorded, from what its first step shows.
+
+        Args:
+            packing: How the pipeline packs its samples.
+            own: The denoiser's predictions that the pipeline made its own from, each of B rows.
+            model_output: What the scheduler gets, shape (B, ...).
+            sample: The sample that it gets, shape (B, ...).
+
+        Raises:
+            PipelineError: They have nothing to do with each other.
+        """
+        sign = orientation(model_output[:, : sample.shape[1]], [as_sample(prediction, sample) for prediction in own])
+        return cls(packing and packing.to(sample.device), sign)
+
+    def shape(self, sample: Tensor) -> tuple[int, ...]:
+        """(C, *S) of the samples of shape (B, ...)."""
+        return tuple(sample.shape[1:]) if self.packing is None else self.packing.shape
+
+    def direction(self, concept: Tensor, base: Tensor, sample: Tensor) -> Tensor:
+        """ψ of a concept, shape (B, C, *S), with the scheduler's sign.
+
+        Args:
+            concept: The denoiser's prediction with the concept as its text, of B rows.
+            base: Its prediction without a text.
+            sample: The sample that the scheduler gets, shape (B, ...).
+        """
+        concept, base = (unpacked(as_sample(prediction, sample), self.packing) for prediction in (concept, base))
+        psi = semantic_direction(concept, base)
+        return -psi if self.sign < 0 else psi
+
+    def guided(self, model_output: Tensor, guidance: Tensor | None) -> Tensor:
+        """What the scheduler is to get.
+
+        Args:
+            model_output: What the pipeline hands it, shape (B, ...).
+            guidance: γ_t, shape (B or 1, C, *S); None for none.
+        """
+        return model_output if guidance is None else add_guidance(model_output, packed(guidance, self.packing))
 
 
 def as_sample(prediction: Tensor, sample: Tensor) -> Tensor:
@@ -61,8 +119,8 @@ def orientation(model_output: Tensor, own: Sequence[Tensor]) -> float:
     Raises:
         PipelineError: They have nothing to do with each other.
     """
-    columns = torch.stack([p[0].flatten() for p in own], dim=1).double().cpu()
-    target = model_output[0].flatten().double().cpu()
+    columns = torch.stack([p[0].flatten() for p in own], dim=1).cpu().double()
+    target = model_output[0].flatten().cpu().double()
     weights = torch.linalg.pinv(columns) @ target
     total = float(weights.sum())
     if abs(total) < 0.1:

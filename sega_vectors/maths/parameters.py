@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from sega_store import Concept, GuidanceVector, InvalidInputError
+from sega_vectors.maths.accumulator import Momentum
+from sega_vectors.maths.sparse_steps import SparseSteps
 
 
 @dataclass(frozen=True)
@@ -16,14 +15,14 @@ class Edit:
 
     Attributes:
         vector: As recorded.
-        kept: m_t at the λ to be applied, shape (T, C, *S), float32, on the host.
+        kept: m_t of each recorded step at the λ to be applied.
         changes: The concept's parameters that were given, by their names there.
         edit_momentum_scale: s_m.
         edit_mom_beta: β_m.
     """
 
     vector: GuidanceVector
-    kept: Tensor
+    kept: SparseSteps
     changes: Mapping[str, Any]
     edit_momentum_scale: float
     edit_mom_beta: float
@@ -42,6 +41,10 @@ class Edit:
             "edit_cooldown_steps": None if cooldown is None else steps_before(cooldown),
         }
         return replace(recorded, **{**moved, **self.changes})
+
+    def momentum(self, conversion: tuple[float, ...] | None = None) -> Momentum:
+        """Its momentum in a run, with what γ is multiplied by at each step to act on the run's kind of prediction."""
+        return Momentum(self.edit_momentum_scale, self.edit_mom_beta, conversion)
 
 
 def edits(
@@ -86,7 +89,7 @@ def edits(
         run = vector.provenance.run
         edit = Edit(
             vector=vector,
-            kept=torch.from_numpy(vector.thresholded(λ).dense()),
+            kept=SparseSteps.of_vector(vector.thresholded(λ)),
             changes={name: values[i] for name, values in given.items() if values[i] is not None},
             edit_momentum_scale=run.edit_momentum_scale if scales[i] is None else scales[i],
             edit_mom_beta=run.edit_mom_beta if betas[i] is None else betas[i],

@@ -6,21 +6,19 @@ scatter of the kept entries and the momentum's update, however many vectors ther
 one by one, the vectors are uploaded, and a step costs a scatter for each (`StepwisePlan`).
 """
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sega_store import Concept
-from sega_vectors.maths.guidance import add_momentum, step_weights, weighted_sum
+from sega_vectors.maths.accumulator import Accumulator, Momentum, StepSums, early_weights, sharing, sum_step
+from sega_vectors.maths.guidance import step_weights
 from sega_vectors.maths.parameters import Edit
 from sega_vectors.maths.schedule import StepMatch, TrainedSteps
-
-_Momentum: TypeAlias = tuple[float, float, tuple[float, ...] | None]
+from sega_vectors.maths.sparse_steps import Places, SparseSteps, Values
 
 
 @dataclass(frozen=True)
@@ -28,88 +26,22 @@ class PlannedVector:
     """One vector, ready for a run.
 
     Attributes:
-        kept: m_t at the λ to be applied, shape (T, C, *S), float32, on the host.
+        kept: m_t of each recorded step at the λ to be applied.
         concept: The edit parameters to be applied, in the run's own steps.
         match: Which recorded steps stand for the run's.
-        edit_momentum_scale: s_m.
-        edit_mom_beta: β_m.
-        conversion: For each of the run's steps, what γ is multiplied by to act on this run's kind of prediction; None
-            where it is the recorded kind.
+        momentum: s_m and β_m, and the conversion to the run's kind of prediction.
     """
 
-    kept: Tensor
+    kept: SparseSteps
     concept: Concept
     match: StepMatch
-    edit_momentum_scale: float
-    edit_mom_beta: float
-    conversion: tuple[float, ...] | None = None
+    momentum: Momentum
 
-    def at(self, step: int) -> Tensor:
-        """m_t for a step of the run, shape (C, *S)."""
-        return self.match.at(step, lambda recorded: self.kept[recorded])
-
-    @property
-    def momentum(self) -> "_Momentum":
-        """What vectors must share to share one momentum."""
-        return self.edit_momentum_scale, self.edit_mom_beta, self.conversion
-
-    def converted(self, step: int) -> float:
-        """The factor of a step."""
-        return 1.0 if self.conversion is None else self.conversion[step]
-
-
-class _SparseSteps:
-    """One sparse tensor of shape (C, *S) a step, on the device."""
-
-    def __init__(self, dense: Sequence[Tensor], device: torch.device) -> None:
-        flat = [d.flatten() for d in dense]
-        indices = [f.nonzero().flatten() for f in flat]
-        values = [f[i] for f, i in zip(flat, indices, strict=True)]
-        lengths = [len(i) for i in indices]
-        self._shape = dense[0].shape
-        self._indices = torch.split(torch.cat(indices).to(device), lengths)
-        self._values = torch.split(torch.cat(values).to(device), lengths)
-
-    def dense(self, step: int) -> Tensor:
-        indices, values = self._indices[step], self._values[step]
-        flat = torch.zeros(self._shape.numel(), dtype=values.dtype, device=values.device)
-        return flat.index_copy_(0, indices, values).view(self._shape)
-
-
-class _Momenta:
-    """ν_t of a run.
-
-    Momentum is linear: vectors that share its parameters share one sum, the usual case, and sums add up. It is made of
-    what was recorded, and converted after, as it would have been in a run of the recorded kind.
-    """
-
-    def __init__(self) -> None:
-        self._momenta: dict[_Momentum, Tensor] = {}
-
-    def add(self, joints: Mapping[_Momentum, Tensor], step: int) -> Tensor:
-        """γ_t with momentum, for each step in turn.
-
-        Args:
-            joints: Σ_i g_i s_e,i m_t,i of the vectors that share their momentum, by that.
-            step: The run's step.
-        """
-        guidances = []
-        for key, joint in joints.items():
-            scale, beta, conversion = key
-            momentum = self._momenta.get(key)
-            guidance, self._momenta[key] = add_momentum(
-                joint, torch.zeros_like(joint) if momentum is None else momentum, scale, beta
-            )
-            guidances.append(guidance if conversion is None else conversion[step] * guidance)
-        return functools.reduce(torch.add, guidances)
-
-
-def _sharing(momenta: Sequence[_Momentum]) -> dict[_Momentum, list[int]]:
-    """The vectors that share each momentum, by index."""
-    sharing: dict[_Momentum, list[int]] = {}
-    for i, key in enumerate(momenta):
-        sharing.setdefault(key, []).append(i)
-    return sharing
+    def at(self, step: int, factor: float) -> Iterator[tuple[float, Places, Values]]:
+        """`factor` times m_t for a step of the run, as summands."""
+        if factor:
+            for share, recorded in self.match.at(step):
+                yield factor * share, self.kept.places[recorded], self.kept.values[recorded]
 
 
 class GuidancePlan:
@@ -123,36 +55,33 @@ class GuidancePlan:
             num_steps: The run's scheduler calls.
             device: Where the run's samples are.
         """
-        concepts = [vector.concept for vector in vectors]
-        steps = range(num_steps)
-        self._weights = [step_weights(concepts, step) for step in steps]
-        kept = [[vector.at(step) for vector in vectors] for step in steps]
-        early = [
-            weighted_sum(m, [w * v.converted(step) for w, v in zip(weights.early, vectors, strict=True)])
-            if weights.early is not None
-            else torch.zeros_like(m[0])
-            for step, m, weights in zip(steps, kept, self._weights, strict=True)
-        ]
-        self._early = _SparseSteps(early, device)
-        self._joint: dict[_Momentum, _SparseSteps] = {}
-        for key, members in _sharing([vector.momentum for vector in vectors]).items():
-            joint = [
-                weighted_sum([m[i] for i in members], [w.joint[i] for i in members])
-                for m, w in zip(kept, self._weights, strict=True)
-            ]
-            self._joint[key] = _SparseSteps(joint, device)
-        self._momenta = _Momenta()
+        shape, momenta = vectors[0].kept.shape, [vector.momentum for vector in vectors]
+        self._weights = [step_weights([vector.concept for vector in vectors], step) for step in range(num_steps)]
+        early = [early_weights(weights, momenta, step) for step, weights in enumerate(self._weights)]
 
-    def guidance(self, step: int) -> Tensor | None:
-        """γ_t to be added at a step, shape (C, *S), float32; None where nothing is.
+        def summed(steps: Sequence[Sequence[float]], members: Sequence[int]) -> SparseSteps:
+            summands = (
+                [summand for i in members for summand in vectors[i].at(step, factors[i])]
+                for step, factors in enumerate(steps)
+            )
+            return SparseSteps.of_sums(shape, summands)
 
-        To be called for each step in turn, since momentum builds up.
-        """
-        total = self._momenta.add({key: steps.dense(step) for key, steps in self._joint.items()}, step)
-        weights = self._weights[step]
-        if weights.early is not None:
-            return self._early.dense(step)
-        return total if weights.warm else None
+        self._joint = {
+            momentum: summed([weights.joint for weights in self._weights], members).to(device)
+            for momentum, members in sharing(momenta).items()
+        }
+        everyone, nothing = range(len(vectors)), [0.0] * len(vectors)
+        self._early = summed([nothing if factors is None else factors for factors in early], everyone).to(device)
+        self._accumulator = Accumulator()
+        self._step = 0
+
+    def guidance(self) -> Tensor | None:
+        """γ_t to be added at the next step, shape (C, *S), float32; None where nothing is."""
+        step, weights = self._step, self._weights[self._step]
+        self._step += 1
+        joint = {momentum: steps.dense(step) for momentum, steps in self._joint.items()}
+        early = None if weights.early is None else self._early.dense(step)
+        return self._accumulator.guidance(StepSums(joint, early, weights.warm))
 
 
 class StepwisePlan:
@@ -170,10 +99,10 @@ class StepwisePlan:
         """
         self._edits = edits
         self._steps = [TrainedSteps(edit.vector) for edit in edits]
-        self._kept = [_SparseSteps(list(edit.kept), device) for edit in edits]
-        self._sharing = _sharing([(edit.edit_momentum_scale, edit.edit_mom_beta, None) for edit in edits])
+        self._kept = [edit.kept.to(device) for edit in edits]
+        self._momenta = [edit.momentum() for edit in edits]
         self._timesteps: list[float] = []
-        self._momenta = _Momenta()
+        self._accumulator = Accumulator()
 
     def guidance(self, timestep: float) -> Tensor | None:
         """γ_t to be added at the next step, shape (C, *S), float32; None where nothing is."""
@@ -181,15 +110,16 @@ class StepwisePlan:
         step = len(self._timesteps) - 1
         matches = [steps.match(np.array(self._timesteps)) for steps in self._steps]
         weights = step_weights([e.concept(m.steps_before) for e, m in zip(self._edits, matches, strict=True)], step)
-        kept = [m.at(step, k.dense) for k, m in zip(self._kept, matches, strict=True)]
-        joint = {
-            key: weighted_sum([kept[i] for i in members], [weights.joint[i] for i in members])
-            for key, members in self._sharing.items()
-        }
-        total = self._momenta.add(joint, step)
-        if weights.early is not None:
-            return weighted_sum(kept, weights.early)
-        return total if weights.warm else None
+        kept = [_mixed(k.dense, m, step) for k, m in zip(self._kept, matches, strict=True)]
+        return self._accumulator.guidance(sum_step(kept, weights, self._momenta, step))
+
+
+def _mixed(of: Callable[[int], Tensor], match: StepMatch, step: int) -> Tensor:
+    """What stands for a step of a run, given what there is for each recorded step."""
+    first, *others = (of(recorded) if share == 1 else share * of(recorded) for share, recorded in match.at(step))
+    for other in others:
+        first = first + other
+    return first
 
 
 def for_samples(

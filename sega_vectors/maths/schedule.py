@@ -1,74 +1,34 @@
-"""Steps of a run as noise levels, and how the steps of one schedule match those of another.
+"""How the steps of one schedule match those of another.
 
 A step is a scheduler call, known by its timestep and by how often that timestep came before: Heun calls twice a step,
 PNDM repeats one. Its noise level is σ: the ratio of noise to signal, sqrt((1 - ᾱ) / ᾱ), for diffusion schedulers, and
 the share of noise in [0, 1] for flow matching. Recordings on one schedule apply to another at equal log-SNR, between
 the two recorded steps that enclose it: guidance is in units of the noise prediction, which do not depend on the
-number of steps.
+number of steps. Timesteps and levels that differ by rounding alone, 1e-4 relative, are the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from diffusers import DDPMScheduler
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sega_store import GuidanceVector
 
 FloatArray = NDArray[np.float64]
 
-_BETAS = ("beta_start", "beta_end", "beta_schedule", "num_train_timesteps", "rescale_betas_zero_snr")
-_BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")  # what all of diffusers' samplers know
+ROUNDING = 1e-4
+"""Relative: schedulers compute timesteps and levels in float32, each in an order of its own."""
+
 _MAX_TRAIN_TIMESTEPS = 100_000  # real ones are 1,000
 
 
-def prediction_type(scheduler: Any) -> str:
-    """What the denoiser predicts for this scheduler: `epsilon`, `v_prediction`, `sample` or `flow_prediction`."""
-    flow = type(scheduler).__name__.startswith("FlowMatch")
-    return str(scheduler.config.get("prediction_type", "flow_prediction" if flow else "epsilon"))
-
-
-def noise_levels(scheduler: Any, timesteps: FloatArray) -> FloatArray:
-    """σ at the given timesteps.
-
-    Args:
-        scheduler: A diffusers scheduler whose timesteps have been set.
-        timesteps: Shape (T,).
-
-    Returns:
-        σ, shape (T,): from the scheduler's `alphas_cumprod` where it has one and isn't one of flow matching,
-        interpolated between its training steps, else from its `sigmas`.
-    """
-    if prediction_type(scheduler) != "flow_prediction":
-        if hasattr(scheduler, "alphas_cumprod"):
-            return _diffusion_levels(as_array(scheduler.alphas_cumprod), timesteps)
-        if hasattr(scheduler, "_alpha_cumprod"):  # Würstchen's: a function of times in [0, 1]
-            return _ratio(as_array(scheduler._alpha_cumprod(torch.as_tensor(timesteps), torch.device("cpu"))))
-    planned = as_array(scheduler.timesteps)
-    sigmas = as_array(scheduler.sigmas)[: len(planned)]
-    order = np.argsort(planned)
-    levels: FloatArray = np.interp(timesteps, planned[order], sigmas[order])
-    return levels
-
-
-def first_step(scheduler: Any, timestep: Any, num_timesteps: int | None) -> int:
-    """Where in its schedule a run starts: one that starts from an image leaves out the steps at more noise.
-
-    Args:
-        scheduler: A diffusers scheduler whose timesteps have been set.
-        timestep: The run's first.
-        num_timesteps: How many it takes, where the pipeline says so: what tells a repeated timestep's places apart
-            if the scheduler doesn't know where it begins.
-    """
-    planned = as_array(scheduler.timesteps)
-    nearest = planned[np.argmin(np.abs(planned - float(timestep)))]
-    places = np.flatnonzero(planned == nearest).tolist()
-    said = [getattr(scheduler, "begin_index", None), None if num_timesteps is None else len(planned) - num_timesteps]
-    return next((place for place in said if place in places), places[0])
+def same_timesteps(one: FloatArray, other: FloatArray) -> NDArray[np.bool_]:
+    """Where timesteps are equal but for rounding; shapes as `numpy.isclose` has them."""
+    largest = max(np.abs(one).max(initial=0), np.abs(other).max(initial=0))
+    same: NDArray[np.bool_] = np.isclose(one, other, rtol=ROUNDING, atol=largest * 1e-6)
+    return same
 
 
 def noise_ratios(sigmas: FloatArray, prediction_type: str) -> FloatArray:
@@ -80,17 +40,20 @@ def noise_ratios(sigmas: FloatArray, prediction_type: str) -> FloatArray:
     return ratios
 
 
-def as_array(values: Tensor) -> FloatArray:
-    """A tensor's values on the host, as float64."""
-    return values.detach().to("cpu", torch.float64).numpy()
+def diffusion_levels(alphas_cumprod: FloatArray, timesteps: FloatArray) -> FloatArray:
+    """σ at timesteps, interpolated between training steps.
 
-
-def _diffusion_levels(alphas_cumprod: FloatArray, timesteps: FloatArray) -> FloatArray:
-    levels: FloatArray = np.exp(np.interp(timesteps, np.arange(len(alphas_cumprod)), np.log(_ratio(alphas_cumprod))))
+    Args:
+        alphas_cumprod: ᾱ of each training step.
+        timesteps: Shape (T,).
+    """
+    known = np.log(noise_to_signal(alphas_cumprod))
+    levels: FloatArray = np.exp(np.interp(timesteps, np.arange(len(alphas_cumprod)), known))
     return levels
 
 
-def _ratio(alphas_cumprod: FloatArray) -> FloatArray:
+def noise_to_signal(alphas_cumprod: FloatArray) -> FloatArray:
+    """sqrt((1 - ᾱ) / ᾱ), finite at both ends."""
     ᾱ = alphas_cumprod.clip(1e-12, 1 - 1e-12)
     ratio: FloatArray = np.sqrt((1 - ᾱ) / ᾱ)
     return ratio
@@ -112,15 +75,15 @@ class StepMatch:
     weight: FloatArray
     exact: bool
 
-    def at(self, step: int, recorded: Callable[[int], Tensor]) -> Tensor:
-        """What stands for a step of the run, given what there is for each recorded step."""
+    def at(self, step: int) -> list[tuple[float, int]]:
+        """The recorded steps that stand for a step of the run, each after its share; the shares sum to 1."""
         weight = float(self.weight[step])
-        lower = recorded(int(self.lower[step]))
-        return lower if weight == 0 else (1 - weight) * lower + weight * recorded(int(self.upper[step]))
+        shares = [(1 - weight, int(self.lower[step])), (weight, int(self.upper[step]))]
+        return [(share, recorded) for share, recorded in shares if share]
 
     def steps_before(self, recorded_step: int) -> int:
         """How many of the run's steps come before the given recorded step, for warm-up and cool-down."""
-        return int(np.count_nonzero(self.lower + self.weight < recorded_step - 1e-9))
+        return int(np.count_nonzero(self.lower + self.weight < recorded_step))
 
     def between(self, recorded_ratios: FloatArray) -> FloatArray:
         """The ratio of noise to signal where the matched guidance was recorded, shape (M,)."""
@@ -141,16 +104,25 @@ def match_steps(
         timesteps: The run's, shape (M,).
         ratios: Theirs, shape (M,).
     """
-    recorded = len(recorded_timesteps)
-    if np.array_equal(recorded_timesteps[: len(timesteps)], timesteps[:recorded]):  # some plan a last timestep that
-        # they never take
-        indices = np.arange(len(timesteps)).clip(max=recorded - 1)
+    both = min(len(recorded_timesteps), len(timesteps))  # some plan a last timestep that they never take
+    if same_timesteps(recorded_timesteps[:both], timesteps[:both]).all():
+        indices = np.arange(len(timesteps)).clip(max=len(recorded_timesteps) - 1)
         return StepMatch(indices, indices, np.zeros(len(timesteps)), exact=True)
-    known, first = np.unique(-np.log(recorded_ratios), return_index=True)
-    position = np.interp(-np.log(ratios), known, np.arange(len(known)))
+    known, first = _distinct(-np.log(recorded_ratios))
+    levels = -np.log(ratios)
+    position = np.interp(levels, known, np.arange(len(known)))
+    nearest = np.rint(position).astype(np.intp)
+    position = np.where(np.abs(levels - known[nearest]) <= ROUNDING, nearest, position)
     below = np.floor(position).astype(np.intp)
     above = np.minimum(below + 1, len(known) - 1)
     return StepMatch(first[below], first[above], position - below, exact=False)
+
+
+def _distinct(levels: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Log levels in ascending order, repeated ones once, and the first recorded step that has each."""
+    order = np.argsort(levels, kind="stable")
+    starts = np.flatnonzero(np.diff(levels[order], prepend=-np.inf) > ROUNDING)
+    return levels[order[starts]], np.minimum.reduceat(order, starts)
 
 
 class TrainedSteps:
@@ -162,11 +134,10 @@ class TrainedSteps:
 
     def __init__(self, vector: GuidanceVector) -> None:
         self._vector = vector
-        self._scheduler: DDPMScheduler | None = None
         recorded = vector.provenance.scheduler
-        config = {key: recorded.config[key] for key in _BETAS if key in recorded.config}
-        if recorded.prediction_type != "flow_prediction" and _describes_betas(recorded.config):
-            self._scheduler = DDPMScheduler(**config)
+        flow = recorded.prediction_type == "flow_prediction"
+        self._alphas_cumprod = None if flow else trained_alphas(recorded.config)
+        self._known = noise_ratios(vector.sigmas, recorded.prediction_type)
 
     def match(self, timesteps: FloatArray) -> StepMatch:
         """Match the first steps of a run by log-SNR.
@@ -174,22 +145,43 @@ class TrainedSteps:
         Args:
             timesteps: The run's so far, shape (M,).
         """
-        recorded = self._vector
-        known = noise_ratios(recorded.sigmas, recorded.provenance.scheduler.prediction_type)
-        return match_steps(recorded.timesteps, known, timesteps, self._ratios(timesteps))
+        return match_steps(self._vector.timesteps, self._known, timesteps, self._ratios(timesteps))
 
     def _ratios(self, timesteps: FloatArray) -> FloatArray:
         """σ / α at timesteps: of the betas, or else between the recorded steps; flow matching's σ is linear there."""
         recorded = self._vector
-        if self._scheduler is not None:
-            return noise_ratios(noise_levels(self._scheduler, timesteps), "epsilon")
+        if self._alphas_cumprod is not None:
+            return noise_ratios(diffusion_levels(self._alphas_cumprod, timesteps), "epsilon")
         order = np.argsort(recorded.timesteps)
         sigmas = np.interp(timesteps, recorded.timesteps[order], recorded.sigmas[order])
         return noise_ratios(sigmas, recorded.provenance.scheduler.prediction_type)
 
 
-def _describes_betas(config: Mapping[str, Any]) -> bool:
-    """Whether a recorded configuration, which may be a stranger's, is one to make a noise schedule from."""
-    numbers = [config.get(key) for key in ("beta_start", "beta_end", "num_train_timesteps")]
-    named = config.get("beta_schedule") in _BETA_SCHEDULES and config.get("trained_betas") is None
-    return named and all(isinstance(n, int | float) and 0 < n <= _MAX_TRAIN_TIMESTEPS for n in numbers)
+def trained_alphas(config: Mapping[str, Any]) -> FloatArray | None:
+    """ᾱ of each training step, from a scheduler's configuration, which may be a stranger's.
+
+    Returns:
+        Shape (num_train_timesteps,); None where the configuration describes no noise schedule that is known here:
+        betas `linear`, `scaled_linear` or `squaredcos_cap_v2`, as all of diffusers' samplers have them.
+    """
+    start, end, count = (config.get(key) for key in ("beta_start", "beta_end", "num_train_timesteps"))
+    if config.get("trained_betas") is not None or not isinstance(count, int) or not 0 < count <= _MAX_TRAIN_TIMESTEPS:
+        return None
+    if not isinstance(start, float) or not isinstance(end, float) or not 0 < start < 1 or not 0 < end < 1:
+        return None
+    match config.get("beta_schedule"):
+        case "linear":
+            betas = np.linspace(start, end, count)
+        case "scaled_linear":
+            betas = np.linspace(start**0.5, end**0.5, count) ** 2
+        case "squaredcos_cap_v2":
+            bars = np.cos((np.arange(count + 1) / count + 0.008) / 1.008 * np.pi / 2) ** 2
+            betas = np.minimum(1 - bars[1:] / bars[:-1], 0.999)
+        case _:
+            return None
+    alphas_cumprod: FloatArray = np.cumprod(1 - betas)
+    if config.get("rescale_betas_zero_snr"):  # arXiv 2305.08891, algorithm 1
+        roots = np.sqrt(alphas_cumprod)
+        rescaled: FloatArray = ((roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])) ** 2
+        return rescaled
+    return alphas_cumprod

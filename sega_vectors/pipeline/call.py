@@ -142,10 +142,14 @@ class PipelineCall:
             return value
         return str(value[sample * len(value) // self.num_samples])
 
-    def generator(self, sample: int) -> torch.Generator | None:
-        """The generator that a sample's noise is drawn from."""
+    def noise_generators(self) -> list[torch.Generator | None]:
+        """What draws each sample's initial noise, and nothing before it; None where several share a generator."""
         generator = self.arguments.get("generator")
-        return generator[sample] if isinstance(generator, list) else generator
+        if self.arguments.get("latents") is not None:
+            return [None] * self.num_samples
+        if isinstance(generator, list):
+            return list(generator)
+        return [generator] if self.num_samples == 1 else [None] * self.num_samples
 
     def prompt_text(self, sample: int) -> str:
         """The text of a sample's prompt; where embeddings took its place, their hash."""

@@ -12,18 +12,26 @@ from torch import Tensor
 
 from sega_vectors.pipeline.patching import replaced
 
-StepHook = Callable[[Tensor, Any, Tensor], Tensor]
+Guide = Callable[[Tensor, Any, Tensor], Tensor]  # (model_output, timestep, sample) to what the scheduler gets instead
 Follower = Callable[[int, int, Tensor], None]
 
 
 @contextmanager
-def guided_steps(scheduler: Any, guide: StepHook) -> Iterator[None]:
-    """Replace the model output of every `scheduler.step` by `guide(model_output, timestep, sample)`, until the block
-    ends."""
+def guided_steps(scheduler: Any, begin: Callable[[Tensor, Any, Tensor], Guide]) -> Iterator[None]:
+    """Replace the model output of every `scheduler.step` by what a guide makes of it, until the block ends.
+
+    Args:
+        scheduler: The scheduler.
+        begin: Is given what the first step is given, before it, and returns the guide.
+    """
     step = scheduler.step
+    guide: Guide | None = None
 
     @functools.wraps(step)  # pipelines inspect its signature
     def guided(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
+        nonlocal guide
+        if guide is None:
+            guide = begin(model_output, timestep, sample)
         return step(guide(model_output, timestep, sample), timestep, sample, *args, **kwargs)
 
     with replaced(scheduler, "step", guided):

@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sega_store import PipelineError
-from sega_vectors.latents.packing import Packing, learning_packings, packing_for, patches_of
+from sega_store import InitialNoise, PipelineError
+from sega_vectors.latents.noise import found, named
+from sega_vectors.latents.packing import Packing, find_packing
 from sega_vectors.pipeline.call import PipelineCall
 from sega_vectors.pipeline.denoiser import DenoiserCall, execution_device, find_denoiser, find_denoisers, hooked
 from sega_vectors.pipeline.draws import Draws
+from sega_vectors.pipeline.packings import learning_packings
 from sega_vectors.pipeline.patching import replaced
 
 
@@ -28,14 +30,14 @@ class Watched:
 
     Attributes:
         call: The denoiser call.
-        noise: The initial noise, shape (B, C, *S): what the random generator drew, or the caller's `latents`, before
-            the scheduler's `init_noise_sigma`; where neither became the first sample as it is (image to image), that
+        noises: The initial noise of each sample: what the random generator drew, or the caller's `latents`, before the
+            scheduler's `init_noise_sigma`; where neither became the first sample as it is (image to image), that
             sample divided by `init_noise_sigma`.
         packing: How the pipeline packs its samples; None if it hands them on as they are.
     """
 
     call: DenoiserCall
-    noise: Tensor
+    noises: list[InitialNoise]
     packing: Packing | None
 
 
@@ -54,13 +56,11 @@ def watch(call: PipelineCall) -> Watched:
         sample = (samples[0] if samples else own.samples)[: call.num_samples]
         sigma = getattr(pipe.scheduler, "init_noise_sigma", 1.0)
     latents = call.arguments.get("latents")
-    packing = packing_for(packings, sample.shape[1:])
-    if packing is None:
-        packing = patches_of(draws.tensors, sample, sigma)
-    packing = packing and packing.to(sample.device)
+    packing = find_packing(packings, draws.tensors, sample, sigma)
     if packing is None and latents is not None and hasattr(pipe, "_pack_latents"):  # given in packed form
         packing = watch(call.replace(latents=None)).packing
-    return Watched(own, _initial_noise([latents, *draws.tensors], sample, sigma, packing), packing)
+    noise = found([latents, *draws.tensors], sample, sigma, packing)
+    return Watched(own, named(noise, call.noise_generators()), packing)
 
 
 def watch_denoiser(call: PipelineCall) -> DenoiserCall:
@@ -117,26 +117,6 @@ def _scaled(scheduler: Any) -> Iterator[list[Tensor]]:
 
     with replaced(scheduler, "scale_model_input", scaled):
         yield samples
-
-
-def _initial_noise(candidates: list[Tensor | None], sample: Tensor, sigma: Any, packing: Packing | None) -> Tensor:
-    """The candidate that became the first sample, to the bit."""
-    drawn = [c for c in candidates if c is not None]
-    size, batch = sample[0].numel(), sample.shape[0]
-    singles = [c for c in drawn if c.ndim > 1 and c.shape[0] == 1 and c.numel() == size][:batch]
-    if len(singles) == batch:  # a generator for each sample
-        drawn.append(torch.cat(singles))
-    spatial = sample if packing is None else packing.unpack(sample)
-    for candidate in drawn:
-        if candidate.numel() == sample.numel() and candidate.shape[0] == batch:
-            packed = packing is not None and candidate.shape == sample.shape
-            noise = packing.unpack(candidate) if packing is not None and packed else candidate
-            if packing is not None:
-                noise = noise.reshape(batch, *packing.shape)
-            if torch.equal((noise.to(spatial.device) * sigma).to(spatial).flatten(), spatial.flatten()):
-                return noise
-    started: Tensor = spatial / sigma
-    return started
 
 
 def _copied(generator: Any) -> Any:

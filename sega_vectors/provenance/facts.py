@@ -8,11 +8,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils.torch_utils import unwrap_module
-from numpy.typing import NDArray
-from torch import Tensor
 
 from sega_store import (
     Concept,
@@ -22,29 +19,13 @@ from sega_store import (
     RunFacts,
     SchedulerFacts,
 )
-from sega_vectors.maths.schedule import prediction_type
+from sega_vectors.latents.tensors import dtype_name
 from sega_vectors.pipeline.call import PipelineCall
 from sega_vectors.pipeline.denoiser import execution_device, find_denoiser
+from sega_vectors.pipeline.noise_levels import prediction_type
 from sega_vectors.provenance.fingerprint import fingerprint
 
 _PACKAGES = ("sega-vectors", "diffusers", "torch", "transformers")
-
-
-def dtype_name(dtype: torch.dtype) -> str:
-    """`float32` for `torch.float32`."""
-    return str(dtype).removeprefix("torch.")
-
-
-def as_numpy(tensor: Tensor) -> NDArray[Any]:
-    """A tensor on the host; bfloat16, which numpy lacks, as its bits in uint16."""
-    tensor = tensor.detach().cpu().contiguous()
-    return tensor.view(torch.uint16).numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
-
-
-def as_tensor(noise: InitialNoise) -> Tensor:
-    """An initial noise, shape (C, *S), on the host."""
-    array = torch.from_numpy(np.array(noise.array))
-    return array.view(torch.bfloat16) if noise.dtype == "bfloat16" else array
 
 
 def model_facts(pipe: DiffusionPipeline) -> ModelFacts:
@@ -70,35 +51,6 @@ def scheduler_facts(pipe: DiffusionPipeline) -> SchedulerFacts:
         config=_plain(config),
         prediction_type=prediction_type(scheduler),
     )
-
-
-def initial_noises(call: PipelineCall, noise: Tensor) -> list[InitialNoise]:
-    """The initial noise of each sample, with its seed where a fresh generator drew it.
-
-    Args:
-        call: The call that starts from it.
-        noise: Shape (B, C, *S).
-    """
-    drawn = call.arguments.get("latents") is None
-    shared = noise.shape[0] > 1 and not isinstance(call.arguments.get("generator"), list)
-    generators = [call.generator(b) if drawn and not shared else None for b in range(noise.shape[0])]
-    return [
-        InitialNoise(
-            array=as_numpy(noise[b]),
-            seed=_seed(generators[b]),
-            device=(g.device if (g := generators[b]) is not None else noise.device).type,
-            dtype=dtype_name(noise.dtype),
-        )
-        for b in range(noise.shape[0])
-    ]
-
-
-def _seed(generator: torch.Generator | None) -> int | None:
-    """The seed, if the generator has drawn nothing yet: else it does not name the noise."""
-    if generator is None:
-        return None
-    fresh = torch.Generator(device=generator.device).manual_seed(generator.initial_seed())
-    return generator.initial_seed() if torch.equal(fresh.get_state(), generator.get_state()) else None
 
 
 def describe_run(

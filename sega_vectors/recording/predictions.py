@@ -1,66 +1,116 @@
-"""Asking the denoiser for the concepts' predictions, beside the pipeline's own calls.
+"""The denoiser's predictions for the concepts, beside the pipeline's own calls.
 
 Where a pipeline makes one denoiser call a step with both halves of classifier-free guidance, a row for each concept and
-sample is appended to it and taken off again: one call a step, at most (2 + k) / 2 of a plain run's work, since what
-comes before the text is computed once for all rows. Elsewhere (a call for each half, no classifier-free guidance, texts
-whose tokens vary in number) the pipeline's last call of a step is repeated with each concept's conditioning in the
-prompt's place, when the scheduler is about to step.
+sample is appended to it and taken off again: one call a step, (2 + k) / 2 of a plain run's work (`AppendedRows`).
+Elsewhere (a call for each half, no classifier-free guidance, texts whose tokens vary in number) a call of the step is
+repeated with each concept's conditioning in the prompt's place, when the scheduler is about to step (`RepeatedCalls`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from sega_store import PipelineError
 from sega_vectors.pipeline.denoiser import DenoiserCall, hooked, predictions, with_rows
-from sega_vectors.pipeline.stem import Stem
 from sega_vectors.recording.conditioning import Conditioning
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Asked:
+class StepPredictions:
     """The denoiser's predictions of one step, each of B rows, as the denoiser gives them.
 
     Attributes:
-        base: Without a text, what concepts are compared with.
+        base: Without a text: what concepts are compared with.
         concepts: One a concept.
-        own: What the pipeline makes its guidance from: with classifier-free guidance, both halves.
     """
 
     base: Tensor
     concepts: list[Tensor]
-    own: list[Tensor]
 
 
-class Asking:
-    """The hooks on the denoiser for one recorded call.
+@dataclass(frozen=True)
+class _OwnCall:
+    """A call of the pipeline's own, and what the denoiser answered for its rows."""
+
+    denoiser: nn.Module
+    call: DenoiserCall
+    prediction: Tensor
+
+
+class _Strategy(Protocol):
+    """How the concepts' predictions are had."""
+
+    def grown(self, call: DenoiserCall) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """The arguments with which the first call of a step is made; None for its own."""
+
+    def shrunk(self, call: DenoiserCall, output: Any) -> Any:
+        """What the pipeline gets for it; None for the output as it is."""
+
+    def own(self, calls: Sequence[_OwnCall]) -> list[Tensor]:
+        """What the pipeline makes its guidance from: with classifier-free guidance, both halves."""
+
+    def of_step(self, calls: Sequence[_OwnCall]) -> StepPredictions:
+        """The predictions of a step, after the pipeline's own calls."""
+
+
+class Predictions:
+    """The hooks on the denoisers for one recorded call.
 
     Args:
         learn: Makes the conditioning from the pipeline's own first call.
     """
 
     def __init__(self, learn: Callable[[DenoiserCall], Conditioning]) -> None:
-        self._learn: Callable[[DenoiserCall], Conditioning] | None = learn
-        self._conditioning: Conditioning | None = None
-        self._calls: list[tuple[nn.Module, DenoiserCall, Tensor]] = []
+        self._learn = learn
+        self._rows = 0
+        self._strategy: _Strategy | None = None
+        self._calls: list[_OwnCall] = []
         self._pending: tuple[nn.Module, DenoiserCall] | None = None
-        self._appended: list[Tensor] = []
         self._asking = False
-        self._stems: dict[nn.Module, Stem] = {}
 
     @contextmanager
     def attached(self, denoisers: Sequence[nn.Module]) -> Iterator[None]:
-        """Ask these denoisers until the block ends."""
+        """Follow these denoisers until the block ends."""
+        with hooked(denoisers, self._before, self._after):
+            yield
+
+    @property
+    def own(self) -> list[Tensor]:
+        """What the pipeline makes the guidance of this step from, each of B rows.
+
+        Raises:
+            PipelineError: There was no call in this step, or one of another kind than in the first.
+        """
+        return self._of_calls(lambda strategy: strategy.own(self._calls))
+
+    def of_step(self) -> StepPredictions:
+        """The predictions of the step whose denoiser calls are done; the next step's calls may follow.
+
+        Raises:
+            PipelineError: There was no call, or one of another kind than in the first step.
+        """
+        self._asking = True
         try:
-            with hooked(denoisers, self._before, self._after):
-                yield
+            return self._of_calls(lambda strategy: strategy.of_step(self._calls))
         finally:
-            for stem in self._stems.values():
-                stem.close()
+            self._asking = False
+            self._calls = []
+
+    def _of_calls(self, answer: Callable[[_Strategy], _T]) -> _T:
+        if self._strategy is None:
+            raise PipelineError("a recorded run starts with a denoiser call, met none: cannot record it")
+        if not self._calls:
+            raise PipelineError(
+                "each scheduler step must follow a denoiser call like the first step's, met one without: a run that"
+                " changes its number of rows, as with classifier-free guidance at some of the steps, can't be recorded"
+            )
+        return answer(self._strategy)
 
     def _before(
         self, denoiser: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -69,102 +119,115 @@ class Asking:
         if self._asking:
             return None
         call = DenoiserCall.of(args, kwargs)
-        if self._learn is not None:
-            self._conditioning, self._learn = self._learn(call), None  # what was watched may go
-        if call.rows != self._known.rows:  # such as skip-layer guidance's
+        if self._strategy is None:
+            known = self._learn(call)
+            del self._learn  # what was watched may go
+            self._rows = known.rows
+            self._strategy = AppendedRows(known) if known.stackable and known.unconditional else RepeatedCalls(known)
+        if call.rows != self._rows:  # such as skip-layer guidance's
             return None
         self._pending = denoiser, call
-        if not self._appends or self._calls:
-            return None
-        if self._known.grouped:
-            if denoiser not in self._stems:
-                self._stems[denoiser] = Stem(denoiser, len(self._known.unconditional))
-            self._stems[denoiser].begin(call.rows + len(self._known.concepts) * len(self._known.unconditional))
-        return self._grown(call)
+        return None if self._calls else self._strategy.grown(call)
 
     def _after(self, output: Any) -> Any:
         """The hook of the denoiser: what the pipeline gets."""
-        if self._pending is None:
+        if self._pending is None or self._strategy is None:
             return None
         (denoiser, call), self._pending = self._pending, None
-        prediction = predictions(output)
-        result = None
-        if self._appends and not self._calls:
-            if denoiser in self._stems:
-                self._stems[denoiser].end()
-            total = prediction.shape[0]
-            self._appended = list(torch.split(prediction[call.rows :], len(self._known.unconditional)))
-            result = with_rows(output, total, lambda rows: rows[: call.rows].clone())  # so that the others may go
-            prediction = prediction[: call.rows]
-        self._calls.append((denoiser, call, prediction))
+        result = None if self._calls else self._strategy.shrunk(call, output)
+        self._calls.append(_OwnCall(denoiser, call, predictions(output if result is None else result)))
         return result
 
-    def take(self) -> Asked:
-        """The predictions of the step whose denoiser calls are done.
 
-        Raises:
-            PipelineError: There was no call, or one of another kind than in the first step.
-        """
-        if not self._calls:
-            raise PipelineError(
-                "each scheduler step must follow a denoiser call like the first step's, met one without: a run that"
-                " changes its number of rows, as with classifier-free guidance at some of the steps, can't be recorded"
-            )
-        known, calls, appended = self._known, self._calls, self._appended
-        self._calls, self._appended = [], []
-        denoiser, call, prediction = calls[-1]
-        if known.unconditional:
-            denoiser, call, prediction = calls[0]
-            base, own = self._rows(prediction, known.unconditional), self._rows(prediction, known.conditional)
-            return Asked(base, appended or self._ask_all(denoiser, call), [base, own])
-        if len(calls) > 1:
-            return Asked(prediction, self._ask_all(denoiser, call), [p for _, _, p in calls[:2]])
-        if known.empty is None:
-            raise PipelineError("a run must use classifier-free guidance at every step or at none: cannot record it")
-        return Asked(self._ask(denoiser, call, known.empty), self._ask_all(denoiser, call), [prediction])
+class AppendedRows:
+    """A row for each concept and sample, appended to the pipeline's own call and taken off its output."""
 
-    @property
-    def _known(self) -> Conditioning:
-        if self._conditioning is None:
-            raise PipelineError("a recorded run starts with a denoiser call, met none: cannot record it")
-        return self._conditioning
+    def __init__(self, conditioning: Conditioning) -> None:
+        self._known = conditioning
+        self._appended: list[Tensor] = []
 
-    @property
-    def _appends(self) -> bool:
-        return self._known.stackable and bool(self._known.unconditional)
-
-    def _grown(self, call: DenoiserCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The call with the concepts' rows appended; what isn't text they share with the unconditional rows."""
+    def grown(self, call: DenoiserCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The call with the concepts' rows; what isn't text they share with the unconditional rows."""
         known, concepts = self._known, self._known.concepts
 
         def grown(place: int, leaf: Any) -> Any:
             if not isinstance(leaf, Tensor) or leaf.ndim == 0 or leaf.shape[0] != call.rows:
                 return leaf
             if place in concepts[0]:
-                return torch.cat(
-                    [leaf, *[self._rows(text[place], known.conditional).to(leaf.dtype) for text in concepts]]
-                )
-            return torch.cat([leaf, *[self._rows(leaf, known.unconditional)] * len(concepts)])
+                return torch.cat([leaf, *[_rows(text[place], known.conditional).to(leaf.dtype) for text in concepts]])
+            return torch.cat([leaf, *[_rows(leaf, known.unconditional)] * len(concepts)])
 
         return call.with_leaves({place: grown(place, leaf) for place, leaf in enumerate(call.leaves)})
 
-    def _ask_all(self, denoiser: nn.Module, call: DenoiserCall) -> list[Tensor]:
-        return [self._ask(denoiser, call, text) for text in self._known.concepts]
+    def shrunk(self, call: DenoiserCall, output: Any) -> Any:
+        """The output without the concepts' rows."""
+        prediction = predictions(output)
+        self._appended = list(torch.split(prediction[call.rows :], len(self._known.unconditional)))
+        return with_rows(output, prediction.shape[0], lambda rows: rows[: call.rows].clone())  # so the others may go
 
-    def _ask(self, denoiser: nn.Module, call: DenoiserCall, text: Mapping[int, Any]) -> Tensor:
+    def own(self, calls: Sequence[_OwnCall]) -> list[Tensor]:
+        """Both halves."""
+        return _halves(calls[0], self._known)
+
+    def of_step(self, calls: Sequence[_OwnCall]) -> StepPredictions:
+        """The unconditional rows, and the appended ones."""
+        appended, self._appended = self._appended, []
+        return StepPredictions(_rows(calls[0].prediction, self._known.unconditional), appended)
+
+
+class RepeatedCalls:
+    """A call of the step, made again with each concept's text in the prompt's place."""
+
+    def __init__(self, conditioning: Conditioning) -> None:
+        self._known = conditioning
+
+    def grown(self, call: DenoiserCall) -> None:
+        """The pipeline's own call."""
+
+    def shrunk(self, call: DenoiserCall, output: Any) -> None:
+        """The output as it is."""
+
+    def own(self, calls: Sequence[_OwnCall]) -> list[Tensor]:
+        """The two halves, from one call or two; the one prediction where there is no classifier-free guidance."""
+        if self._known.unconditional:
+            return _halves(calls[0], self._known)
+        return [one.prediction for one in calls[:2]]
+
+    def of_step(self, calls: Sequence[_OwnCall]) -> StepPredictions:
+        """The unconditional prediction, the pipeline's own or asked for with the empty text, and the concepts'.
+
+        Raises:
+            PipelineError: The pipeline left out classifier-free guidance, which it used at the first step.
+        """
+        known = self._known
+        if known.unconditional:
+            one = calls[0]
+            base = _rows(one.prediction, known.unconditional)
+        elif len(calls) > 1:
+            one = calls[-1]
+            base = one.prediction
+        elif known.empty is not None:
+            one = calls[0]
+            base = self._ask(one, known.empty)
+        else:
+            raise PipelineError("a run must use classifier-free guidance at every step or at none: cannot record it")
+        return StepPredictions(base, [self._ask(one, text) for text in known.concepts])
+
+    def _ask(self, one: _OwnCall, text: Mapping[int, Any]) -> Tensor:
         """The prediction for another text, by a call of its own."""
-        args, kwargs = call.with_leaves(text)
-        self._asking = True
-        try:
-            return self._rows(predictions(denoiser(*args, **kwargs)), self._known.conditional)
-        finally:
-            self._asking = False
+        args, kwargs = one.call.with_leaves(text)
+        return _rows(predictions(one.denoiser(*args, **kwargs)), self._known.conditional)
 
-    def _rows(self, tensor: Tensor, rows: tuple[int, ...]) -> Tensor:
-        """Some rows, without an index that would have to be uploaded: they are one after the other or evenly spread."""
-        if len(rows) == tensor.shape[0]:
-            return tensor
-        step = rows[1] - rows[0] if len(rows) > 1 else 1
-        if rows != tuple(range(rows[0], rows[-1] + 1, step)):
-            return torch.stack([tensor[row] for row in rows])
-        return tensor[rows[0] : rows[-1] + 1 : step]
+
+def _halves(one: _OwnCall, known: Conditioning) -> list[Tensor]:
+    return [_rows(one.prediction, known.unconditional), _rows(one.prediction, known.conditional)]
+
+
+def _rows(tensor: Tensor, rows: tuple[int, ...]) -> Tensor:
+    """Some rows, without an index that would have to be uploaded: they are one after the other or evenly spread."""
+    if len(rows) == tensor.shape[0]:
+        return tensor
+    step = rows[1] - rows[0] if len(rows) > 1 else 1
+    if rows != tuple(range(rows[0], rows[-1] + 1, step)):
+        return torch.stack([tensor[row] for row in rows])
+    return tensor[rows[0] : rows[-1] + 1 : step]

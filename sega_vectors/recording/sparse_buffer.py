@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sega_vectors.provenance.facts import as_numpy, dtype_name
+from sega_vectors.latents.tensors import as_numpy, dtype_name
 
 
-class KeptEntries:
+class SparseBuffer:
     """Collects m_t of every step.
 
     On a CUDA device each step's m_t goes to pinned host memory behind the run's own work; what has arrived is reduced

@@ -27,10 +27,10 @@ from sega_store.analysis.noise_space import nearest, slerp
 from sega_store.places.disk import publish
 from sega_store.records.algebra import moved
 from sega_vectors.applier import Applier
+from sega_vectors.latents.noise import as_tensor
 from sega_vectors.pipeline.call import PipelineCall
 from sega_vectors.pipeline.loading import load_pipeline, quiet
 from sega_vectors.pipeline.watch import watch
-from sega_vectors.provenance.facts import as_tensor, initial_noises
 from sega_vectors.recorder import Recorder
 from sega_vectors.study.derive import WAYS
 from sega_vectors.study.runs import Nearest, Noise, Recorded, Run, Source, batches, with_needs
@@ -168,7 +168,7 @@ class Laboratory:
     def _draw(self, seed: int) -> InitialNoise:
         generator = torch.Generator().manual_seed(seed)
         call = PipelineCall.bind(self.pipe, ("",), {**self.arguments, "generator": generator})
-        return initial_noises(call, watch(call).noise)[0]
+        return watch(call).noises[0]
 
 
 def make_all(

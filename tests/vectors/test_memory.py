@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from sega_vectors import Concept, Recorder
-from sega_vectors.recording.sparse_buffer import KeptEntries
+from sega_vectors.recording.sparse_buffer import SparseBuffer
 
 from .tiny import stable_diffusion
 
@@ -70,7 +70,7 @@ def test_a_recording_holds_its_entries_and_less_than_two_dense_samples_more(conc
 
 
 def test_what_was_kept_takes_the_place_of_its_entries_alone() -> None:
-    kept = KeptEntries()
+    kept = SparseBuffer()
     dense = torch.randn(1, 1, 4, 64, 64)
     dense[dense.abs() < dense.abs().flatten().quantile(0.9)] = 0
     for _ in range(STEPS):
@@ -81,7 +81,7 @@ def test_what_was_kept_takes_the_place_of_its_entries_alone() -> None:
 
 
 def test_what_is_on_another_device_waits_there_for_the_end() -> None:
-    kept = KeptEntries()
+    kept = SparseBuffer()
     kept.append(torch.ones(1, 1, 4, 8, 8, device="meta"))  # any step to the host would fail on this device
     assert len(kept._arriving) == 1
     assert not kept._steps

@@ -88,7 +88,7 @@ class Start:
         A stored noise that its seed draws again comes from that generator, since a stochastic sampler goes on drawing
         from it.
         """
-        from sega_vectors.provenance.facts import as_tensor
+        from sega_vectors.latents.noise import as_tensor
 
         if self.noise is None:
             return {"generator": generator(self.seed)}
@@ -117,12 +117,7 @@ def first_picture(pipe: "DiffusionPipeline", result: Any) -> "Image":
 
 def draw_noise(pipe: "DiffusionPipeline", shape: tuple[int, ...], seed: int) -> "InitialNoise":
     """The initial noise that a pipeline draws for one sample of shape (C, *S) from `generator(seed)`."""
-    import torch
-
-    from sega_store import InitialNoise
+    from sega_vectors.latents.noise import draw
     from sega_vectors.pipeline.denoiser import find_denoiser
-    from sega_vectors.provenance.facts import as_numpy, dtype_name
 
-    dtype = next(find_denoiser(pipe).parameters()).dtype
-    noise = torch.randn(shape, generator=generator(seed), dtype=dtype)
-    return InitialNoise(as_numpy(noise), seed=seed, device="cpu", dtype=dtype_name(dtype))
+    return draw(shape, seed, next(find_denoiser(pipe).parameters()).dtype)

@@ -31,7 +31,7 @@ def test_a_run_starts_from_a_seed_or_a_stored_noise() -> None:
 
     def started(start: Start) -> InitialNoise:
         call = PipelineCall.bind(pipe, ("a man",), {"num_inference_steps": 2, **start.arguments(pipe)})
-        return InitialNoise(watch(call).noise[0].numpy())
+        return watch(call).noises[0]
 
     drawn = draw_noise(pipe, (4, 16, 16), 5)
     nameless = InitialNoise(drawn.array)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from sega_vectors.latents.packing import Packing, learning_packings, packing_for
+from sega_vectors.latents.packing import Packing, find_packing
+from sega_vectors.pipeline.packings import learning_packings
 from tests.vectors.families import FAMILIES
 
 
@@ -24,8 +25,10 @@ def test_the_pipeline_s_own_packing_is_learnt(family: str) -> None:
     unpacked = packing.unpack(expected)
     assert torch.equal(unpacked, latents.reshape(2, *packing.shape))
     assert torch.equal(packing.pack(unpacked), expected)
-    assert packing_for(packings, expected.shape[1:]) is packing
-    assert packing_for(packings, (1, 2)) is None
+    found = find_packing(packings, [], expected, 1.0)
+    assert found is not None
+    assert torch.equal(found.order, packing.order)
+    assert find_packing(packings, [], torch.zeros(2, 1, 2), 1.0) is None
 
 
 def test_pipelines_that_do_not_pack_have_none() -> None:

@@ -8,7 +8,7 @@ from diffusers import HeunDiscreteScheduler
 
 from sega_vectors import Applier, Concept, Recorder
 from sega_vectors.maths.plan import StepwisePlan, for_samples
-from sega_vectors.maths.schedule import as_array
+from sega_vectors.latents.tensors import as_doubles
 from tests.vectors.families import stable_diffusion_3
 from tests.vectors.tiny import SCHEDULERS, stable_diffusion
 
@@ -22,12 +22,12 @@ CPU = torch.device("cpu")
 def assert_same_guidance(applier: Applier, scheduler: Any) -> None:
     """To rounding: timesteps are stored in double precision, and computed with in their own."""
     applier.pipe.scheduler = scheduler
-    timesteps = as_array(scheduler.timesteps)
+    timesteps = as_doubles(scheduler.timesteps)
     before = applier.plan([0, 1], timesteps, CPU)
     stepwise = StepwisePlan(applier._edits, CPU)
     added = 0
-    for step, timestep in enumerate(scheduler.timesteps):
-        expected, found = before.guidance(step), stepwise.guidance(float(timestep))
+    for timestep in scheduler.timesteps:
+        expected, found = before.guidance(), stepwise.guidance(float(timestep))
         assert (expected is None) == (found is None)
         if expected is not None and found is not None:
             added += 1

@@ -16,15 +16,9 @@ from diffusers import (
 )
 
 from sega_vectors import Concept, GuidanceVector, Recorder
-from sega_vectors.maths.schedule import (
-    TrainedSteps,
-    as_array,
-    first_step,
-    match_steps,
-    noise_levels,
-    noise_ratios,
-    prediction_type,
-)
+from sega_vectors.latents.tensors import as_doubles
+from sega_vectors.maths.schedule import TrainedSteps, match_steps, noise_ratios
+from sega_vectors.pipeline.noise_levels import first_step, noise_levels, prediction_type
 from tests.vectors.tiny import SCHEDULERS, stable_diffusion
 
 
@@ -32,7 +26,7 @@ from tests.vectors.tiny import SCHEDULERS, stable_diffusion
 def test_sigma_is_noise_over_signal(scheduler: str) -> None:
     made = SCHEDULERS[scheduler]()
     made.set_timesteps(7)
-    timesteps = as_array(made.timesteps)
+    timesteps = as_doubles(made.timesteps)
     alphas = made.alphas_cumprod[made.timesteps.long()].double().numpy()
     np.testing.assert_allclose(noise_levels(made, timesteps), np.sqrt((1 - alphas) / alphas), rtol=1e-2)
 
@@ -42,14 +36,14 @@ def test_sigmas_of_euler_and_flow_matching_are_the_scheduler_s() -> None:
     flow = FlowMatchEulerDiscreteScheduler(shift=3.0)
     for scheduler in (euler, flow):
         scheduler.set_timesteps(9)
-        levels = noise_levels(scheduler, as_array(scheduler.timesteps))
-        np.testing.assert_allclose(levels, as_array(scheduler.sigmas)[:9], rtol=2e-2)
+        levels = noise_levels(scheduler, as_doubles(scheduler.timesteps))
+        np.testing.assert_allclose(levels, as_doubles(scheduler.sigmas)[:9], rtol=2e-2)
 
 
 def test_equal_schedules_match_step_by_step_with_repeats() -> None:
     heun = HeunDiscreteScheduler()
     heun.set_timesteps(5)
-    timesteps = as_array(heun.timesteps)
+    timesteps = as_doubles(heun.timesteps)
     sigmas = noise_levels(heun, timesteps)
     match = match_steps(timesteps, sigmas, timesteps, sigmas)
     assert match_steps(timesteps[:-1], sigmas[:-1], timesteps, sigmas).exact  # a last timestep that no step takes
@@ -70,7 +64,7 @@ def test_warm_up_moves_to_the_same_noise_level() -> None:
     fine, coarse = SCHEDULERS["ddim"](), SCHEDULERS["ddim"]()
     fine.set_timesteps(50)
     coarse.set_timesteps(10)
-    a, b = as_array(fine.timesteps), as_array(coarse.timesteps)
+    a, b = as_doubles(fine.timesteps), as_doubles(coarse.timesteps)
     match = match_steps(a, noise_levels(fine, a), b, noise_levels(coarse, b))
     assert match.steps_before(10) == pytest.approx(2, abs=1)
     assert match.steps_before(0) == 0
@@ -92,8 +86,8 @@ def test_flow_and_diffusion_levels_are_compared_as_ratios() -> None:
 def test_flow_matching_by_configuration() -> None:
     scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
     scheduler.set_timesteps(5)
-    levels = noise_levels(scheduler, as_array(scheduler.timesteps))
-    np.testing.assert_allclose(levels, as_array(scheduler.sigmas)[:5])
+    levels = noise_levels(scheduler, as_doubles(scheduler.timesteps))
+    np.testing.assert_allclose(levels, as_doubles(scheduler.sigmas)[:5])
     assert prediction_type(scheduler) == "flow_prediction"
 
 
@@ -104,7 +98,7 @@ def test_würstchen_s_levels_are_those_that_its_noise_is_added_at() -> None:
     noisy = scheduler.add_noise(torch.zeros(4, 1), torch.ones(4, 1), timesteps)
     signal = scheduler.add_noise(torch.ones(4, 1), torch.zeros(4, 1), timesteps)
     expected = (noisy / signal).flatten().numpy()
-    np.testing.assert_allclose(noise_levels(scheduler, as_array(timesteps)), expected, rtol=1e-4)
+    np.testing.assert_allclose(noise_levels(scheduler, as_doubles(timesteps)), expected, rtol=1e-4)
 
 
 def recorded_by(config: dict[str, Any]) -> GuidanceVector:

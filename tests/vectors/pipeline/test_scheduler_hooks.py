@@ -49,7 +49,7 @@ def test_following_changes_nothing_and_sees_guided_steps() -> None:
     plain, seen = run(), []
     with followed_steps(pipe.scheduler, lambda _step, _count, x_0: seen.append(x_0)):
         assert torch.equal(run(), plain)
-        with guided_steps(pipe.scheduler, lambda output, _timestep, _sample: output + 1):
+        with guided_steps(pipe.scheduler, lambda *_first: lambda output, _timestep, _sample: output + 1):
             guided = run()
     assert not torch.equal(guided, plain)
     assert torch.equal(seen[-1], guided)

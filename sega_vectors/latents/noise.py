@@ -1,0 +1,130 @@
+"""The initial noise of a run: drawn, named by its hash, found in a run, and compared with what a run starts from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sega_store import InitialNoise
+from sega_vectors.latents.packing import Packing
+from sega_vectors.latents.space import packed, unpacked
+from sega_vectors.latents.tensors import as_numpy, dtype_name, tolerance
+
+_SAME_DIRECTION = 0.99  # cosine of a first sample and a stored noise: another noise's is near 0, rounding's is near 1
+
+
+def as_tensor(noise: InitialNoise) -> Tensor:
+    """An initial noise, shape (C, *S), on the host."""
+    array = torch.from_numpy(np.array(noise.array))
+    return array.view(torch.bfloat16) if noise.dtype == "bfloat16" else array
+
+
+def draw(shape: Sequence[int], seed: int, dtype: torch.dtype) -> InitialNoise:
+    """The noise that a pipeline draws from a CPU generator of a seed: the same on whatever device the model runs.
+
+    Args:
+        shape: (C, *S).
+        seed: The generator's.
+        dtype: The denoiser's.
+    """
+    noise = torch.randn(*shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=dtype)
+    return InitialNoise(as_numpy(noise), seed=seed, device="cpu", dtype=dtype_name(dtype))
+
+
+def named(noise: Tensor, generators: Sequence[torch.Generator | None]) -> list[InitialNoise]:
+    """The initial noise of each sample, with its seed where a fresh generator drew it.
+
+    Args:
+        noise: Shape (B, C, *S).
+        generators: What drew each sample's noise, and nothing else, before it draws; None where that isn't known.
+    """
+    return [
+        InitialNoise(
+            array=as_numpy(noise[b]),
+            seed=_seed(generator),
+            device=(noise if generator is None else generator).device.type,
+            dtype=dtype_name(noise.dtype),
+        )
+        for b, generator in enumerate(generators)
+    ]
+
+
+def _seed(generator: torch.Generator | None) -> int | None:
+    """The seed, if the generator has drawn nothing yet: else it doesn't name the noise."""
+    if generator is None:
+        return None
+    fresh = torch.Generator(device=generator.device).manual_seed(generator.initial_seed())
+    return generator.initial_seed() if torch.equal(fresh.get_state(), generator.get_state()) else None
+
+
+def generators(noises: Sequence[InitialNoise]) -> list[torch.Generator] | None:
+    """Generators of the seeds that drew the noises; None where one has no seed, or its device isn't here."""
+    made = []
+    for noise in noises:
+        if noise.seed is None or (noise.device != "cpu" and not torch.cuda.is_available()):
+            return None
+        made.append(torch.Generator(device=noise.device).manual_seed(noise.seed))
+    return made
+
+
+def found(candidates: Sequence[Tensor | None], sample: Tensor, sigma: Any, packing: Packing | None) -> Tensor:
+    """The noise that a run starts from, shape (B, C, *S), before the scheduler's `init_noise_sigma`.
+
+    Args:
+        candidates: What it may be, such as the caller's `latents` and all that the pipeline drew, each for the whole
+            batch or for one sample.
+        sample: The run's first sample, shape (B, ...).
+        sigma: The scheduler's `init_noise_sigma`.
+        packing: How the pipeline packs its samples.
+
+    Returns:
+        The candidate that became the first sample; if none did, as in a run that starts from a picture, the sample
+        divided by `sigma`.
+    """
+    batch, size = sample.shape[0], sample[0].numel()
+    drawn = [candidate for candidate in candidates if candidate is not None]
+    singles = [c for c in drawn if c.ndim > 1 and c.shape[0] == 1 and c.numel() == size][:batch]
+    if len(singles) == batch:  # a generator for each sample
+        drawn.append(torch.cat(singles))
+    for candidate in drawn:
+        if candidate.shape[0] == batch and candidate[0].numel() == size:
+            noise = candidate
+            if packing is not None:
+                packs = candidate.shape == sample.shape
+                noise = packing.unpack(candidate) if packs else candidate.reshape(batch, *packing.shape)
+            if starts(noise, sample, sigma, packing):
+                return noise
+    started: Tensor = unpacked(sample, packing) / sigma
+    return started
+
+
+def starts(noise: Tensor, sample: Tensor, sigma: Any, packing: Packing | None) -> bool:
+    """Whether a run started from a noise, but for rounding.
+
+    Args:
+        noise: Shape (B, C, *S).
+        sample: The run's first sample, shape (B, ...).
+        sigma: The scheduler's `init_noise_sigma`.
+        packing: How the pipeline packs its samples.
+    """
+    if noise.numel() != sample.numel():
+        return False
+    expected = (packed(noise.to(sample.device), packing).reshape(sample.shape) * sigma).to(sample)
+    furthest = (expected - sample).abs().max()
+    return bool(furthest <= tolerance(sample.dtype) * sample.abs().max())
+
+
+def points_along(noise: InitialNoise, sample: Tensor, packing: Packing | None) -> bool:
+    """Whether one sample is a multiple of a noise, but for rounding.
+
+    Args:
+        noise: The noise.
+        sample: Shape (1, ...), float32.
+        packing: How the pipeline packs its samples.
+    """
+    stored = packed(as_tensor(noise).unsqueeze(0).to(sample), packing)
+    if sample.numel() != stored.numel():
+        return False
+    return bool(torch.cosine_similarity(sample.flatten(), stored.flatten(), dim=0) > _SAME_DIRECTION)
