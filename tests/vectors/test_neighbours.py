@@ -479,7 +479,7 @@ def test_compilation(in_place: bool) -> None:
     assert (run(applier, CALL) - recorded).abs().max() < 1e-4 * edit
     assert graphs.taken() == 1  # two rows
     assert applier.compatibility[0].answer == "exact"
-    assert torch.equal(run(pipe, CALL), plain)
+    assert (run(pipe, CALL) - plain).abs().max() < 1e-4 * edit
     assert (
         run(Applier(pipe, eager.vectors, noise=eager.noises[0]), CALL, generator=None) - recorded
     ).abs().max() < 1e-4 * edit
@@ -489,7 +489,7 @@ def test_compilation(in_place: bool) -> None:
         assert (run(recorder, CALL) - recorded).abs().max() < 1e-4 * edit
         assert graphs.taken() == expected
     assert recorder.vectors[0].recipe == eager.vectors[0].recipe
-    assert torch.equal(run(pipe, CALL), plain)
+    assert (run(pipe, CALL) - plain).abs().max() < 1e-4 * edit
     assert graphs.taken() == 0
     assert pipe.unet._compiled_call_impl is compiled
 
