@@ -60,7 +60,8 @@ def test_record_then_apply_is_the_recorded_run(sampler: Sampler) -> None:
     assert edit > 1e-2 * plain.abs().max()
     assert (run(sampler, Recorder(pipe, [CONCEPT], guide=False)) - plain).abs().max() < 1e-4 * edit
     assert len(recorder.vectors[0].timesteps) == sampler.num_calls
-    assert (np.diff(recorder.vectors[0].sigmas) <= 0).all()
+    sigmas = recorder.vectors[0].sigmas
+    assert (np.diff(sigmas) <= 1e-5 * sigmas.max()).all()  # repeated timesteps may be rounded apart
 
     applier = Applier(pipe, recorder.vectors, noise=recorder.noises[0])
     assert (run(sampler, applier, generator=None) - recorded).abs().max() < 1e-4 * edit

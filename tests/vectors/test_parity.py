@@ -3,21 +3,25 @@
 Diffusers has none for SDXL: there they equal a loop written by hand.
 """
 
+import math
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from diffusers import SemanticStableDiffusionPipeline
 from torch import Tensor
 
-from sega_vectors import Applier, Concept, Recorder
+from sega_vectors import Applier, Concept, GuidanceVector, Recorder
 
 from .tiny import SCHEDULERS, stable_diffusion, stable_diffusion_xl
 
 TOLERANCE = 1e-4  # on latents whose scale is about 30
 # An entry of ψ within rounding of its channel's quantile can fall on either side of it in the two implementations,
-# which differ in the order of their sums. It happens in about one run in thirty; with this seed in none of these.
-SEED = 5
+# which differ in the order of their sums. Runs are compared whose entries are further apart there, relative to them:
+# ψ is a difference of predictions, and rounded by several times the 1e-7 of float32.
+GAP = 1e-5
 
 GLASSES = Concept("glasses", edit_guidance_scale=4, edit_threshold=0.9, edit_warmup_steps=2)
 SMILE = Concept("a smile", edit_guidance_scale=6, edit_threshold=0.95, edit_warmup_steps=2)
@@ -51,6 +55,23 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+def clear_seed(pipe: Any, call: dict[str, Any], concepts: list[Concept], options: dict[str, Any]) -> int:
+    """The first seed whose run has a gap at all the quantiles."""
+    for seed in range(5, 55):
+        recorder = Recorder(pipe, [replace(concept, keep_threshold=0.0) for concept in concepts], **options)
+        recorder(**call, generator=torch.Generator().manual_seed(seed))
+        if min(map(gap, recorder.vectors)) > GAP:
+            return seed
+    raise AssertionError("no seed's run can be compared")
+
+
+def gap(vector: GuidanceVector) -> float:
+    """The least relative distance between the smallest entry above a channel's quantile and the largest below."""
+    magnitude = np.sort(np.abs(vector.dense()).reshape(*vector.shape[:2], -1), axis=2)
+    above = math.ceil(vector.concept.edit_threshold * (magnitude.shape[2] - 1) - 1e-6)
+    return float((1 - magnitude[:, :, above - 1] / magnitude[:, :, above]).min())
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_latents_equal_those_of_diffusers(scheduler: str, case: str) -> None:
@@ -63,10 +84,12 @@ def test_latents_equal_those_of_diffusers(scheduler: str, case: str) -> None:
         "output_type": "latent",
         **options.pop("call", {}),
     }
+    pipe = stable_diffusion(scheduler)
+    seed = clear_seed(pipe, call, concepts, options)
     reference = stable_diffusion(scheduler, SemanticStableDiffusionPipeline)
     expected = reference(
         **call,
-        generator=torch.Generator().manual_seed(SEED),
+        generator=torch.Generator().manual_seed(seed),
         editing_prompt=[c.text for c in concepts],
         edit_guidance_scale=[c.edit_guidance_scale for c in concepts],
         edit_threshold=[c.edit_threshold for c in concepts],
@@ -77,20 +100,21 @@ def test_latents_equal_those_of_diffusers(scheduler: str, case: str) -> None:
         **options,
     ).images
 
-    pipe = stable_diffusion(scheduler)
-    plain = pipe(**call, generator=torch.Generator().manual_seed(SEED)).images
+    plain = pipe(**call, generator=torch.Generator().manual_seed(seed)).images
     recorder = Recorder(pipe, concepts, **options)
-    recorded = recorder(**call, generator=torch.Generator().manual_seed(SEED)).images
+    recorded = recorder(**call, generator=torch.Generator().manual_seed(seed)).images
 
     assert (expected - plain).abs().amax(dim=(1, 2, 3)).min() > 1000 * TOLERANCE
     assert (expected - recorded).abs().max() < TOLERANCE
 
-    applied = Applier(pipe, recorder.vectors)(**call, generator=torch.Generator().manual_seed(SEED)).images
+    applied = Applier(pipe, recorder.vectors)(**call, generator=torch.Generator().manual_seed(seed)).images
     assert (expected - applied).abs().max() < TOLERANCE
 
 
 @torch.no_grad()
-def sega_by_hand(pipe: Any, call: dict[str, Any], concepts: list[Concept], scale: float, beta: float) -> Tensor:
+def sega_by_hand(
+    pipe: Any, call: dict[str, Any], seed: int, concepts: list[Concept], scale: float, beta: float
+) -> Tensor:
     """SEGA's algorithm over SDXL's UNet, with a call for each text and step."""
     text, negative, pooled, negative_pooled = pipe.encode_prompt(
         call["prompt"], device="cpu", negative_prompt=call.get("negative_prompt")
@@ -99,7 +123,7 @@ def sega_by_hand(pipe: Any, call: dict[str, Any], concepts: list[Concept], scale
     side = pipe.default_sample_size * pipe.vae_scale_factor
     time_ids = torch.tensor([[side, side, 0, 0, side, side]], dtype=torch.float32)
     pipe.scheduler.set_timesteps(call["num_inference_steps"])
-    latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(SEED)) * pipe.scheduler.init_noise_sigma
+    latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(seed)) * pipe.scheduler.init_noise_sigma
     ν = torch.zeros_like(latents)
     for i, t in enumerate(pipe.scheduler.timesteps):
         z = pipe.scheduler.scale_model_input(latents, t)
@@ -142,11 +166,12 @@ def test_latents_of_sdxl_equal_those_made_by_hand(scheduler: str, case: str) -> 
     call = {"prompt": "a king", "num_inference_steps": 12, "guidance_scale": 5.0, **options.pop("call", {})}
     momentum = options.get("edit_momentum_scale", 0.1), options.get("edit_mom_beta", 0.4)
     pipe = stable_diffusion_xl(scheduler)
-    expected = sega_by_hand(pipe, call, concepts, *momentum)
     call |= {"output_type": "latent"}
-    plain = pipe(**call, generator=torch.Generator().manual_seed(SEED)).images
+    seed = clear_seed(pipe, call, concepts, options)
+    expected = sega_by_hand(pipe, call, seed, concepts, *momentum)
+    plain = pipe(**call, generator=torch.Generator().manual_seed(seed)).images
     recorder = Recorder(pipe, concepts, **options)
-    recorded = recorder(**call, generator=torch.Generator().manual_seed(SEED)).images
+    recorded = recorder(**call, generator=torch.Generator().manual_seed(seed)).images
     assert (expected - plain).abs().max() > 1000 * TOLERANCE
     assert (expected - recorded).abs().max() < TOLERANCE
     applied = Applier(pipe, recorder.vectors, noise=recorder.noises[0])(**call).images

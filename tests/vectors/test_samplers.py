@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -45,8 +46,10 @@ def test_runs_with_the_steps_and_the_variables_that_are_stated(sampler: Sampler)
     timesteps = [float(step.timestep) for step in traced.steps]
     assert traced.result.isfinite().all()
     assert len(timesteps) == len(pipe.scheduler.timesteps) == sampler.num_calls
-    assert (len(set(timesteps)) < len(timesteps)) == sampler.repeats
-    assert timesteps == sorted(timesteps, reverse=True)
+    tolerance = 1e-5 * max(map(abs, timesteps))  # rounding in float32; others are a hundredth apart
+    descents = -np.diff(timesteps)
+    assert (descents > -tolerance).all()
+    assert (descents < tolerance).any() == sampler.repeats
 
 
 @each

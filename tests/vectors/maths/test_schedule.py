@@ -61,6 +61,56 @@ def test_other_schedules_match_by_log_snr() -> None:
     np.testing.assert_allclose(position, [0.5, 2.0, 3.0])
 
 
+RECORDED = np.array([900.3, 700.1, 500.7, 300.9, 200.2, 100.6]), np.exp([3.0, 2.0, 1.0, 0.0, -1.0, -2.0])
+ROUNDINGS = [1 - 5e-5, 1 - 1e-7, 1 + 1e-7, 1 + 5e-5, np.array([1 - 1e-5, 1 + 1e-5, 1 - 1e-5])]
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS, ids=["less", "a bit less", "a bit more", "more", "either"])
+def test_rounded_steps_match_as_exact_ones_do(rounding: Any) -> None:
+    timesteps, ratios = RECORDED
+    run = rounding * timesteps[[0, 2, 4]], rounding * ratios[[0, 2, 4]]
+    match = match_steps(timesteps, ratios, *run)
+    np.testing.assert_allclose(match.lower + match.weight, [0, 2, 4], atol=1e-3)
+    assert not match.exact
+    assert [match.steps_before(step) for step in range(7)] == [0, 1, 1, 2, 2, 3, 3]
+    first_three = match_steps(timesteps[:3], ratios[:3], rounding * timesteps[:3], rounding * ratios[:3])
+    assert first_three.exact
+    assert [first_three.steps_before(step) for step in range(4)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("difference", [1e-3, -1e-3])
+def test_steps_that_differ_by_more_than_rounding_are_others(difference: float) -> None:
+    timesteps, ratios = RECORDED
+    match = match_steps(timesteps, ratios, timesteps * (1 + difference), ratios * (1 + difference))
+    assert not match.exact
+    inner = (match.lower + match.weight)[1:-1]
+    np.testing.assert_allclose(inner, np.arange(1, 5) - difference, atol=1e-4)
+
+
+@pytest.mark.parametrize("rounded", ["recorded", "run", "both"])
+def test_levels_in_single_precision_leave_warm_up_where_it_is(rounded: str) -> None:
+    """Every second recorded step is one of the run: 981, 961, 941, ... and 961, 921, ..."""
+
+    def levels(steps: int, single: bool) -> tuple[Any, Any]:
+        scheduler = SCHEDULERS["ddim"]()
+        scheduler.set_timesteps(steps)
+        timesteps = as_doubles(scheduler.timesteps)
+        sigmas = noise_levels(scheduler, timesteps)
+        return timesteps, sigmas.astype(np.float32).astype(float) if single else sigmas
+
+    match = match_steps(*levels(50, rounded != "run"), *levels(25, rounded != "recorded"))
+    assert [match.steps_before(step) for step in range(51)] == [step // 2 for step in range(51)]
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-6, -1e-6])
+def test_repeated_steps_are_one_however_they_are_rounded(rounding: float) -> None:
+    recorded = np.array([900.0, 600.0, 600.0 * (1 + rounding), 300.0]), np.exp([3.0, 1.0, 1.0 + rounding, -1.0])
+    match = match_steps(*recorded, np.array([750.0, 601.0, 450.0]), np.exp([2.0, 1.0, 0.0]))
+    assert match.lower.tolist() == [0, 1, 1]
+    np.testing.assert_allclose(match.weight, [0.5, 0, 0.5], atol=1e-3)
+    assert (match.upper[0], match.upper[2]) == (1, 3)
+
+
 def test_warm_up_moves_to_the_same_noise_level() -> None:
     fine, coarse = SCHEDULERS["ddim"](), SCHEDULERS["ddim"]()
     fine.set_timesteps(50)
@@ -188,3 +238,13 @@ def test_steps_that_repeat_a_level_but_for_rounding_stand_as_one() -> None:
         [(1.0, 1)],
         [(pytest.approx(0.5), 1), (pytest.approx(0.5), 3)],
     ]
+@pytest.mark.parametrize("rounding", [1e-6, -1e-6])
+def test_the_first_step_where_rounding_parts_repeated_timesteps(rounding: float) -> None:
+    heun = HeunDiscreteScheduler()
+    heun.set_timesteps(5)
+    heun.timesteps[2::2] *= 1 + rounding
+    assert first_step(heun, heun.timesteps[1], None) == 1
+    assert first_step(heun, heun.timesteps[2], None) == 1
+    assert first_step(heun, heun.timesteps[1], 7) == 2, "a run of seven of nine steps"
+    heun.set_begin_index(2)
+    assert first_step(heun, heun.timesteps[1], None) == 2
