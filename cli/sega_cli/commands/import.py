@@ -23,9 +23,9 @@ holds already stays as it is. A name that another vector has is left out."""
 @library_option
 @reporting
 def command(path: Path, library: Place, report: Report) -> None:
-    """Add the vectors of a bundle: PATH, a zip as sega-vec export writes it.
+    """Add the vectors of the bundle PATH.
 
-    Of a library, a folder or a URL, use sega-vec pull.
+    A bundle is a zip as sega-vec export writes it. From a library, a folder or a URL, use sega-vec pull.
     """
     from tqdm import tqdm
 
