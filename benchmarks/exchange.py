@@ -4,6 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sega_store import Library, export_vectors, import_vectors
@@ -35,15 +36,11 @@ def main(folder: Path) -> None:
     print("| | ms a vector | bytes a vector |\n|---|---|---|")
     print(f"| verify | {milliseconds(library.verify)} | |")
     for name in FORMATS:
-        path, other = folder / f"export-{name}", Library(folder / f"import-{name}")
-
-        def write(path: Path = path, name: str = name) -> None:
-            export_vectors(library, path, format=name)
-
-        def read(path: Path = path, other: Library = other) -> None:
-            import_vectors(other, path)
-
-        print(f"| export / import `{name}` | {milliseconds(write)} / {milliseconds(read)} | {size(path) // COUNT:,} |")
+        path = folder / f"export-{name}"
+        cost = milliseconds(partial(export_vectors, library, path, format=name))
+        print(f"| export `{name}` | {cost} | {size(path) // COUNT:,} |")
+    other = Library(folder / "other")
+    print(f"| import `zip` | {milliseconds(lambda: import_vectors(other, folder / 'export-zip'))} | |")
 
 
 if __name__ == "__main__":

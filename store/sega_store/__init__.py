@@ -20,7 +20,8 @@ if TYPE_CHECKING:
         UnknownRefError,
         VectorFileError,
     )
-    from sega_store.exchange.export import Imported, export_vectors, import_vectors
+    from sega_store.exchange.bundle_import import Imported, import_vectors
+    from sega_store.exchange.export import export_vectors
     from sega_store.exchange.sync import copy_vectors
     from sega_store.files.vector_file import read_noise, read_vector, write_noise, write_vector
     from sega_store.library.library import Library
@@ -86,7 +87,8 @@ _MODULES = {
         "UnknownRefError",
         "VectorFileError",
     ),
-    "exchange.export": ("Imported", "export_vectors", "import_vectors"),
+    "exchange.bundle_import": ("Imported", "import_vectors"),
+    "exchange.export": ("export_vectors",),
     "files.vector_file": ("read_noise", "read_vector", "write_noise", "write_vector"),
     "library.library": ("Library",),
     "records.noise": ("InitialNoise",),

@@ -2,7 +2,7 @@
 
 A mutation changes bytes, entries, JSON, chunks or arrays of a good file; checksums, hashes and names are then mostly
 set right again, or hardly a file would get past the first of them. Each file must be refused with the one error, or
-hold exactly what independent readers (zipfile, zarr-python, safetensors) find in it, under the hash that
+hold exactly what independent readers (zipfile, zarr-python) find in it, under the hash that
 `docs/format.md` describes, computed here anew.
 
 It prints one JSON document. Run N of seed S is always the same: `python -m tests.store.fuzz 1 S N` repeats it alone.
@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 import zarr
 from numcodecs import blosc
-from safetensors.numpy import load
 from zarr.core.buffer.cpu import Buffer
 from zarr.storage import MemoryStore
 
@@ -41,7 +40,6 @@ from sega_store import (
     write_vector,
 )
 from sega_store.exchange import bundle
-from sega_store.exchange import safetensors_export as tensors
 from sega_store.exchange.parcel import Parcel
 from sega_store.files.header import VectorHeader
 from sega_store.files.vector_file import vector_arrays
@@ -379,25 +377,6 @@ def same_annotation(said: Annotation, data: bytes) -> None:
     assert all(text.isprintable() for text in (said.name or "", *said.tags))
 
 
-def check_tensors(path: Path) -> None:
-    """Reads safetensors; what is accepted is what safetensors itself reads."""
-    (parcel,) = tensors.read(path)
-    found, v = load(path.read_bytes()), parcel.vector
-    dense = found["dense"]
-    order = (*range(1, dense.ndim), 0)
-    support = dense != 0
-    values = dense.transpose(order)[support.transpose(order)]
-    if v.dtype == "bfloat16":
-        values = (values.view(np.uint32) >> 16).astype(np.uint16)
-    arrays = {"support": support, "values": values, "timesteps": found["timesteps"], "sigmas": found["sigmas"]}
-    assert v.content == content_of({"dtype": v.dtype}, arrays)
-    if parcel.noise is not None:
-        held = found["noise"]
-        if parcel.noise.dtype == "bfloat16":
-            held = (held.view(np.uint32) >> 16).astype(np.uint16)
-        assert parcel.noise.sha256 == noise_hash_of({"dtype": parcel.noise.dtype}, held)
-
-
 # -------------------------------------------------------------------------------------------------------- corpus
 
 GOOD_VECTORS = [write_vector(v) for v in VECTORS]
@@ -481,24 +460,6 @@ def mutate_said(rng: Rng) -> bytes:
     return as_json(rng, mutate_json(rng, json.loads(data)))
 
 
-def mutate_tensors(rng: Rng, good: bytes) -> bytes:
-    """A safetensors file with changed bytes, header, facts or numbers."""
-    end = 8 + int.from_bytes(good[:8], "little")
-    head, body = json.loads(good[8:end]), good[end:]
-    match rng.randrange(4):
-        case 0:
-            return mutate_bytes(rng, good, GOOD_VECTORS[0])
-        case 1:
-            text = as_json(rng, mutate_json(rng, head))
-        case 2:
-            facts = json.loads(head["__metadata__"]["sega_vectors"])
-            head["__metadata__"]["sega_vectors"] = as_json(rng, mutate_json(rng, facts)).decode("utf-8", "replace")
-            text = as_json(rng, head)
-        case _:
-            text, body = good[8:end], mutate_bytes(rng, body, bytes(8))[: len(body)].ljust(len(body), b"\0")
-    return len(text).to_bytes(8, "little") + text + body
-
-
 def forget_peak() -> None:
     """Lets Linux count the largest resident set from here on: what mutates may take more than what reads."""
     Path("/proc/self/clear_refs").write_text("5")
@@ -512,24 +473,19 @@ def peak() -> float:
 
 def run(count: int, seed: int, first: int, folder: Path) -> dict[str, Any]:
     """Mutates and reads, and tells what happened."""
-    good_tensors = []
-    for number, parcel in enumerate((PARCELS[0], Parcel(VECTORS[2], NOISES[1]))):
-        tensors.write(folder / f"{number}.safetensors", [parcel])
-        good_tensors.append((folder / f"{number}.safetensors").read_bytes())
     targets: list[tuple[str, Callable[[Rng], bytes], Callable[[Path], None]]] = [
         ("vector", lambda rng: mutate_file(rng, GOOD_VECTORS), check_vector),
         ("noise", lambda rng: mutate_file(rng, GOOD_NOISES), check_noise),
         ("bundle", mutate_bundle, check_bundle),
         ("annotation", lambda rng: mutate_said(rng), check_annotation),
-        ("safetensors", lambda rng: mutate_tensors(rng, rng.choice(good_tensors)), check_tensors),
     ]
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
     longest = largest = 0.0
     for number in range(first, first + count):
         rng = Rng(f"{seed} {number}")
-        name, mutate, check = rng.choices(targets, (5, 2, 3, 2, 2))[0]
-        path = folder / "file.safetensors"
+        name, mutate, check = rng.choices(targets, (5, 2, 3, 2))[0]
+        path = folder / "file"
         path.write_bytes(mutate(rng))
         forget_peak()
         start = time.process_time()

@@ -6,7 +6,6 @@ Most are good files with one thing wrong and every checksum right, so that only 
 import io
 import json
 import os
-import shutil
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
@@ -15,12 +14,9 @@ from typing import Any
 
 import google_crc32c
 import numpy as np
-import zarr
 from numcodecs import blosc
-from safetensors.numpy import load_file, save
 
 from sega_store import write_vector
-from sega_store.exchange import safetensors_export, zarr_export
 from sega_store.exchange.bundle import MAX_BUNDLE_ENTRIES
 from sega_store.exchange.parcel import Parcel
 from sega_store.files.header import VectorHeader, parse_root
@@ -34,7 +30,6 @@ from .samples import PREVIEW, Array, noise, vector
 Contents = dict[str, bytes]
 Bytes = Callable[[], bytes]
 Change = Callable[[Path], object]
-Facts = dict[str, Any]
 
 VECTOR = vector().with_preview(PREVIEW)
 NOISE = noise()
@@ -378,198 +373,6 @@ HOSTILE_BUNDLES: dict[str, tuple[Bytes, str]] = {
     "a damaged vector": (bundle_of(vector=FILES[VECTOR_NAME].replace(b"glasses", b"glosses")), "damaged"),
 }  # fmt: skip
 
-# --------------------------------------------------------------------------------------------------- safetensors
-
-
-def parts(path: Path) -> tuple[dict[str, Array], Facts]:
-    """The tensors and the facts of a safetensors file."""
-    data = path.read_bytes()
-    head = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return dict(load_file(path)), json.loads(head["__metadata__"]["sega_vectors"])
-
-
-def changed(**arrays: Any) -> Callable[[Path], bytes]:
-    """The file with other tensors, or without those that are None."""
-
-    def change(path: Path) -> bytes:
-        found, facts = parts(path)
-        kept = {name: array for name, array in {**found, **arrays}.items() if array is not None}
-        return save(kept, {"sega_vectors": json.dumps(facts)})
-
-    return change
-
-
-def saying(change: Callable[[Facts], object]) -> Callable[[Path], bytes]:
-    """The file with other facts."""
-
-    def changed(path: Path) -> bytes:
-        found, facts = parts(path)
-        change(facts)
-        return save(found, {"sega_vectors": json.dumps(facts)})
-
-    return changed
-
-
-def other(name: str) -> Callable[[Path], bytes]:
-    """The file with 1 added to a tensor."""
-    return lambda path: changed(**{name: parts(path)[0][name] + 1})(path)
-
-
-HOSTILE_TENSORS: dict[str, Callable[[Path], bytes]] = {
-    "empty": lambda path: b"",
-    "cut off": lambda path: path.read_bytes()[:-1],
-    "junk behind": lambda path: path.read_bytes() + b"x",
-    "a header of 8 EiB": lambda path: b"\xff" * 8 + path.read_bytes()[8:],
-    "a header of 100 MB": lambda path: (100 << 20).to_bytes(8, "little") + b" " * (100 << 20),
-    "a deep header": lambda path: (100_000).to_bytes(8, "little") + b"[" * 100_000,
-    "no metadata": lambda path: save(parts(path)[0]),
-    "metadata that are no JSON": lambda path: save(parts(path)[0], {"sega_vectors": "{"}),
-    "metadata too deep": lambda path: save(parts(path)[0], {"sega_vectors": "[" * 1000}),
-    "metadata that are a list": lambda path: save(parts(path)[0], {"sega_vectors": "[]"}),
-    "another format": saying(lambda facts: facts["vector"].update(format=3)),
-    "1 TiB": saying(lambda facts: facts["vector"].update(shape=[1 << 10, 1 << 10, 1 << 10, 1 << 8])),
-    "another nnz": saying(lambda facts: facts["vector"].update(nnz=1)),
-    "another prompt": saying(lambda facts: facts["vector"]["provenance"]["run"].update(prompt="x")),
-    "no noise in the facts": saying(lambda facts: facts.update(noise=None)),
-    "another seed's noise": saying(lambda facts: facts["noise"].update(sha256="0" * 64)),
-    "a false annotation": saying(lambda facts: facts.update(annotation="x")),
-    "another list": other("sem_guidance"),
-    "another vector": other("dense"),
-    "other steps": other("timesteps"),
-    "other noise": other("noise"),
-    "a vector with NaN": changed(dense=np.full(VECTOR.shape, np.nan, np.float32)),
-    "a list with NaN": changed(sem_guidance=np.full((3, 1, 2, 4, 4), np.nan, np.float32)),
-    "no vector": changed(dense=None),
-    "one tensor more": changed(more=np.zeros(1)),
-    "another dtype": changed(dense=VECTOR.dense().astype(np.float64)),
-    "another shape": changed(dense=VECTOR.dense().reshape(-1)),
-    "a dtype of another kind": changed(dense=np.zeros(VECTOR.shape, np.bool_)),
-}
-
-# --------------------------------------------------------------------------------------------------- hierarchies
-
-
-def metadata(name: str, **changes: Any) -> Change:
-    """Changes an array's metadata."""
-
-    def change(path: Path) -> None:
-        file = path / VECTORS / VECTOR.id / name / "zarr.json"
-        file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
-
-    return change
-
-
-def facts(**changes: Any) -> Change:
-    """Changes a vector's header."""
-
-    def change(path: Path) -> None:
-        file = path / VECTORS / VECTOR.id / "zarr.json"
-        document = json.loads(file.read_text())
-        document["attributes"]["sega_vectors"].update(changes)
-        file.write_text(json.dumps(document))
-
-    return change
-
-
-def at(name: str, data: bytes | None) -> Change:
-    """Changes a vector's file; None removes it."""
-
-    def change(path: Path) -> None:
-        file = path / VECTORS / VECTOR.id / name
-        if data is None:
-            file.unlink()
-        else:
-            file.write_bytes(data)
-
-    return change
-
-
-def move(path: Path) -> None:
-    """The vector under another id."""
-    (path / VECTORS / VECTOR.id).rename(path / VECTORS / f"{'0' * 64}.{'0' * 64}")
-
-
-def another_noise(path: Path) -> None:
-    """Another noise under the name of the good one."""
-    zarr_export.write(path.parent / "b.zarr", [Parcel(VECTOR, noise(5))])
-    folder = path / "noise" / NOISE.sha256
-    shutil.rmtree(folder)
-    (path.parent / "b.zarr" / "noise" / noise(5).sha256).rename(folder)
-    shutil.rmtree(path.parent / "b.zarr")
-
-
-def rewritten(path: Path) -> None:
-    """Some other numbers, written by zarr itself."""
-    array = zarr.open_array(path / VECTORS / VECTOR.id / "dense", mode="r+")
-    array[0, 0, 0, 0] = 7
-
-
-def dense(chunk: bytes, size: int) -> Change:
-    """Another dense array, of so many float32, right in all but its hash."""
-
-    def change(path: Path) -> None:
-        shape = [1, 1, size]
-        facts(shape=shape, nnz=0)(path)
-        grid = {"name": "regular", "configuration": {"chunk_shape": shape}}
-        metadata("dense", shape=shape, chunk_grid=grid, dimension_names=["step", "channel", "space_0"])(path)
-        file = path / VECTORS / VECTOR.id / "dense/c/0/0/0"
-        shutil.rmtree(file.parent / "0")
-        file.write_bytes(chunk)
-
-    return change
-
-
-def dense_bomb(path: Path) -> None:
-    """1 GiB of zeros in a chunk of 130 kB."""
-    dense(with_array({}, "dense", np.zeros(1 << 28, np.float32))["dense"], 1 << 28)(path)
-
-
-def beyond_blosc(path: Path) -> None:
-    """A chunk that promises 2 GiB, for which numcodecs raises a `SystemError`, and is long enough for them."""
-    size = 1 << 21
-    header = struct.pack("<4B3I", 2, 1, 4 << 5, 4, 1 << 31, 1 << 18, 16 + size)
-    dense(rechecked(header + bytes(size)), 1 << 29)(path)
-
-
-def linked(name: str, target: str) -> Change:
-    """A symbolic link in the place of a vector's file."""
-
-    def change(path: Path) -> None:
-        file = path / VECTORS / VECTOR.id / name
-        file.unlink()
-        file.symlink_to(target)
-
-    return change
-
-
-HOSTILE_HIERARCHIES: dict[str, Change] = {
-    "a missing chunk": at("dense/c/0/0/0/0", None),
-    "an empty chunk": at("dense/c/0/0/0/0", b""),
-    "a long chunk": at("dense/c/0/0/0/0", bytes(1 << 20)),
-    "a missing preview": at("preview/c/0", None),
-    "a bomb": dense_bomb,
-    "more than Blosc holds": beyond_blosc,
-    "a link to a file": linked("dense/c/0/0/0/0", "/etc/passwd"),
-    "a link to a device": linked("dense/c/0/0/0/0", "/dev/zero"),
-    "a link for metadata": linked("dense/zarr.json", "/dev/zero"),
-    "other numbers": rewritten,
-    "3.6 PiB": metadata("dense", shape=[1 << 52]),
-    "3.6 PiB in the header": facts(shape=[1 << 20, 1 << 10, 1 << 10, 1 << 10]),
-    "1 TiB in the header": facts(shape=[1 << 10, 1 << 10, 1 << 10, 1 << 8], nnz=1),
-    "other codecs": metadata("dense", codecs=[{"name": "bytes", "configuration": {"endian": "big"}}]),
-    "storage transformers": metadata("dense", storage_transformers=[{"name": "x"}]),
-    "unknown metadata": metadata("dense", must_understand=True),
-    "no metadata": at("dense/zarr.json", None),
-    "metadata that are a list": at("zarr.json", b"[]"),
-    "metadata too deep": at("zarr.json", b"[" * 100_000),
-    "metadata too long": at("zarr.json", b" " * (2 << 20)),
-    "no header": at("zarr.json", b'{"attributes":{}}'),
-    "another format": facts(format=3),
-    "another nnz": facts(nnz=1),
-    "another recipe": facts(recipe="0" * 64),
-    "another's name": move,
-    "another's noise": another_noise,
-}
 
 # ------------------------------------------------------------------------------------------------------- folders
 
@@ -616,16 +419,6 @@ HOSTILE_FOLDERS: dict[str, Change] = {
 }
 
 
-def good_tensors(path: Path) -> None:
-    """The good safetensors file."""
-    safetensors_export.write(path, [PARCEL])
-
-
-def good_hierarchy(path: Path) -> None:
-    """The good hierarchy."""
-    zarr_export.write(path, [PARCEL])
-
-
 def good_folder(path: Path) -> None:
     """The good folder, written without syncs."""
     for name, data in FILES.items():
@@ -634,34 +427,25 @@ def good_folder(path: Path) -> None:
 
 
 def make_all(folder: Path) -> dict[str, Path]:
-    """Writes everything as an export of its format, a path each; vectors, noises and annotations as folders."""
+    """Writes everything, a path each: vectors, noises and annotations in bundles and in libraries."""
     paths: dict[str, Path] = {}
 
     def path_of(kind: str, name: str, suffix: str = "") -> Path:
         paths[f"{kind}: {name}"] = folder / f"{len(paths)}{suffix}"
         return paths[f"{kind}: {name}"]
 
-    for kind, table, file in (("vector", HOSTILE_VECTORS, VECTOR_NAME), ("noise", HOSTILE_NOISES, NOISE_NAME)):
-        for name, (build, _) in table.items():
-            path = path_of(kind, name)
-            good_folder(path)
-            (path / file).write_bytes(build())
-    for name, data in HOSTILE_ANNOTATIONS.items():
-        path = path_of("annotation", name)
+    files = {f"vector: {name}": (VECTOR_NAME, build()) for name, (build, _) in HOSTILE_VECTORS.items()}
+    files |= {f"noise: {name}": (NOISE_NAME, build()) for name, (build, _) in HOSTILE_NOISES.items()}
+    files |= {f"annotation: {name}": (SAID_NAME, data) for name, data in HOSTILE_ANNOTATIONS.items()}
+    for name, (file, data) in files.items():
+        path = path_of("folder", name)
         good_folder(path)
-        (path / SAID_NAME).write_bytes(data)
+        (path / file).write_bytes(data)
+        path_of("bundle", name, ".zip").write_bytes(pack(FILES | {file: data}))
     for name, change in HOSTILE_FOLDERS.items():
         path = path_of("folder", name)
         good_folder(path)
         change(path)
     for name, (build, _) in HOSTILE_BUNDLES.items():
         path_of("bundle", name, ".zip").write_bytes(build())
-    for name, damage in HOSTILE_TENSORS.items():
-        path = path_of("safetensors", name, ".safetensors")
-        good_tensors(path)
-        path.write_bytes(damage(path))
-    for name, change in HOSTILE_HIERARCHIES.items():
-        path = path_of("zarr", name, ".zarr")
-        good_hierarchy(path)
-        change(path)
     return paths

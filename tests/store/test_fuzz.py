@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("vector", "noise", "bundle", "annotation", "safetensors")
+KINDS = ("vector", "noise", "bundle", "annotation")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the largest resident set")

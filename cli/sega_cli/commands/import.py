@@ -1,4 +1,4 @@
-"""`sega-vec import`: add the vectors of an export to a library."""
+"""`sega-vec import`: add the vectors of a bundle to a library."""
 
 from pathlib import Path
 
@@ -23,9 +23,9 @@ holds already stays as it is. A name that another vector has is left out."""
 @library_option
 @reporting
 def command(path: Path, library: Place, report: Report) -> None:
-    """Add the vectors that were exported to PATH.
+    """Add the vectors of the bundle PATH.
 
-    A zip, a folder, a Zarr hierarchy or safetensors, as sega-vec export writes them.
+    A bundle is a zip as sega-vec export writes it. From a library, a folder or a URL, use sega-vec pull.
     """
     from tqdm import tqdm
 

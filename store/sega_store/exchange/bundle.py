@@ -8,17 +8,18 @@ would not have written. Unzipped, it is a library.
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.exchange.parcel import Parcel, parcels_in
-from sega_store.files.vector_file import MAX_BYTES
+from sega_store.exchange.parcel import Parcel
+from sega_store.files.vector_file import MAX_BYTES, read_noise, read_vector
 from sega_store.files.zip_container import LOCAL, LOCAL_MAGIC, MAX_ENTRY_BYTES, ZipEntry, directory
 from sega_store.places import layout
-from sega_store.records.annotation import MAX_ANNOTATION_BYTES
+from sega_store.records.annotation import MAX_ANNOTATION_BYTES, NOTHING_SAID, parse_annotation
 from sega_store.records.json_record import MAX_JSON_BYTES
+from sega_store.records.noise import InitialNoise
 
 MAX_BUNDLE_ENTRIES = (1 << 16) - 2  # the end record's fields have 16 bits, and all ones means Zip64
 MAX_NAME_BYTES = 256
@@ -27,8 +28,11 @@ MAX_FILE_BYTES = {
     layout.NOISE: MAX_BYTES + 2 * MAX_JSON_BYTES,
     layout.ANNOTATIONS: MAX_ANNOTATION_BYTES,
 }
+_REMEDY = "Only bundles are imported, zips as sega-vec export writes them: pull a library's folder or URL"
 _BLOCK = 1 << 20
 _ROOM = MAX_BUNDLE_ENTRIES * 512  # more than the directory of so many entries takes
+
+_T = TypeVar("_T")
 
 
 def write(path: Path, parcels: Iterable[Parcel]) -> None:
@@ -63,34 +67,58 @@ def read(path: Path) -> Iterator[Parcel]:
         VectorFileError: Anything is wrong with it.
     """
     try:
+        if not path.is_file():
+            raise InvalidInputError(f"there is no file of that name. {_REMEDY}")
         with path.open("rb") as file:
-            yield from parcels_in(path, _Files(file))
+            yield from _Files(path, file).parcels()
     except InvalidInputError as error:
         raise VectorFileError(str(path), str(error)) from None
     except OSError as error:
         raise VectorFileError(str(path), f"it can't be read: {error.strerror or error}") from None
 
 
-class _Files(Mapping[str, bytes]):
-    """The files of an open bundle, each read when it is asked for."""
+class _Files:
+    """The files of an open bundle, each read when its turn comes.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._entries = _index(file)
+    Args:
+        path: Where the bundle is, for messages.
+        file: It.
+    """
 
-    def __getitem__(self, name: str) -> bytes:
-        entry = self._entries[name]
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file, self._entries = path, file, _index(file)
+
+    def parcels(self) -> Iterator[Parcel]:
+        """Its parcels, in the order of their ids; a file that is damaged or misnamed is a `VectorFileError`."""
+        noise: InitialNoise | None = None
+        for key in sorted(key for key in self._entries if layout.kind_of(key) == layout.VECTORS):
+            vector = self._read(key, read_vector)
+            self._check_key(key, layout.vector_key(vector.id))
+            sha256 = vector.provenance.noise.sha256
+            noise_key = layout.noise_key(sha256)
+            if noise_key not in self._entries:
+                noise = None
+            elif noise is None or noise.sha256 != sha256:  # vectors that share a noise often follow each other
+                noise = self._read(noise_key, read_noise)
+                self._check_key(noise_key, layout.noise_key(noise.sha256))
+            said = layout.annotation_key(vector.id)
+            annotation = self._read(said, parse_annotation) if said in self._entries else NOTHING_SAID
+            yield Parcel(vector, noise, annotation)
+
+    def _read(self, key: str, parse: Callable[[bytes], _T]) -> _T:
+        """Reads a file; what is wrong with it is said under its name."""
+        entry = self._entries[key]
         self._file.seek(entry.offset + len(entry.local()))
-        return self._file.read(entry.size)
+        try:
+            return parse(self._file.read(entry.size))
+        except VectorFileError as error:
+            raise VectorFileError(f"{self._path}/{key}", error.problem) from None
+        except InvalidInputError as error:
+            raise VectorFileError(f"{self._path}/{key}", str(error)) from None
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._entries
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
+    def _check_key(self, key: str, due: str) -> None:
+        if key != due:
+            raise VectorFileError(f"{self._path}/{key}", f"its name isn't its hash, it should be {due}")
 
 
 def _index(file: BinaryIO) -> dict[str, ZipEntry]:
@@ -114,7 +142,7 @@ def _index(file: BinaryIO) -> dict[str, ZipEntry]:
         if header + raw != entry.local():
             raise InvalidInputError(
                 f"its entry {name!r} is damaged, cut off, or not a plain STORED one. If somebody has packed it again, "
-                "unzip it and import the folder"
+                "unzip it and pull the folder"
             )
         entries[name] = entry
         position += len(header) + len(raw) + size
@@ -122,7 +150,7 @@ def _index(file: BinaryIO) -> dict[str, ZipEntry]:
             raise InvalidInputError(f"it has more than {MAX_BUNDLE_ENTRIES} entries")
     due = directory(list(entries.values()), position)
     if header + file.read(len(due)) != due or file.read(1):
-        raise InvalidInputError("its zip directory is damaged, missing, or not in the canonical form")
+        raise InvalidInputError(f"its zip directory is damaged, missing, or not in the canonical form. {_REMEDY}")
     return entries
 
 

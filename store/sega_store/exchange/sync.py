@@ -14,7 +14,7 @@ from types import EllipsisType
 from typing import TypeVar
 
 from sega_store.errors import InvalidInputError
-from sega_store.exchange.export import Imported
+from sega_store.exchange.bundle_import import Imported
 from sega_store.files.header import VectorHeader
 from sega_store.library.library import Library
 from sega_store.places import layout

@@ -82,7 +82,7 @@ class ArrayFormat:
     @property
     def chunk_key(self) -> str:
         """The entry of its chunk."""
-        return chunk_key(self.name, self.shape)
+        return "/".join([self.name, "c", *["0"] * len(self.shape)])
 
     @property
     def keys(self) -> list[str]:
@@ -210,11 +210,6 @@ class ArrayFormat:
                 if length != size // parts and _zstd_end(chunk, position - length, position) != position:
                     return False
         return bool(position == cbytes)
-
-
-def chunk_key(name: str, shape: tuple[int, ...]) -> str:
-    """Where an array keeps its one chunk."""
-    return "/".join([name, "c", *["0"] * len(shape)])
 
 
 def check_arrays(arrays: Iterable[ArrayFormat], contents: Mapping[str, bytes | memoryview]) -> None:

@@ -81,11 +81,6 @@ def annotations_in(folder: Path) -> dict[str, os.DirEntry[str]]:
     return _named(folder, *_NAMES[ANNOTATIONS])
 
 
-def ids_in(folder: Path) -> list[str]:
-    """The entries of a folder that are called by a vector's id."""
-    return [entry.name for entry in _entries(folder) if _ID.fullmatch(entry.name)]
-
-
 def files(root: Path) -> Iterator[Path]:
     """All files of a library: vectors, noises and annotations, each in the order of their names."""
     for kind in KINDS:

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-import pytest
+import numpy as np
+from safetensors.numpy import load_file
 
 from sega_cli.commands.export import FORMATS
 from sega_store import Library
@@ -15,15 +16,14 @@ def test_the_formats_are_those_of_the_library() -> None:
     assert tuple(KNOWN) == FORMATS
 
 
-@pytest.mark.parametrize("name", ["vectors.zip", "vectors.zarr", "vectors"])
-def test_exports_come_back(name: str, sega_vec: SegaVec, library: Library, folder: Path) -> None:
+def test_a_zip_comes_back(sega_vec: SegaVec, library: Library, folder: Path) -> None:
     library.annotate("smile", name="mine", tags=["a tag"])
-    assert sega_vec("export", name).stdout == f"2 vectors  {name}\n"
-    result = sega_vec("import", name, "--library", "other")
+    assert sega_vec("export", "vectors.zip").stdout == "2 vectors  vectors.zip\n"
+    result = sega_vec("import", "vectors.zip", "--library", "other")
     assert sorted(line.split()[2] for line in result.stdout.splitlines()) == ["glasses", "smile"]
     assert set(sega_vec("ls", "-q", "--library", "other").stdout.split()) == set(library)
     assert sega_vec("ls", "-q", "a tag", "--library", "other").stdout.split() == [library.resolve("mine")]
-    again = sega_vec("import", name)
+    again = sega_vec("import", "vectors.zip")
     assert again.stdout == ""
     assert again.stderr.count("held already") == 2
 
@@ -33,8 +33,20 @@ def test_refs_choose_the_vectors(sega_vec: SegaVec, library: Library, folder: Pa
     assert document["vectors"] == [library.resolve("glasses")]
     assert document["path"] == "one.safetensors"
     assert sega_vec("export", "smile", "two", "--format", "safetensors", "-q").stdout == "two\n"
-    for name in ("one.safetensors", "two"):
-        sega_vec("import", name, "--library", "other")
+    for ref, path in (("glasses", "one.safetensors"), ("smile", f"two/{library.resolve('smile')}.safetensors")):
+        np.testing.assert_array_equal(load_file(folder / path)["dense"], library[ref].dense())
+
+
+def test_only_zips_are_imported_and_folders_pulled(sega_vec: SegaVec, library: Library, folder: Path) -> None:
+    sega_vec("export", "glasses", "a.safetensors")
+    for name in ("a.zarr", "a"):
+        sega_vec("export", name)
+    for name in ("a.zarr", "a", "a.safetensors"):
+        error = sega_vec("import", name, "--library", "other", exit_code=1).stderr
+        assert "Only bundles are imported" in error
+        assert "pull a library's folder or URL" in " ".join(error.split())
+    assert not (folder / "other").exists()
+    sega_vec("pull", "a", "--library", "other")
     assert set(sega_vec("ls", "-q", "--library", "other").stdout.split()) == set(library)
 
 
@@ -47,7 +59,7 @@ def test_bad_input(sega_vec: SegaVec, library: Library, folder: Path) -> None:
     (folder / "b.zip").write_bytes((folder / "a.zip").read_bytes()[:-1])
     assert "b.zip: its zip directory" in sega_vec("import", "b.zip", "--library", "other", exit_code=1).stderr
     assert not (folder / "other").exists()
-    assert "no file or folder" in sega_vec("import", "c.zip", exit_code=1).stderr
+    assert "no file of that name" in sega_vec("import", "c.zip", exit_code=1).stderr
 
 
 def test_a_taken_name_is_left_out(sega_vec: SegaVec, library: Library) -> None:
