@@ -1,7 +1,5 @@
 """Small vectors made by hand, so that a library can be filled without a model."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from sega_store import (
@@ -42,11 +40,3 @@ def make_vector(text: str = "glasses", seed: int = 21, prompt: str = "a portrait
     concept = Concept(text, edit_warmup_steps=2)
     steps = np.arange(STEPS, dtype=np.float64)
     return GuidanceVector.from_dense(concept, dense, 900 - 100 * steps, 14 - steps, provenance)
-
-
-def distilled(vector: GuidanceVector) -> GuidanceVector:
-    """The same vector, as if it were distilled from itself and belonged to no single noise."""
-    dtype = vector.provenance.noise.dtype
-    return replace(
-        vector, provenance=replace(vector.provenance, noise=NoiseFacts.of_none(dtype), derived_from=(vector.content,))
-    )
