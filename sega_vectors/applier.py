@@ -30,14 +30,14 @@ from sega_vectors.pipeline.packings import learning_packings
 from sega_vectors.pipeline.scheduler_hooks import Guide, guided_steps
 from sega_vectors.pipeline.watch import watch
 from sega_vectors.provenance.facts import model_facts, scheduler_facts
-from sega_vectors.provenance.gate import Compatibility, Target, assign, check, check_overrides, check_shape
+from sega_vectors.provenance.gate import Compatibility, Target, assign, check, check_named, check_overrides, check_shape
 
 
 class Applier:
     """Calls a pipeline with stored vectors added to its guidance.
 
-    A vector acts on the samples that start from its initial noise, one that belongs to no single noise on all; where
-    `allow` holds "noise", so does one that finds no such sample.
+    A vector acts on the samples that start from its initial noise; where `allow` holds "noise", one that finds no such
+    sample acts on all.
 
     Attributes:
         compatibility: For each vector, how its recording relates to the last run.
@@ -80,9 +80,12 @@ class Applier:
 
         Raises:
             InvalidInputError: A parameter out of range, a λ looser than recorded, or a list of the wrong length.
+            IncompatibleError: A vector belongs to no initial noise.
         """
         self.pipe = pipe
         self.vectors = tuple(vectors)
+        for vector in self.vectors:
+            check_named(vector)
         self.noise = noise
         self.allow = check_overrides(allow)
         self.compatibility: list[Compatibility] = []

@@ -37,6 +37,7 @@ from sega_vectors.provenance.gate import (
     assign,
     check,
     check_architecture,
+    check_named,
     check_noise,
     check_overrides,
     check_shape,
@@ -52,8 +53,7 @@ _RENORMALISED = "QwenImageTransformer2DModel"  # its loops scale what a guider r
 class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
     """Classifier-free guidance with stored vectors; without vectors, it is classifier-free guidance to the bit.
 
-    A vector acts on the samples that start from its initial noise, as far as the library holds that noise; else on all,
-    as does one that belongs to no single noise.
+    A vector acts on the samples that start from its initial noise, as far as the library holds that noise; else on all.
 
     Attributes:
         vectors: Those of the library that act.
@@ -110,6 +110,7 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
             RefError: A REF doesn't lead to one vector.
             VectorFileError: A vector's file is damaged.
             InvalidInputError: A parameter out of range, a λ looser than recorded, or a list of the wrong length.
+            IncompatibleError: A vector belongs to no initial noise.
         """
         super().__init__(guidance_scale, guidance_rescale, use_original_formulation, start, stop, enabled)
         if isinstance(vectors, str):
@@ -124,6 +125,8 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
         )
         self.allow = check_overrides(allow)
         self.vectors = tuple(opened[identity] for identity in ids)
+        for vector in self.vectors:
+            check_named(vector)
         self._noises = {noise.sha256: noise for noise in (_noise(opened, identity) for identity in ids) if noise}
         self._edits = edits(
             self.vectors,

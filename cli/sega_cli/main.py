@@ -8,7 +8,7 @@ import click
 from sega_cli.errors import click_errors
 
 COMMANDS = (
-    "record", "apply", "ls", "show", "compare", "tune", "distil", "tag", "rename", "note", "rm", "verify", "export",
+    "record", "apply", "ls", "show", "compare", "tune", "tag", "rename", "note", "rm", "verify", "export",
     "import", "push", "pull", "browse", "study", "demo",
 )  # fmt: skip
 

@@ -14,7 +14,6 @@ from PIL.Image import Image
 from torch import Tensor
 
 from sega_store import InvalidInputError
-from sega_store.records.provenance import DISTILLED
 
 JSON = str | int | float | bool | None | list[Any] | dict[str, Any]
 
@@ -39,15 +38,13 @@ def _is_recorded(name: str) -> bool:
 
 
 def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What a recording, or what was distilled from it, remembers of its call beside its prompts, steps and noise, for
-    another call.
+    """What a recording remembers of its call beside its prompts, steps and noise, for another call.
 
     Raises:
         InvalidInputError: There is something among it that this pipeline doesn't take, or that is never recorded, or
             of which only a hash is known, such as a picture.
     """
     known = inspect.signature(type(pipe).__call__).parameters
-    arguments = {name: value for name, value in arguments.items() if name != DISTILLED}
     hashed = {name for name, value in arguments.items() if "sha256:" in repr(value)}
     foreign = sorted(hashed | {name for name in arguments if name not in known or not _is_recorded(name)})
     if foreign:
@@ -55,7 +52,7 @@ def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) ->
             f"a recording is repeated with plain arguments that {type(pipe).__name__} takes, met"
             f" {', '.join(foreign)[:200]}: use the pipeline that it was recorded with, or apply it in Python"
         )
-    return arguments
+    return dict(arguments)
 
 
 @dataclass(frozen=True)

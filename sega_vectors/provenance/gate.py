@@ -2,9 +2,9 @@
 
 *exact*: the run differs from the recorded one in its prompt alone. *compatible*: also in what guidance is known to
 carry over, such as the schedule, a fine-tune of the weights, or the prediction type, to which it is converted; what
-differs is said. A vector that was distilled from those of several noises is compatible at any. *Refused*, by an error:
-another initial noise, sample shape or architecture. A refusal but the shape's can be overridden by name, since showing
-that another noise does not work is part of the science.
+differs is said. *Refused*, by an error: another initial noise, sample shape or architecture. A refusal but the shape's
+can be overridden by name, since showing that another noise does not work is part of the science. Vectors that name no
+initial noise, which only files of 0.1.0 hold, are refused everywhere.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sega_store import GuidanceVector, IncompatibleError, InvalidInputError, ModelFacts, SchedulerFacts
-from sega_store.records.provenance import DISTILLED
 
 OVERRIDES = ("noise", "architecture")
+OF_NO_NOISE = (
+    "made of vectors of several initial noises, which was measured not to work: record the concept at the noise wanted"
+)
+"""Why a vector that names no initial noise is refused."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,12 @@ def check_overrides(allow: Collection[str]) -> frozenset[str]:
     return frozenset(allow)
 
 
+def check_named(vector: GuidanceVector) -> None:
+    """Refuse a vector that names no initial noise, whatever is allowed."""
+    if not vector.provenance.noise.is_named:
+        raise IncompatibleError(f"vector {vector.concept.text!r} is {OF_NO_NOISE}")
+
+
 def check_shape(vector: GuidanceVector, sample_shape: tuple[int, ...]) -> None:
     """Refuse a sample of another shape than the vector's."""
     recorded = tuple(vector.support.shape[1:])
@@ -77,7 +86,7 @@ def check_shape(vector: GuidanceVector, sample_shape: tuple[int, ...]) -> None:
 
 
 def check_noise(vector: GuidanceVector, noises: Sequence[str | None] | None, allow: Collection[str] = ()) -> list[str]:
-    """Refuse a run none of whose samples starts from the vector's noise, if it belongs to a single one.
+    """Refuse a run none of whose samples starts from the vector's noise.
 
     Args:
         vector: The vector.
@@ -89,9 +98,6 @@ def check_noise(vector: GuidanceVector, noises: Sequence[str | None] | None, all
         What differs, where that is allowed; else nothing.
     """
     recorded = vector.provenance.noise
-    if recorded.independent:
-        parents = len(vector.provenance.derived_from)
-        return [f"distilled from {parents} vector{'s' * (parents != 1)}: it belongs to no single noise"]
     if noises is None or recorded.sha256 in noises:
         return []
     seed = "" if recorded.seed is None else f" (seed {recorded.seed})"
@@ -144,8 +150,7 @@ def _differs(vector: GuidanceVector, name: str, was: str, now: str, remedy: str,
 
 
 def assign(vectors: Sequence[GuidanceVector], noises: Sequence[str | None]) -> list[tuple[int, ...]]:
-    """The vectors that act on each sample, by index: those of its noise, and those of none of the samples', as are
-    all that belong to no single noise.
+    """The vectors that act on each sample, by index: those of its noise, and those of none of the samples'.
 
     Args:
         vectors: All of them.
@@ -183,8 +188,7 @@ def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -
             if not change.startswith("prediction_type ")
         ]
     if target.arguments is not None:
-        arguments = {name: value for name, value in recorded.run.arguments.items() if name != DISTILLED}
-        differences += _changes(arguments, target.arguments)
+        differences += _changes(recorded.run.arguments, target.arguments)
     return Compatibility.of(differences)
 
 

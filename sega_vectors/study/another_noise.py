@@ -1,7 +1,7 @@
 """Another noise: what might make a vector work at a noise that it was not recorded at.
 
-Distilled vectors are made anew for every pair from the vectors of the other pairs, so none has seen the noise that it
-is tried at.
+What is made of several vectors is made anew for every pair from those of the other pairs, so none has seen the noise
+that it is tried at.
 """
 
 from collections.abc import Iterator, Mapping
@@ -137,7 +137,7 @@ def findings(evidence: Evidence) -> Findings:
             "A vector holds for one noise. Here are attempts to get past that: what many noises' vectors have in common"
             f" (leaving out the one that is tried; of up to {_most(plan)} others), the vector of the nearest stored"
             f" noise (by cosine, also after a mean over {LOW_PASS}x{LOW_PASS} entries), and starting from a noise that"
-            " is mixed with the stored one. Distilled vectors have the energy of recorded ones."
+            " is mixed with the stored one. Vectors that are made of several have the energy of recorded ones."
         ],
         [table, mixed],
         [_plots(plan, outcomes), _grid(evidence, ways)],

@@ -1,6 +1,5 @@
 """Small vectors made by hand, so that a library can be filled without a model."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +49,3 @@ def assert_alike(one: Path, other: Path) -> None:
     """Assert that two pictures are equal but for a grey level: kernels round according to the number of rows."""
     first, second = (np.asarray(Image.open(path), np.int16) for path in (one, other))
     assert np.abs(first - second).max() <= 1
-
-
-def distilled(vector: GuidanceVector) -> GuidanceVector:
-    """The same vector, as if it were distilled from itself and belonged to no single noise."""
-    dtype = vector.provenance.noise.dtype
-    return replace(
-        vector, provenance=replace(vector.provenance, noise=NoiseFacts.of_none(dtype), derived_from=(vector.content,))
-    )

@@ -30,9 +30,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGA_VEC_RECORD_STEPS", "2")
     monkeypatch.setenv("SEGA_VEC_DEMO_STEPS", "2")
     monkeypatch.setenv("SEGA_VEC_DEMO_SEED", "1,2")
-    for name in ("TUNE", "DISTIL"):
-        monkeypatch.setenv(f"SEGA_VEC_{name}_TO_PROMPT", "a cartoon of a king")
-    monkeypatch.setenv("SEGA_VEC_DISTIL_SEED", "5")
+    monkeypatch.setenv("SEGA_VEC_TUNE_TO_PROMPT", "a cartoon of a king")
 
 
 @pytest.fixture

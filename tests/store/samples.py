@@ -21,6 +21,7 @@ from sega_store import (
     SchedulerFacts,
 )
 from sega_store.records.dtypes import HELD_AS, narrow
+from sega_store.records.provenance import NO_NOISE
 
 Array = NDArray[Any]
 RECOMMENDED = Recommendation(12.5, 0.95, 2, "embedded", 9, 1, 12)
@@ -46,10 +47,16 @@ def provenance(initial: InitialNoise | None = None, prompt: str = "a portrait of
 
 
 def of_no_noise(text: str = "glasses", seed: int = 7) -> GuidanceVector:
-    """A vector that belongs to no single noise, derived from two others."""
-    parents = tuple(vector(text, seed=number).content for number in (1, 2))
-    facts = replace(provenance(), noise=NoiseFacts.of_none("float32"), derived_from=parents)
-    return vector(text, seed=seed, facts=facts)
+    """A vector of no noise."""
+    return without_noise(vector(text, seed=seed))
+
+
+def without_noise(v: GuidanceVector) -> GuidanceVector:
+    """The same vector as if 0.1.0 had made it of those of several noises."""
+    facts = v.provenance
+    run = replace(facts.run, arguments={**facts.run.arguments, "distilled": {"method": "mean"}})
+    noise = NoiseFacts(NO_NOISE, None, "cpu", facts.noise.dtype)
+    return replace(v, provenance=replace(facts, noise=noise, run=run, derived_from=(v.content, v.content)))
 
 
 def steps(count: int) -> tuple[Array, Array]:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 import torch
 from diffusers import ClassifierFreeGuidance, ModularPipeline
 
-from sega_store import NoiseFacts
 from sega_vectors import (
     Applier,
     Concept,
@@ -22,6 +20,7 @@ from sega_vectors import (
     SegaGuidance,
     UnknownRefError,
 )
+from tests.store.samples import without_noise
 
 from .modular import assembled
 from .tiny import stable_diffusion_xl
@@ -246,17 +245,14 @@ def test_a_noise_that_is_not_in_the_library_cannot_be_checked(library: Library, 
         guider.latents  # noqa: B018
 
 
-def test_of_no_single_noise_it_acts_at_any(library: Library, tmp_path: Path) -> None:
-    vector = library["glasses"]
-    free = replace(vector.provenance, noise=NoiseFacts.of_none("float32"), derived_from=(vector.content,))
-    distilled = Library(tmp_path)
-    distilled.add(replace(vector, provenance=free))
-    guider = SegaGuidance(distilled, ["glasses"])
-    (compatibility,) = guider.check(modular(), 6)
-    assert compatibility.differences[0] == "distilled from 1 vector: it belongs to no single noise"
-    edited = modular_run(guided(guider), {**OTHER, "prompt": ["a king", "a queen"]}, seed=[3, 9])
-    plain = modular_run(guided(ClassifierFreeGuidance()), {**OTHER, "prompt": ["a king", "a queen"]}, seed=[3, 9])
-    assert not any(torch.equal(*pair) for pair in zip(edited, plain, strict=True))
+@pytest.mark.parametrize("allow", [(), ("noise",)])
+def test_of_no_noise_it_is_refused_whatever_is_allowed(
+    library: Library, tmp_path: Path, allow: tuple[str, ...]
+) -> None:
+    old = Library(tmp_path)
+    old.add(without_noise(library["glasses"]))
+    with pytest.raises(IncompatibleError, match="measured not to work: record the concept at"):
+        SegaGuidance(old, ["glasses"], allow=allow)
 
 
 def test_another_shape_is_refused(library: Library) -> None:

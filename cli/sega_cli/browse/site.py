@@ -18,7 +18,6 @@ from starlette.responses import HTMLResponse
 from sega_cli.browse.parts.links import Links, ServedLinks
 from sega_cli.printing.terminal import clean, size
 from sega_store import Entry, Library
-from sega_store.records.provenance import NO_SINGLE_NOISE
 
 
 @dataclass(frozen=True)
@@ -143,8 +142,6 @@ def _day(created: str) -> str:
 
 def noise_name(entry: Entry) -> str:
     """What the initial noise of a vector is called."""
-    if entry.noise == NO_SINGLE_NOISE:
-        return "no single noise"
     return f"noise {entry.noise[:8]}" if entry.seed is None else f"seed {entry.seed}"
 
 

@@ -47,7 +47,7 @@ OVERRIDES = ("noise", "architecture")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
-    help="Start from this seed's noise; needs --allow noise unless REF is distilled.",
+    help="Start from this seed's noise; needs --allow noise.",
 )
 @click.option("--allow", type=click.Choice(OVERRIDES), multiple=True, help="Apply although this differs.")
 @click.option("--plain", is_flag=True, help="Make the pictures without the vectors too.")
@@ -73,7 +73,6 @@ def command(
     """Apply recorded vectors to other prompts.
 
     The prompts are run from the initial noise that the vectors REF were recorded at, at the price of plain runs.
-    Distilled vectors belong to no single noise: they act at any, that of --seed or of another REF.
     """
     from sega_cli.generating.picture import prepare_folder, write_picture
     from sega_store import Library
@@ -138,23 +137,20 @@ def _start(
 
     Another noise than the vectors' is refused before a model is loaded, in the words of the command line.
     """
-    from sega_store import IncompatibleError, InvalidInputError
+    from sega_store import IncompatibleError
+    from sega_vectors.provenance.gate import check_named
 
-    owners = [(v, ref) for v, ref in zip(vectors, refs, strict=True) if not v.provenance.noise.independent]
-    if seed is None and not owners:
-        raise InvalidInputError(
-            f"a run starts from an initial noise, and {refs[0].ref} belongs to none: choose one with --seed, or apply"
-            " it together with a vector that has one"
-        )
-    start = owners[0][0].id if seed is None else seed
-    if "noise" in allow or not owners:
+    for vector in vectors:
+        check_named(vector)
+    start = vectors[0].id if seed is None else seed
+    if "noise" in allow:
         return start
     if seed is not None:
         raise IncompatibleError(
             f"a vector acts at the initial noise it was recorded from, met --seed {seed}: leave --seed out, record the"
             " concept at this seed, or add --allow noise to see what another noise does"
         )
-    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in owners}
+    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in zip(vectors, refs, strict=True)}
     if len(noises) > 1:
         raise IncompatibleError(
             "vectors that are applied together must be recorded from one initial noise, met"

@@ -66,8 +66,10 @@ def command(refs: tuple[str, ...], library: Place, report: Report) -> None:
 def _differences(first: "GuidanceVector", second: "GuidanceVector") -> list[str]:
     """What keeps one run from taking both as they were recorded."""
     one, other = first.provenance, second.provenance
-    same_noise = one.noise.sha256 == other.noise.sha256 or one.noise.independent or other.noise.independent
-    checks = {"noise": same_noise, "model": one.model.fingerprint == other.model.fingerprint}
+    checks = {
+        "noise": one.noise.sha256 == other.noise.sha256,
+        "model": one.model.fingerprint == other.model.fingerprint,
+    }
     return [name for name, same in checks.items() if not same]
 
 

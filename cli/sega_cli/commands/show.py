@@ -94,7 +94,6 @@ def _provenance(vector: "GuidanceVector") -> Mapping[str, Any]:
     edit = {key: value for key, value in concept.to_json().items() if key != "text" and value is not None}
     momentum = {"edit_momentum_scale": run.edit_momentum_scale, "edit_mom_beta": run.edit_mom_beta}
     seed = "" if noise.seed is None else f"seed {noise.seed} on {noise.device}, "
-    belongs = "to no single one: distilled" if noise.independent else f"{seed}{noise.dtype}, {noise.sha256}"
     return {
         "prompt": run.prompt,
         "negative_prompt": run.negative_prompt or "-",
@@ -103,7 +102,7 @@ def _provenance(vector: "GuidanceVector") -> Mapping[str, Any]:
         "guided": "by its own concepts" if run.guide else "by nothing: observed on the plain run",
         "guidance_scale": run.guidance_scale,
         "steps": run.num_inference_steps,
-        "noise": belongs,
+        "noise": f"{seed}{noise.dtype}, {noise.sha256}",
         "model": f"{facts.model.id}, {facts.model.pipeline}, {facts.model.dtype} on {facts.model.device}",
         "weights": facts.model.fingerprint,
         "scheduler": f"{facts.scheduler.name}, {facts.scheduler.prediction_type}",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.generating.recommended import describe
-from sega_cli.generating.tryout import SEEDS, Tryout, describe_success, success, tryout_options
-from sega_cli.options import Place, Seeds, library_option, pipeline_options, reporting
+from sega_cli.generating.tryout import Tryout, describe_success, success, tryout_options
+from sega_cli.options import Place, library_option, pipeline_options, reporting
 from sega_cli.printing.report import Report
 from sega_cli.printing.table import print_rows
 from sega_cli.printing.terminal import clean
@@ -34,7 +34,6 @@ _SETTINGS = _COLUMNS[:3]
 @click.option("--edit-guidance-scale", type=float, multiple=True, help="s_e to try.  [default: 0.5 to 2 x recorded]")
 @click.option("--edit-threshold", type=float, multiple=True, help="λ to try.  [default: kept, recorded, a stricter]")
 @click.option("--edit-warmup-steps", type=int, multiple=True, help="δ to try.  [default: 0, 1 and 2 x recorded]")
-@click.option("--seed", type=Seeds(), help="Initial noises, for a distilled vector.  [default: 1001..1003]")
 @click.option("--dry-run", is_flag=True, help="Keep nothing.")
 @tryout_options
 @pipeline_options(None)
@@ -45,7 +44,6 @@ def command(
     edit_guidance_scale: tuple[float, ...],
     edit_threshold: tuple[float, ...],
     edit_warmup_steps: tuple[int, ...],
-    seed: tuple[int, ...] | None,
     dry_run: bool,
     tryout: Mapping[str, Any],
     model: str | None,
@@ -70,15 +68,15 @@ def command(
             f"what is tuned is how often a concept appears, and {ref} guides away from {vector.concept.text!r}: tune a"
             " vector that guides towards it"
         )
-    independent = vector.provenance.noise.independent
-    if seed is not None and not independent:
-        raise click.UsageError(f"{clean(ref)} acts at the noise that it was recorded from: leave --seed out.")
-    noise = None if independent else store.noise(vector.id)
+    from sega_vectors.provenance.gate import check_named
+
+    check_named(vector)
+    noise = store.noise(vector.id)
     asked = Tryout.of(vector, model, **tryout)
     from sega_vectors.judging.tune import recommend, settings, tune
 
     edits = settings(vector, edit_guidance_scale, edit_threshold, edit_warmup_steps)
-    trials = asked.open(vector, noise, seed or SEEDS, device, dtype, report)
+    trials = asked.open(vector, noise, device, dtype, report)
     with tqdm(total=trials.size * (1 + len(edits)), unit="picture", disable=not report.bars) as bar:
         plain, tried = tune(trials, vector, edits, bar.update)
     best = recommend(tried)
@@ -101,7 +99,7 @@ def command(
             "id": vector.id,
             "judge": asked.judge,
             "prompts": list(trials.prompts),
-            "noises": [noise.facts.to_json() for noise in trials.noises],
+            "noises": [noise.facts.to_json()],
             "plain": success(plain.shown, trials.size),
             "tried": [{**one.edit, **success(one.shown, one.of), "change": one.change} for one in tried],
             "recommended": recommended and recommended.to_json(),

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.generating.defaults import defaults_of
-from sega_cli.generating.setup import check_prompts, draw_noise, model_name, open_pipeline, recorded_call
+from sega_cli.generating.setup import check_prompts, model_name, open_pipeline, recorded_call
 from sega_cli.options import Text, grouped
 from sega_cli.printing.report import Report
 
 if TYPE_CHECKING:
     from sega_store import GuidanceVector, InitialNoise
     from sega_vectors.judging.trials import Trials
-
-SEEDS = (1001, 1002, 1003)
 
 # `--to-prompt` and `--judge` as the mapping `tryout`.
 tryout_options = grouped(
@@ -53,8 +51,7 @@ class Tryout:
     def open(
         self,
         vector: "GuidanceVector",
-        noise: "InitialNoise | None",
-        seeds: Sequence[int],
+        noise: "InitialNoise",
         device: str,
         dtype: str,
         report: Report,
@@ -64,7 +61,6 @@ class Tryout:
         Args:
             vector: What is tried, in calls like that of its recording.
             noise: The noise to start from.
-            seeds: Those whose noises to start from, if it is None.
             device: Where the model runs.
             dtype: Its dtype.
             report: Whether there are progress bars.
@@ -82,8 +78,7 @@ class Tryout:
         pipe.set_progress_bar_config(disable=True)  # one bar for all
         arguments = recorded_call(pipe, vector.provenance.run)
         check_prompts(pipe, self.prompts, arguments)
-        noises = [draw_noise(pipe, vector.shape[1:], seed) for seed in seeds] if noise is None else [noise]
-        return Trials(pipe, judge, vector.concept.text, self.prompts, noises, arguments)
+        return Trials(pipe, judge, vector.concept.text, self.prompts, [noise], arguments)
 
 
 def success(shown: int, of: int) -> dict[str, Any]:

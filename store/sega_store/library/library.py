@@ -30,7 +30,6 @@ from sega_store.places.rows import entry_of
 from sega_store.records import rules
 from sega_store.records.annotation import Annotation
 from sega_store.records.entry import Entry
-from sega_store.records.provenance import NO_SINGLE_NOISE
 from sega_store.records.recommendation import Recommendation
 
 if TYPE_CHECKING:  # what reads and writes arrays is imported where it is done: a listing does without numpy
@@ -95,10 +94,6 @@ class Library(Mapping[str, "GuidanceVector"]):
         from sega_store.files.header import VectorHeader
         from sega_store.files.vector_file import write_noise, write_vector
 
-        if noise is not None and vector.provenance.noise.independent:
-            raise InvalidInputError(
-                f"A distilled vector belongs to no single noise, met one of {noise.sha256[:SHORT]}. Add it without."
-            )
         if noise is not None and noise.sha256 != vector.provenance.noise.sha256:
             raise InvalidInputError(
                 f"The noise has the hash {noise.sha256[:SHORT]}, the vector was recorded from "
@@ -195,18 +190,12 @@ class Library(Mapping[str, "GuidanceVector"]):
             ref: A vector's REF, also one of several vectors that share a noise; or the first digits of its hash.
 
         Raises:
-            UnknownRefError: There is no such vector or noise, the noise wasn't added, or the vector was distilled
-                from several and belongs to none.
+            UnknownRefError: There is no such vector or noise, or the noise wasn't added.
             VectorFileError: The file is damaged.
         """
         from sega_store.places.contents import load_noise
 
         sha256 = self._noise_of(ref)
-        if sha256 == NO_SINGLE_NOISE:
-            raise UnknownRefError(
-                f"{ref!r} was distilled from several vectors and belongs to no single initial noise. Apply it at any:"
-                " pass the noise of another vector, or a generator."
-            )
         noise = load_noise(self.files, sha256)
         if noise is None:
             raise UnknownRefError(
@@ -370,10 +359,6 @@ class Library(Mapping[str, "GuidanceVector"]):
         )
 
     def _ambiguous(self, ref: str, found: list[Entry]) -> str:
-        lines = [f"  {self.short(e.id)}  {e.concept!r}  {e.prompt!r}  {_noise(e)}" for e in found[:10]]
+        lines = [f"  {self.short(e.id)}  {e.concept!r}  {e.prompt!r}  seed {e.seed}" for e in found[:10]]
         more = [f"  and {len(found) - 10} more"] if len(found) > 10 else []
         return "\n".join([f"{ref!r} names {len(found)} vectors; take the first digits of one:", *lines, *more])
-
-
-def _noise(entry: Entry) -> str:
-    return "no single noise" if entry.noise == NO_SINGLE_NOISE else f"seed {entry.seed}"

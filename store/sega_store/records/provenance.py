@@ -17,10 +17,8 @@ from sega_store.records.edit_parameters import OF_RUN
 from sega_store.records.json_record import JSON, Record, canonical_json, load_json
 
 RECIPE_VERSION = "sega-recipe-1"
-NO_SINGLE_NOISE = "0" * 64
-"""The hash that stands in a vector's provenance for the initial noise where it belongs to none, as no noise has it."""
-DISTILLED = "distilled"
-"""The one key of `RunFacts.arguments` that no call has: how a vector was distilled from others."""
+NO_NOISE = "0" * 64
+"""What stands for a noise's hash in files of vectors that 0.1.0 made of several noises' vectors; no noise has it."""
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", "flow_prediction")
 
 
@@ -80,7 +78,7 @@ class NoiseFacts(Record):
     """The initial noise.
 
     Attributes:
-        sha256: `InitialNoise.sha256`, or `NO_SINGLE_NOISE` of a vector that was distilled from several noises.
+        sha256: `InitialNoise.sha256`, or `NO_NOISE`.
         seed: The generator's seed, from 0 to 2^64 - 1, if known.
         device: The generator's device: a seed gives other noise on another one.
         dtype: The noise's dtype.
@@ -97,15 +95,10 @@ class NoiseFacts(Record):
         rules.text("NoiseFacts.device", self.device)
         rules.text("NoiseFacts.dtype", self.dtype)
 
-    @classmethod
-    def of_none(cls, dtype: str) -> "NoiseFacts":
-        """What stands for the noise of a vector that belongs to no single one, made from vectors of a dtype."""
-        return cls(NO_SINGLE_NOISE, None, "cpu", dtype)
-
     @property
-    def independent(self) -> bool:
-        """Whether a vector with these facts belongs to no single noise, so that it may act at any."""
-        return self.sha256 == NO_SINGLE_NOISE
+    def is_named(self) -> bool:
+        """Whether they name a noise; if not, the vector is read, but never applied."""
+        return self.sha256 != NO_NOISE
 
 
 @dataclass(frozen=True)
@@ -121,8 +114,7 @@ class RunFacts(Record):
         edit_mom_beta: β_m in [0, 1].
         guide: Whether the recorded concepts guided the run, or were observed on the unedited one.
         companions: The other concepts that guided the run and so changed its path; () if none did.
-        arguments: The call's other plain arguments that change its result, such as `eta` or `strength`; and under
-            `DISTILLED` how a distilled vector was made.
+        arguments: The call's other plain arguments that change its result, such as `eta` or `strength`.
     """
 
     prompt: str
@@ -161,8 +153,8 @@ class Provenance(Record):
     Attributes:
         versions: Versions of the libraries that made it, by name.
         created: ISO 8601 with a time zone; kept in UTC with microseconds, so that times sort as texts.
-        derived_from: Content hashes of the vectors that it was computed from, for results of vector algebra and of
-            distilling. The other facts are then those of the first of them.
+        derived_from: Content hashes of the vectors that it was computed from, for results of vector algebra. The
+            other facts are then those of the first of them.
     """
 
     model: ModelFacts

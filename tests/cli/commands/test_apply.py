@@ -15,7 +15,9 @@ from sega_store import InitialNoise, Library
 from sega_vectors import Applier, load_pipeline
 from sega_vectors.provenance import gate
 from tests.cli.conftest import SegaVec
-from tests.cli.samples import RECOMMENDED, assert_alike, distilled
+from tests.cli.samples import RECOMMENDED, assert_alike
+from tests.store.samples import without_noise
+
 
 
 def test_applying_to_its_own_prompt_gives_the_recorded_picture(
@@ -102,24 +104,11 @@ def test_what_is_recommended_is_taken_unless_it_is_given(recorded: Library, sega
     assert edit("smile") == ({}, note), "what is recommended for one vector is not for others"
 
 
-def test_a_distilled_vector_takes_any_noise(recorded: Library, sega_vec: SegaVec) -> None:
-    for ref in ("glasses", "hat"):
-        recorded.annotate(ref, name=f"one {ref}")
-        recorded.add(distilled(recorded[f"one {ref}"]), name=f"any {ref}")
-    prompt = ("--to-prompt", "a woman", "--quiet")
-
-    def made(*arguments: str) -> bytes:
-        return Image.open(sega_vec("apply", *arguments, *prompt).stdout.strip()).tobytes()
-
-    alone = sega_vec("apply", "any glasses", "--to-prompt", "a woman", exit_code=2)
-    assert "belongs to none: choose one with --seed" in alone.stderr
-    assert made("any glasses", "--seed", "1") == made("one glasses")
-    assert made("any glasses", "any hat", "--seed", "2") == made("any glasses", "one hat")
-    result = sega_vec("apply", "any glasses", "smile", "--to-prompt", "a woman")
-    assert "any glasses is compatible, not exact: distilled from 1 vector" in result.stderr
-    assert "smile is compatible" not in result.stderr
-    refused = sega_vec("apply", "any glasses", "smile", "--seed", "7", "--to-prompt", "a woman", exit_code=4)
-    assert "--allow noise" in refused.stderr
+def test_a_vector_of_no_noise_is_refused_whatever_is_allowed(recorded: Library, sega_vec: SegaVec) -> None:
+    recorded.add(without_noise(recorded["glasses"]), name="any glasses")
+    for arguments in (["any glasses"], ["smile", "any glasses"], ["any glasses", "--seed", "1", "--allow", "noise"]):
+        result = sega_vec("apply", *arguments, "--to-prompt", "a woman", exit_code=4)
+        assert "measured not to work: record the concept at the noise wanted" in " ".join(result.stderr.split())
 
 
 def test_the_noise_of_a_seed_is_the_pipelines_own(recorded: Library, tiny_model: str) -> None:

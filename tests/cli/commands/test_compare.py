@@ -9,7 +9,8 @@ import pytest
 from sega_store import Library
 from sega_store.analysis.similarity import cosine, overlap
 from tests.cli.conftest import SegaVec
-from tests.cli.samples import distilled, make_noise, make_vector
+from tests.cli.samples import make_noise, make_vector
+from tests.store.samples import without_noise
 
 
 def test_each_pair_has_a_row(sega_vec: SegaVec, library: Library) -> None:
@@ -60,13 +61,13 @@ def test_a_step_without_entries_is_left_out(sega_vec: SegaVec, library: Library)
     assert (row[2], row[4]) == ("-", "0.00")
 
 
-def test_what_belongs_to_no_noise_goes_with_any_but_not_with_another_model(sega_vec: SegaVec, library: Library) -> None:
-    free = distilled(library["smile"])
-    library.add(free, name="free")
-    model = replace(free.provenance.model, fingerprint="e" * 64)
-    library.add(replace(free, provenance=replace(free.provenance, model=model)), name="foreign")
+def test_what_goes_together_is_of_one_noise_and_one_model(sega_vec: SegaVec, library: Library) -> None:
+    smile = library["smile"]
+    library.add(without_noise(smile), name="free")
+    model = replace(smile.provenance.model, fingerprint="e" * 64)
+    library.add(replace(smile, provenance=replace(smile.provenance, model=model)), name="foreign")
     rows = [line.split("\t") for line in sega_vec("compare", "glasses", "free", "foreign").stdout.splitlines()]
-    assert [row[6] for row in rows] == ["yes", "no: another model", "no: another model"]
+    assert [row[6] for row in rows] == ["no: another noise", "no: another model", "no: another noise, model"]
 
 
 def test_an_opposite_has_a_negative_cosine_and_full_bars(sega_vec: SegaVec, library: Library) -> None:

@@ -4,7 +4,8 @@ import json
 
 from sega_store import Library
 from tests.cli.conftest import SegaVec
-from tests.cli.samples import RECOMMENDED, distilled
+from tests.cli.samples import RECOMMENDED
+from tests.store.samples import without_noise
 
 
 def test_draws_when_and_where_and_says_where_from(sega_vec: SegaVec, library: Library) -> None:
@@ -42,9 +43,11 @@ def test_a_corrupt_file_is_named(sega_vec: SegaVec, library: Library) -> None:
     assert str(path) in sega_vec("show", "glasses", exit_code=1).stderr.replace("\n", "")
 
 
-def test_a_vector_of_no_single_noise_says_so(sega_vec: SegaVec, library: Library) -> None:
-    identity = library.add(distilled(library["glasses"]))
-    assert "noise            to no single one: distilled" in sega_vec("show", identity).stdout
+def test_a_vector_of_no_noise_is_shown_listed_and_verified(sega_vec: SegaVec, library: Library) -> None:
+    identity = library.add(without_noise(library["glasses"]))
+    assert f"noise            float32, {'0' * 64}" in sega_vec("show", identity).stdout
+    assert identity in sega_vec("ls", "--quiet").stdout.split()
+    sega_vec("verify")
     assert json.loads(sega_vec("show", identity, "--json").stdout)["noise"] == "0" * 64
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from sega_store import Library, Recommendation
 from tests.cli.conftest import SegaVec
-from tests.cli.samples import RECOMMENDED, distilled, make_vector
+from tests.cli.samples import RECOMMENDED, make_vector
+from tests.store.samples import without_noise
 
 ON = ("--to-prompt", "a cartoon of a king")
 SMALL = ("--edit-threshold", "0.8", "--edit-warmup-steps", "2", *ON)
@@ -50,21 +51,14 @@ def test_what_does_nothing_is_not_recommended(recorded: Library, sega_vec: SegaV
     assert recorded.recommended("glasses") == RECOMMENDED, "what was found before stays"
 
 
-def test_a_distilled_vector_is_tuned_at_the_noises_of_seeds(recorded: Library, sega_vec: SegaVec) -> None:
-    noise = recorded.noise("glasses")
-    recorded.add(distilled(recorded["glasses"]), name="any")
-    document = json.loads(sega_vec("tune", "any", "--seed", "1,1001", *TINY, "--json").stdout)
-    assert [one["seed"] for one in document["noises"]] == [1, 1001]
-    assert document["noises"][0]["sha256"] == noise.sha256
-    assert document["plain"]["of"] == 2
-    document = json.loads(sega_vec("tune", "any", *TINY, "--json").stdout)
-    assert [one["seed"] for one in document["noises"]] == [1001, 1002, 1003]
+def test_a_vector_of_no_noise_is_not_tuned(recorded: Library, sega_vec: SegaVec) -> None:
+    recorded.add(without_noise(recorded["glasses"]), name="any")
+    assert "measured not to work" in sega_vec("tune", "any", *TINY, exit_code=4).stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "message"),
     [
-        (["first", "--seed", "3"], 2, "leave --seed out"),
         (["first", "--edit-threshold", "0.5"], 2, "looser than the recording"),
         (["first", "--judge", "nobody"], 2, "met 'nobody'"),
         (["first", "--to-prompt", "a " * 40], 2, "would be cut"),

@@ -83,8 +83,6 @@ def test_broken_rules_are_refused(record: str | None, fields: dict[str, Any], me
         replace(facts if record is None else getattr(facts, record), **fields)
 
 
-def test_a_noise_that_is_none_has_no_seed_and_no_noises_hash() -> None:
-    facts = NoiseFacts.of_none("float16")
-    assert facts.independent
-    assert facts == NoiseFacts("0" * 64, None, "cpu", "float16")
-    assert not noise().facts.independent
+def test_zeros_name_no_noise() -> None:
+    assert not NoiseFacts("0" * 64, None, "cpu", "float16").is_named
+    assert noise().facts.is_named

@@ -238,6 +238,8 @@ def test_steps_that_repeat_a_level_but_for_rounding_stand_as_one() -> None:
         [(1.0, 1)],
         [(pytest.approx(0.5), 1), (pytest.approx(0.5), 3)],
     ]
+
+
 @pytest.mark.parametrize("rounding", [1e-6, -1e-6])
 def test_the_first_step_where_rounding_parts_repeated_timesteps(rounding: float) -> None:
     heun = HeunDiscreteScheduler()

@@ -1,16 +1,13 @@
 """The provenance gate: each of its three answers, and each refusal's message."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from sega_store import NoiseFacts
-from sega_store.records.provenance import DISTILLED
 from sega_vectors import Applier, Concept, DenoiserRows, IncompatibleError, Recorder
-from sega_vectors.pipeline.call import recorded_arguments
+from tests.store.samples import without_noise
 from tests.vectors.tiny import stable_diffusion
 
 CALL: dict[str, Any] = {"prompt": "a king", "num_inference_steps": 3, "output_type": "latent"}
@@ -103,32 +100,9 @@ def test_refused_for_another_shape_whatever_is_allowed() -> None:
         Applier(pipe, recorder.vectors, allow={"noise"})(**CALL, height=16, width=16)
 
 
-def test_of_no_single_noise_it_is_compatible_at_any_and_acts_on_all_samples() -> None:
+@pytest.mark.parametrize("allow", [(), ("noise",)])
+def test_of_no_noise_it_is_refused_whatever_is_allowed(allow: tuple[str, ...]) -> None:
     pipe, recorder = recorded()
     (vector,) = recorder.vectors
-    facts = replace(vector.provenance.run, arguments={DISTILLED: {"method": "mean"}})
-    parents = (vector.content, vector.content)
-    free = replace(
-        vector,
-        provenance=replace(vector.provenance, run=facts, noise=NoiseFacts.of_none("float32"), derived_from=parents),
-    )
-    applier = Applier(pipe, [free])
-    prompts: dict[str, Any] = {**CALL, "prompt": ["a king", "a king", "a queen"]}
-
-    def seeded() -> list[torch.Generator]:
-        return [torch.Generator().manual_seed(seed) for seed in (4, 3, 5)]
-
-    freed = applier(**prompts, generator=seeded()).images
-    (compatibility,) = applier.compatibility
-    assert compatibility.answer == "compatible"
-    assert compatibility.differences == ("distilled from 2 vectors: it belongs to no single noise",)
-    plain = pipe(**prompts, generator=seeded()).images
-    assert all(not torch.equal(*pair) for pair in zip(freed, plain, strict=True))
-    bound = Applier(pipe, [vector])(**prompts, generator=seeded()).images
-    assert torch.equal(freed[1], bound[1])
-    assert torch.equal(plain[0], bound[0]), "a vector of one noise leaves the others alone"
-
-
-def test_how_it_was_distilled_is_no_argument_of_a_call() -> None:
-    pipe = stable_diffusion()
-    assert recorded_arguments(pipe, {"eta": 0.5, DISTILLED: {"method": "mean"}}) == {"eta": 0.5}
+    with pytest.raises(IncompatibleError, match=r"'\w.*' is made of .* measured not to work: record the concept at"):
+        Applier(pipe, [vector, without_noise(vector)], noise=recorder.noises[0], allow=allow)

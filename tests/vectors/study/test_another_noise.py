@@ -7,7 +7,7 @@ from .conftest import Finished
 from .plans import small_plan
 
 
-def test_no_distilled_vector_has_seen_the_noise_it_is_tried_at() -> None:
+def test_nothing_made_of_several_vectors_has_seen_the_noise_it_is_tried_at() -> None:
     plan = small_plan(seeds=tuple(range(9)), tried=4, few=3)
     tried = 0
     for run in runs(plan):

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sega_store import Entry, GuidanceVector, Library, SegaError
-from sega_store.records.provenance import NO_SINGLE_NOISE
+from sega_store.records.provenance import NO_NOISE
+from sega_vectors.provenance.gate import OF_NO_NOISE
 
 MOST_FIT = 24
 MOST_UNFIT = 8
@@ -44,8 +45,8 @@ def candidates(library: Library, picked: Sequence[GuidanceVector], query: str = 
 
 def unfit(library: Library, entry: Entry, other: GuidanceVector | None) -> str:
     """Why a vector can't be applied, together with another if there is one; empty if it can."""
-    if entry.noise == NO_SINGLE_NOISE:
-        return "distilled, it belongs to no single noise: sega-vec apply --seed takes it"
+    if entry.noise == NO_NOISE:
+        return OF_NO_NOISE
     if other is None:
         return ""
     facts = other.provenance

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from sega_cli.browse.parts.compatible import candidates, unfit
 from sega_store import Library
-from tests.cli.samples import distilled, make_noise, make_vector
+from tests.cli.samples import make_noise, make_vector
+from tests.store.samples import without_noise
 
 
 def test_those_of_the_same_noise_come_first_and_others_say_why(library: Library) -> None:
@@ -20,10 +21,11 @@ def test_those_of_the_same_noise_come_first_and_others_say_why(library: Library)
     assert candidates(library, [glasses], "nothing of it") == []
 
 
-def test_a_distilled_vector_says_where_it_can_be_applied(library: Library) -> None:
-    entry = library.entry(library.add(distilled(make_vector("hat"))))
-    assert "no single noise" in unfit(library, entry, None)
-    assert "no single noise" in unfit(library, entry, library["glasses"])
+def test_a_vector_of_no_noise_cannot_be_applied(library: Library) -> None:
+    vector = without_noise(make_vector("hat"))
+    entry = library.entry(library.add(vector))
+    for other in (None, library["glasses"], vector):
+        assert "measured not to work: record the concept at" in unfit(library, entry, other)
     assert [bool(candidate.reason) for candidate in candidates(library, [], "hat")] == [True]
 
 
