@@ -25,12 +25,14 @@ from .hostile import (
     HOSTILE_NOISES,
     HOSTILE_TENSORS,
     HOSTILE_VECTORS,
+    NOISE,
     NOISE_NAME,
     OTHER,
     SAID_NAME,
     VECTOR,
     VECTOR_NAME,
     as_format_1,
+    blocked,
     entries,
     good_folder,
     good_hierarchy,
@@ -149,6 +151,12 @@ def test_folders(case: str, library: Library, export: Path) -> None:
 
 def test_a_vector_of_format_1_is_accepted() -> None:
     assert read_vector(pack(as_format_1(entries(FILES[VECTOR_NAME])))) == VECTOR
+
+
+def test_chunks_made_by_hand_are_accepted() -> None:
+    assert read_vector(pack(blocked(entries(FILES[VECTOR_NAME]), "values/c/0", VECTOR.values))) == VECTOR
+    noise = read_noise(pack(blocked(entries(FILES[NOISE_NAME]), "noise/c/0/0/0", NOISE.array)))
+    assert noise.sha256 == NOISE.sha256
 
 
 @pytest.mark.parametrize("good", [good_folder, good_hierarchy, good_tensors, "bundle"])

@@ -186,7 +186,8 @@ def test_a_value_of_another_type_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize("path", leaves(NOISE))
 def test_a_noises_value_of_another_type_is_refused(path: str) -> None:
-    for other in ({}, [{}], "1", 1, 1.0, True):
+    others: list[Any] = [{}, [{}], "1", 1, 1.0, True]
+    for other in others:
         if type(other) is not type(NOISE[path]) or other == [{}]:
             with pytest.raises(InvalidInputError):
                 parse_root(root(changed(NOISE, path, other)), NoiseHeader)
