@@ -15,6 +15,7 @@ from typing import Any
 import google_crc32c
 import numpy as np
 from numcodecs import blosc
+from numcodecs.zstd import Zstd
 
 from sega_store import write_vector
 from sega_store.exchange.bundle import MAX_BUNDLE_ENTRIES
@@ -183,6 +184,61 @@ def with_array(contents: Contents, key: str, array: Array) -> Contents:
     return contents | {key: rechecked(blosc.compress(array, b"zstd", 5, shuffle))}
 
 
+SKIPPABLE = b"\x50\x2a\x4d\x18\x04\0\0\0junk"  # a zstd frame that decoders pass over
+EMPTY = b"\x28\xb5\x2f\xfd\x20\0\x01\0\0"  # a zstd frame of nothing
+
+
+def blosc_chunk(data: bytes, parts: list[bytes], starts: list[int]) -> bytes:
+    """A Blosc chunk of 4-byte elements in blocks of 64 bytes, each one part; starts count from the offsets' end."""
+    blocks = -(-len(data) // 64)
+    body = b"".join(parts)
+    first = 16 + 4 * blocks
+    header = struct.pack("<4B3I", 2, 1, 4 << 5 | 0x10, 4, len(data), 64, first + len(body))
+    return header + struct.pack(f"<{blocks}I", *(first + start for start in starts)) + body
+
+
+def blocked(contents: Contents, key: str, array: Array, fault: str = "") -> Contents:
+    """The same array in a chunk made by hand, which Blosc reads whatever the fault."""
+    data = array.tobytes()
+    frames = [Zstd(5).encode(data[start : start + 64]) for start in range(0, len(data), 64)]
+    if fault == "appended":
+        frames[0] += EMPTY
+    if fault == "skippable":
+        frames[0] += SKIPPABLE
+    if fault == "skippable first":
+        frames[0] = SKIPPABLE + frames[0]
+    if fault == "empty block":  # after a header of 6 bytes: magic, descriptor, size
+        frames[0] = frames[0][:6] + bytes(3) + frames[0][6:]
+    parts = [struct.pack("<I", len(frame)) + frame for frame in frames]
+    if fault == "gap":
+        parts[0] += b"junk"
+    starts = [sum(map(len, parts[:number])) for number in range(len(parts))]
+    if fault == "order":
+        parts.reverse()
+        starts = [sum(map(len, parts[: len(parts) - 1 - number])) for number in range(len(parts))]
+    if fault == "junk first":
+        parts.insert(0, b"junk")
+        starts = [start + 4 for start in starts]
+    if fault == "trailing":
+        parts.append(b"junk")
+    chunk = blosc_chunk(data, parts, starts)
+    if blosc.decompress(chunk) != data:
+        raise ValueError(f"Blosc reads something else in a chunk with the fault {fault!r}.")
+    return contents | {key: rechecked(chunk)}
+
+
+FAULTS = {
+    "bytes after the last block": "trailing",
+    "bytes before the first block": "junk first",
+    "bytes between two blocks": "gap",
+    "blocks in another order": "order",
+    "a zstd frame behind another": "appended",
+    "a skippable frame behind another": "skippable",
+    "a skippable frame before another": "skippable first",
+    "an empty zstd block before the last": "empty block",
+}
+
+
 def with_value(contents: Contents, value: float) -> Contents:
     """One value changed."""
     values = VECTOR.values.copy()
@@ -232,6 +288,18 @@ def bomb(size: int) -> Contents:
 
 
 Contented = Callable[[Contents], Contents]
+
+
+def with_fault(fault: str) -> Contented:
+    """The values in a faulty chunk."""
+    return lambda contents: blocked(contents, "values/c/0", VECTOR.values, fault)
+
+
+def noise_with_fault(fault: str) -> Bytes:
+    """The noise in a faulty chunk."""
+    return lambda: pack(blocked(entries(FILES[NOISE_NAME]), "noise/c/0/0/0", NOISE.array, fault))
+
+
 _INSIDE: dict[str, tuple[Contented, str]] = {
     "missing chunk": (lambda c: without(c, "values/c/0"), "entries"),
     "missing support": (lambda c: without(c, "support/c/0/0/0/0"), "entries"),
@@ -298,6 +366,7 @@ _INSIDE: dict[str, tuple[Contented, str]] = {
     ),
     "short chunk": (lambda c: c | {"values/c/0": rechecked(b"\x02")}, "too short"),
     "no chunk": (lambda c: c | {"values/c/0": b""}, "checksum"),
+    **{name: (with_fault(fault), "belong to no block") for name, fault in FAULTS.items()},
 }  # fmt: skip
 
 
@@ -328,6 +397,9 @@ HOSTILE_NOISES: dict[str, tuple[Bytes, str]] = {
     "1 PiB": (lambda: pack(with_facts(entries(FILES[NOISE_NAME]), shape=[1 << 25, 1 << 25])), "elements"),
     "1 GiB of nothing": (lambda: pack(with_facts(entries(FILES[NOISE_NAME]), shape=[1 << 14, 1 << 14])), "bomb"),
     "a huge seed": (lambda: pack(with_facts(entries(FILES[NOISE_NAME]), seed=-(10**30))), "seed"),
+    "a seed of -1": (lambda: pack(with_facts(entries(FILES[NOISE_NAME]), seed=-1)), "seed must be .* at least 0"),
+    "a seed of 2^64": (lambda: pack(with_facts(entries(FILES[NOISE_NAME]), seed=1 << 64)), "seed must be .* at most"),
+    **{name: (noise_with_fault(fault), "belong to no block") for name, fault in FAULTS.items()},
 }  # fmt: skip
 
 HOSTILE_ANNOTATIONS: dict[str, bytes] = {

@@ -89,6 +89,15 @@ def test_the_metadata_of_a_noise() -> None:
 
 def test_the_page_states_the_limits_of_the_code() -> None:
     assert f"at most {MAX_JSON_BYTES >> 20} MiB for the root `zarr.json`, and a depth of {MAX_JSON_DEPTH}:" in PAGE
-    assert f"An integer has at most {MAX_INTEGER_DIGITS} digits" in PAGE
+    text = " ".join(PAGE.split())
+    assert f"An integer has at most {MAX_INTEGER_DIGITS} digits" in text
+    assert f"in `config` and `arguments` any of {MAX_INTEGER_DIGITS} digits may stand" in text
+    integers, seeds = (f"2^{(most + 1).bit_length() - 1} - 1" for most in (MAX_INTEGER, MAX_SEED))
+    assert f"to {integers}, a `seed` from 0 to {seeds}, as torch has them" in text
+    assert f"`seed` (from 0 to {seeds}, or null)" in text
     assert (MAX_INTEGER, MAX_SEED) == (2**63 - 1, 2**64 - 1)
+    always = f"{ALWAYS_BYTES >> 20} MiB"
+    assert f"the sum of the arrays' sizes is at most {always} or {MAX_EXPANSION:,} times the file's size" in text
+    assert f"those larger than {MAX_EXPANSION:,} times their chunk may take {always} together" in text
     assert (ALWAYS_BYTES, MAX_EXPANSION) == (32 << 20, 1024)
+    assert f"at most the sum of those sizes and {2 * MAX_JSON_BYTES >> 20} MiB" in text

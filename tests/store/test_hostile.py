@@ -22,12 +22,14 @@ from .hostile import (
     HOSTILE_FOLDERS,
     HOSTILE_NOISES,
     HOSTILE_VECTORS,
+    NOISE,
     NOISE_NAME,
     OTHER,
     SAID_NAME,
     VECTOR,
     VECTOR_NAME,
     as_format_1,
+    blocked,
     entries,
     good_folder,
     make_all,
@@ -149,6 +151,12 @@ def test_what_they_are_made_from_is_accepted(library: Library, tmp_path: Path) -
     assert copy_vectors(Library(tmp_path / "a"), library).added == (VECTOR.id,)
     (tmp_path / "a.zip").write_bytes(pack(FILES))
     assert import_vectors(Library(tmp_path / "other"), tmp_path / "a.zip").added == (VECTOR.id,)
+
+
+def test_chunks_made_by_hand_are_accepted() -> None:
+    assert read_vector(pack(blocked(entries(FILES[VECTOR_NAME]), "values/c/0", VECTOR.values))) == VECTOR
+    noise = read_noise(pack(blocked(entries(FILES[NOISE_NAME]), "noise/c/0/0/0", NOISE.array)))
+    assert noise.sha256 == NOISE.sha256
 
 
 READER = """

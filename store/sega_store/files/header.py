@@ -16,7 +16,15 @@ from sega_store.files.regular_file import read_regular
 from sega_store.files.zip_container import first_entry, first_entry_end
 from sega_store.records import rules
 from sega_store.records.concept import Concept
-from sega_store.records.json_record import JSON, MAX_JSON_BYTES, Record, canonical_json, parse_json
+from sega_store.records.json_record import (
+    JSON,
+    MAX_JSON_BYTES,
+    MAX_JSON_DEPTH,
+    Record,
+    canonical_json,
+    parse_json,
+    too_deep,
+)
 from sega_store.records.preview import check_media_type
 from sega_store.records.provenance import Provenance, recipe
 
@@ -138,12 +146,16 @@ def root_json(header: Record) -> bytes:
     """The root `zarr.json` with the given header.
 
     Raises:
-        InvalidInputError: It is longer than a reader accepts.
+        InvalidInputError: It is longer or nested deeper than a reader accepts.
     """
     document = {"zarr_format": 3, "node_type": "group", "attributes": {"sega_vectors": header.to_json()}}
     data = canonical_json(document)
     if len(data) > MAX_JSON_BYTES:
         raise InvalidInputError(f"The facts take {len(data)} bytes of JSON, a file holds at most {MAX_JSON_BYTES}.")
+    if too_deep(data):
+        raise InvalidInputError(
+            f"The facts are nested deeper than {MAX_JSON_DEPTH} in a file's JSON. Flatten the arguments or the config."
+        )
     return data
 
 

@@ -34,7 +34,7 @@ _TABLE = (
     "model TEXT, seed TEXT, noise TEXT, shape TEXT, dtype TEXT, nnz INTEGER, bytes INTEGER, created TEXT, tags TEXT, "
     "rating INTEGER, notes TEXT) WITHOUT ROWID"
 )
-_SEED = re.compile(r"-?[0-9]{1,4000}")
+_SEED = re.compile(r"[0-9]{1,20}")
 _SHAPE = re.compile(r"[1-9][0-9]{0,12}( [1-9][0-9]{0,12}){2,15}")
 _CREATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z")
 _STEPS = 1000  # of SQLite's machine, between two looks at what a file may cost
@@ -143,7 +143,7 @@ def _state(row: dict[str, Any]) -> State:
     sizes = tuple(map(int, shape.split()))
     entry = Entry(
         identity, said.name, rules.text("concept", row["concept"]), _text(row["prompt"]),
-        rules.text("model", row["model"]), None if seed is None else int(_text(seed, _SEED)),
+        rules.text("model", row["model"]), rules.seed("seed", None if seed is None else int(_text(seed, _SEED))),
         rules.sha256("noise", row["noise"]), sizes[0], sizes, _text(row["dtype"]), rules.integer("nnz", row["nnz"]),
         rules.integer("bytes", row["bytes"]), _time(row["created"]), said.tags, said.rating, said.notes,
     )  # fmt: skip

@@ -67,7 +67,7 @@ def parse_annotation(data: bytes) -> Annotation:
         raise InvalidInputError(f"it has {len(data)} bytes, more than the limit of {MAX_ANNOTATION_BYTES}")
     facts = parse_json(data)
     version = facts.pop("format", None) if isinstance(facts, dict) else None
-    if version not in (PLAIN_FORMAT, RECOMMENDING_FORMAT):
+    if type(version) is not int or version not in (PLAIN_FORMAT, RECOMMENDING_FORMAT):
         raise InvalidInputError(f"it isn't an annotation of format {PLAIN_FORMAT} or {RECOMMENDING_FORMAT}")
     if version == PLAIN_FORMAT and "recommended" not in facts:
         facts["recommended"] = None

@@ -46,9 +46,14 @@ def parse_json(data: bytes) -> JSON:
     """
     if len(data) > MAX_JSON_BYTES:
         raise InvalidInputError(f"its JSON has {len(data)} bytes, more than the limit of {MAX_JSON_BYTES}")
-    if data.count(b"[") + data.count(b"{") > MAX_JSON_DEPTH and _depth(data) > MAX_JSON_DEPTH:
+    if too_deep(data):
         raise InvalidInputError(f"its JSON is nested deeper than the limit of {MAX_JSON_DEPTH}")
     return load_json(data)
+
+
+def too_deep(data: bytes) -> bool:
+    """Whether JSON is nested deeper than a reader accepts."""
+    return data.count(b"[") + data.count(b"{") > MAX_JSON_DEPTH and _depth(data) > MAX_JSON_DEPTH
 
 
 def load_json(data: bytes) -> JSON:
@@ -64,8 +69,8 @@ def load_json(data: bytes) -> JSON:
 
 
 def _integer(text: str) -> int:
-    if len(text.removeprefix("-")) > MAX_INTEGER_DIGITS:
-        raise ValueError(f"an integer has {len(text)} digits, more than the limit of {MAX_INTEGER_DIGITS}")
+    if (digits := len(text.removeprefix("-"))) > MAX_INTEGER_DIGITS:
+        raise ValueError(f"an integer has {digits} digits, more than the limit of {MAX_INTEGER_DIGITS}")
     return int(text)
 
 

@@ -39,10 +39,10 @@ def finite(name: str, value: float) -> float:
     """A finite float; -0.0 becomes 0.0, so that equal records have equal texts."""
     try:
         number = float(value) + 0.0
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number) or isinstance(value, str):
-        raise InvalidInputError(f"{name} must be a finite number, met {value!r}.")
+        raise InvalidInputError(f"{name} must be a finite number, met {_met(value)}.")
     return number
 
 
@@ -53,7 +53,7 @@ def integer(name: str, value: int, minimum: int = 0, maximum: int = MAX_INTEGER)
     except TypeError:
         number = minimum - 1
     if number < minimum or isinstance(value, bool):
-        raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, met {value!r}.")
+        raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, met {_met(value)}.")
     if number > maximum:
         raise InvalidInputError(f"{name} must be a whole number of at most {maximum}, met a larger one.")
     return number
@@ -69,3 +69,11 @@ def sha256(name: str, value: str) -> str:
     if not isinstance(value, str) or not _SHA256.fullmatch(value):
         raise InvalidInputError(f"{name} must be a sha256 as 64 lower-case hexadecimal digits, met {value!r}.")
     return value
+
+
+def _met(value: object) -> str:
+    """A value in a message; Python prints no integer of more than 4,300 digits."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "one of thousands of digits"

@@ -19,7 +19,6 @@ from tests.cli.samples import RECOMMENDED, assert_alike
 from tests.store.samples import without_noise
 
 
-
 def test_applying_to_its_own_prompt_gives_the_recorded_picture(
     record: SegaVec, sega_vec: SegaVec, folder: Path
 ) -> None:

@@ -66,3 +66,26 @@ def test_a_damaged_recommendation_is_refused(old: bytes, new: bytes) -> None:
     assert old in data
     with pytest.raises(InvalidInputError):
         parse_annotation(data.replace(old, new))
+
+
+def test_the_file_is_canonical() -> None:
+    said = Annotation("König", ("é", "z", "b", "b"), 4, 'two\nlines, "quoted" \\ \x01', RECOMMENDED)
+    text = (
+        '{"format":2,"name":"König","notes":"two\\nlines, \\"quoted\\" \\\\ \\u0001","rating":4,'
+        '"recommended":{"edit_guidance_scale":12.5,"edit_threshold":0.95,"edit_warmup_steps":2,"judge":"embedded",'
+        '"of":12,"plain":1,"shown":9},"tags":["b","z","é"]}\n'
+    )
+    assert said.to_bytes() == text.encode()
+
+
+def test_other_json_of_the_same_value_is_read_and_written_canonically() -> None:
+    text = b'\n{ "tags": ["b", "a", "b"], "rating": null,\r\n\t"notes": "", "name": "K\\u00f6nig", "format": 1 }'
+    said = parse_annotation(text)
+    assert said == Annotation("König", ("a", "b"))
+    assert said.to_bytes() == '{"format":1,"name":"König","notes":"","rating":null,"tags":["a","b"]}\n'.encode()
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"true", b'"1"', b"null", b"[1]"])
+def test_a_format_of_another_type_is_refused(version: bytes) -> None:
+    with pytest.raises(InvalidInputError, match="annotation of format"):
+        parse_annotation(b'{"format":' + version + b',"name":null,"notes":"","rating":null,"tags":[]}')
