@@ -39,12 +39,12 @@ def _is_recorded(name: str) -> bool:
 
 
 def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What a recording, or what was distilled from it, remembers of its call beside its prompts, steps and noise, for
-    another call.
+    """The arguments for repeating a recording's call, or that of a vector distilled from it, apart from prompts, steps
+    and noise.
 
     Raises:
-        InvalidInputError: There is something among it that this pipeline doesn't take, or that is never recorded, or
-            of which only a hash is known, such as a picture.
+        InvalidInputError: One of the arguments isn't taken by this pipeline, is never recorded, or is known only by its
+            hash, such as a picture.
     """
     known = inspect.signature(type(pipe).__call__).parameters
     arguments = {name: value for name, value in arguments.items() if name != DISTILLED}
@@ -112,7 +112,7 @@ class PipelineCall:
 
     @property
     def guidance_scale(self) -> float | None:
-        """The scale of classifier-free guidance: an argument, or of a modular pipeline's guider; None if neither is."""
+        """The scale of classifier-free guidance, by argument or by a modular pipeline's guider; None if by neither."""
         guider = getattr(self.pipe, "guider", None)
         scale = self.arguments.get("guidance_scale", getattr(guider, "guidance_scale", None))
         return None if scale is None else float(scale)
@@ -160,7 +160,7 @@ class PipelineCall:
     def others(self) -> dict[str, JSON]:
         """The other arguments that differ from their defaults, since they decide the result too.
 
-        Plain values are as they are, tensors and pictures `sha256:` and the hash of their content; what is neither is
+        Plain values are kept as they are, tensors and pictures as `sha256:` and the hash of their content. All else is
         left out, and so are the other prompts.
         """
         parameters = inspect.signature(type(self.pipe).__call__).parameters

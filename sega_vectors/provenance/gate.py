@@ -1,10 +1,10 @@
 """The provenance gate: whether a vector belongs to a run.
 
-*exact*: the run differs from the recorded one in its prompt alone. *compatible*: also in what guidance is known to
-carry over, such as the schedule, a fine-tune of the weights, or the prediction type, to which it is converted; what
-differs is said. A vector that was distilled from those of several noises is compatible at any. *Refused*, by an error:
-another initial noise, sample shape or architecture. A refusal but the shape's can be overridden by name, since showing
-that another noise does not work is part of the science.
+*exact*: the run differs from the recorded one in its prompt alone. *compatible*: it also differs in what guidance is
+known to carry over, such as the schedule, a fine-tune of the weights, or the prediction type, to which it is converted;
+the differences are listed. A vector that was distilled from those of several noises is compatible at any. *Refused*, by
+an error: another initial noise, sample shape or architecture. Every refusal but that of the shape can be overridden by
+name, since showing that another noise does not work is part of the science.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -58,7 +58,7 @@ def check_overrides(allow: Collection[str]) -> frozenset[str]:
     """The refusals to be overridden, if all are known.
 
     Raises:
-        InvalidInputError: One is not.
+        InvalidInputError: One is unknown.
     """
     unknown = sorted(set(allow) - set(OVERRIDES))
     if unknown:
@@ -81,8 +81,8 @@ def check_noise(vector: GuidanceVector, noises: Sequence[str | None] | None, all
 
     Args:
         vector: The vector.
-        noises: SHA-256 of each sample's initial noise, None if it is one without a name; None if they were not looked
-            at.
+        noises: SHA-256 of each sample's initial noise, with None for a noise without a name; None instead of the list
+            if the noises were not looked at.
         allow: Refusals to override.
 
     Returns:
@@ -116,7 +116,7 @@ def check_architecture(
         vector: The vector.
         denoiser: The class of the run's denoiser.
         allow: Refusals to override.
-        model: What else names the run's model.
+        model: The name of the run's model, for the message.
 
     Returns:
         What differs, where that is allowed; else nothing.
@@ -144,8 +144,8 @@ def _differs(vector: GuidanceVector, name: str, was: str, now: str, remedy: str,
 
 
 def assign(vectors: Sequence[GuidanceVector], noises: Sequence[str | None]) -> list[tuple[int, ...]]:
-    """The vectors that act on each sample, by index: those of its noise, and those of none of the samples', as are
-    all that belong to no single noise.
+    """The vectors that act on each sample, by index: those of its noise, and those whose noise is none of the samples',
+    which include all that belong to no single noise.
 
     Args:
         vectors: All of them.

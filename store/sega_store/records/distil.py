@@ -9,7 +9,7 @@ With m_i the dense m_t of N vectors, at every step, channel and place:
                 N x D matrix of the m_i over the whole run, where U_k are its first k left singular vectors
 
 The matrix of `principal` isn't centred: centred components would be how vectors differ, while what they share is
-wanted. It is of the whole run, so that a vector has one weight at all steps: a single step is too little to tell N
+wanted. It covers the whole run, so that a vector has one weight at all steps: a single step is too little to tell N
 weights from chance.
 
 Whatever the method, the result is then cut to what a recording keeps, the entries that reach the λ-quantile of their
@@ -85,7 +85,7 @@ def principal(vectors: Sequence[GuidanceVector], components: int = 1) -> Guidanc
 
     Args:
         vectors: As for `mean`; all of them are in memory at once, as float32.
-        components: k, at least 1; from the number of vectors on, the mean itself is left.
+        components: k, at least 1; with as many components as vectors, or more, the result is the mean itself.
     """
     parents = _parents(vectors)
     if components < 1:

@@ -18,7 +18,7 @@ from sega_store.records.json_record import JSON, Record, canonical_json, load_js
 
 RECIPE_VERSION = "sega-recipe-1"
 NO_SINGLE_NOISE = "0" * 64
-"""The hash that stands in a vector's provenance for the initial noise where it belongs to none, as no noise has it."""
+"""Stands for the noise's hash in the provenance of a vector that belongs to no single noise; no noise has this hash."""
 DISTILLED = "distilled"
 """The one key of `RunFacts.arguments` that no call has: how a vector was distilled from others."""
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", "flow_prediction")
@@ -99,7 +99,7 @@ class NoiseFacts(Record):
 
     @classmethod
     def of_none(cls, dtype: str) -> "NoiseFacts":
-        """What stands for the noise of a vector that belongs to no single one, made from vectors of a dtype."""
+        """The noise facts of a vector that belongs to no single noise, made from vectors of a dtype."""
         return cls(NO_SINGLE_NOISE, None, "cpu", dtype)
 
     @property
