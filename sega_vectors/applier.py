@@ -159,8 +159,8 @@ class Applier:
 
         Args:
             indices: Which vectors.
-            timesteps: The run's, shape (M,).
-            device: Where its samples are.
+            timesteps: The run's timesteps, shape (M,).
+            device: Where the run's samples are.
         """
         scheduler = self.pipe.scheduler
         target = prediction_type(scheduler)
@@ -186,7 +186,7 @@ class _Start:
         known: The noise of each sample; None where it wasn't looked at.
         stored: The same, where the run is to start from stored noise.
         packing: How the pipeline packs its samples, where it was watched.
-        packings: Those that it uses until the first step.
+        packings: The packings that the pipeline uses until the first step.
     """
 
     known: list[InitialNoise] | None = None
@@ -218,7 +218,7 @@ class _AppliedRun:
         """Check what the run starts from, and plan all of it, before the first step.
 
         Raises:
-            IncompatibleError: It starts from something else than was given.
+            IncompatibleError: The run starts from something else than the given noise.
         """
         pipe, scheduler = self._applier.pipe, self._applier.pipe.scheduler
         space = GuidanceSpace(self._packing(sample))
@@ -243,7 +243,7 @@ class _AppliedRun:
         return guide
 
     def _packing(self, sample: Tensor) -> Packing | None:
-        """How the pipeline packs its samples; a run that is to start from stored noise is seen to do so."""
+        """How the pipeline packs its samples; it is checked that a run with stored noise starts from it."""
         if self._start.stored is None:
             return self._start.packing
         sigma = getattr(self._applier.pipe.scheduler, "init_noise_sigma", 1.0)

@@ -56,11 +56,11 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
     A vector acts on the samples that start from its initial noise, as far as the library holds that noise; else on all.
 
     Attributes:
-        vectors: Those of the library that act.
+        vectors: The vectors of the library that act.
         config: The parameters, with the library's absolute path and the vectors' ids; what `save_pretrained` saves.
     """
 
-    # A pipeline saves only such guiders as were loaded from somewhere. This says that it was, and not from where.
+    # A pipeline saves only such guiders as were loaded from somewhere. This says that it was, but not from where.
     _diffusers_load_id = "null|null|null|null"
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -160,10 +160,10 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
 
         Args:
             pipe: The pipeline that is to run with this guider.
-            num_inference_steps: Of that run.
+            num_inference_steps: The number of steps of that run.
 
         Raises:
-            IncompatibleError: It predicts something else than the recorded model, or at other noise levels.
+            IncompatibleError: The pipeline predicts something else than the recorded model, or at other noise levels.
         """
         target = Target(
             model=model_facts(pipe),
@@ -211,8 +211,8 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
         """The guided prediction of a step.
 
         Args:
-            pred_cond: With the prompt, shape (B, C, *S).
-            pred_uncond: Without, the same shape; None where there is no classifier-free guidance.
+            pred_cond: The prediction with the prompt, shape (B, C, *S).
+            pred_uncond: The prediction without it, of the same shape; None where there is no classifier-free guidance.
         """
         output = super().forward(pred_cond=pred_cond, pred_uncond=pred_uncond)
         guidance = self._run.guidance(pred_cond) if self._run is not None else None
@@ -222,7 +222,9 @@ class SegaGuidance(ClassifierFreeGuidance):  # type: ignore[misc]
         if not self._run.renormalised:
             return GuiderOutput(pred=guided(output.pred, guidance), pred_cond=pred_cond, pred_uncond=pred_uncond)
         pred = guided(_with_norm_of(pred_cond, output.pred), guidance)
-        return GuiderOutput(pred=pred, pred_cond=pred, pred_uncond=pred_uncond)  # its own norm: it keeps it
+        return GuiderOutput(
+            pred=pred, pred_cond=pred, pred_uncond=pred_uncond
+        )  # scaling it to its own norm changes nothing
 
 
 def _with_norm_of(other: Tensor, prediction: Tensor) -> Tensor:
@@ -236,7 +238,7 @@ def _with_norm_of(other: Tensor, prediction: Tensor) -> Tensor:
 def _noise(library: Library, identity: str) -> InitialNoise | None:
     try:
         return library.noise(identity)
-    except UnknownRefError:  # the vector was added without
+    except UnknownRefError:  # the vector was added without its noise
         return None
 
 
@@ -289,7 +291,7 @@ class _GuidedRun:
         """γ_t of the step, shape (B or 1, C, *S); None where nothing is added.
 
         Args:
-            prediction: The guided one, shape (B, ...).
+            prediction: The guided prediction, shape (B, ...).
 
         Raises:
             IncompatibleError: A vector is refused, at the first step.
@@ -337,8 +339,9 @@ class _GuidedRun:
         """The hash of the stored noise that a sample's first state is a multiple of; None if it is none of them.
 
         Args:
-            row: The sample's.
-            length: Of its first dimension; what the denoiser gets beyond that (masks, reference images) is no sample.
+            row: The sample's row.
+            length: The length of its first dimension; what the denoiser gets beyond that (masks, reference images) is
+                no sample.
         """
         if self._sample is None:
             return None

@@ -62,7 +62,7 @@ class Recorder:
             concepts: What to record, all in the same runs.
             edit_momentum_scale: s_m of equation (13).
             edit_mom_beta: β_m of equation (14), in [0, 1).
-            guide: Whether the concepts guide the run that they are observed on; else it is the plain run.
+            guide: Whether the concepts guide the run that they are observed on; otherwise the run is the plain one.
         """
         if not concepts:
             raise InvalidInputError("a recording needs at least one concept, met none: pass [Concept('glasses')]")

@@ -37,10 +37,10 @@ BATCH = 32  # pictures at once, which bounds the memory
 
 
 class ClipJudge:
-    """Tells concepts in pictures by a CLIP.
+    """Tells with a CLIP which concepts pictures show.
 
     Attributes:
-        concepts: The texts that it tells.
+        concepts: The texts that it can tell.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Judges of pictures by their names: the embedded model's classifier, or a CLIP for pictures of any model."""
+"""Judges of pictures, by name: the embedded model's classifier, or a CLIP for pictures of any model."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -30,9 +30,9 @@ def load_judge(name: str, concepts: Sequence[str], device: str = "auto", dtype: 
     Args:
         name: `embedded` for the judge of the embedded model's pictures; `clip:MODEL` for a CLIP model, by its Hub
             id or folder.
-        concepts: What it has to tell.
+        concepts: The concepts that it must be able to tell.
         device: Where a CLIP runs; the embedded judge is small and stays on the CPU.
-        dtype: Of a CLIP.
+        dtype: The dtype of a CLIP.
 
     Raises:
         InvalidInputError: There is no such judge, or it can't tell one of the concepts.

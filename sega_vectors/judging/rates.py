@@ -95,8 +95,8 @@ def measure(
         pipe: The embedded model, whose concepts the judge can tell.
         judge: The judge.
         setting: What to measure.
-        keep: Is given each vector of the first prompt, with its noise.
-        progress: Is given the number of pictures after each call.
+        keep: Called with each vector of the first prompt, and its noise.
+        progress: Called with the number of pictures after each call of the pipeline.
     """
     measured = Measured(setting)
     prompts = list(setting.prompts)

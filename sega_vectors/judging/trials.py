@@ -21,7 +21,7 @@ class Outcome:
     """What came of a series of runs.
 
     Attributes:
-        pictures: One a noise and prompt, the prompts of the first noise first.
+        pictures: One for each noise and prompt, the prompts of the first noise first.
         shows: The judge's probability that each shows the concept, in [0, 1], shape (n,).
     """
 
@@ -77,7 +77,7 @@ class Trials:
         Args:
             vector: To be added to all runs; None for plain runs.
             edit: Its edit parameters that are not as recorded, by `Applier`'s names.
-            progress: Is given the number of pictures after each call.
+            progress: Called with the number of pictures after each call of the pipeline.
 
         Raises:
             IncompatibleError: The vector doesn't belong to one of the noises, or to the pipeline.
@@ -104,6 +104,6 @@ def _pixels(picture: Image) -> NDArray[np.float64]:
 
 
 def _for_each(arguments: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """The arguments for a list of prompts, which wants a list of negative prompts."""
+    """The arguments for a list of prompts, which needs a list of negative prompts too."""
     negative = arguments.get("negative_prompt")
     return {**arguments, "negative_prompt": [negative] * count} if isinstance(negative, str) else dict(arguments)

@@ -5,7 +5,7 @@ recommended changes the pictures least among those whose success is within one s
 the lower end of the best one's Wilson interval with z = 1. (Of two settings that a few pictures can't tell apart, the
 milder leaves more of the picture alone.)
 
-What is measured of the recommended one is measured on the pictures that it was chosen by, so it is somewhat too good.
+The figures of the recommended setting come from the pictures that it was chosen by, so they are somewhat too good.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ class Tried:
     Attributes:
         edit: `edit_guidance_scale`, `edit_threshold`, `edit_warmup_steps`.
         shown: In how many pictures the judge found the concept.
-        of: How many there were.
+        of: How many pictures there were.
         change: How much they differ from the plain ones; see `sega_vectors.judging.trials.change`.
     """
 
@@ -44,10 +44,10 @@ def settings(
     """All combinations of edit parameters to try.
 
     Args:
-        vector: Whose.
-        scales: s_e; none for half, once, one and a half times and twice the recorded.
-        thresholds: λ; none for the loosest that was kept, the recorded, and one that leaves half as much.
-        warmups: δ; none for none, the recorded, and twice that.
+        vector: The vector to be applied.
+        scales: s_e; if empty: half, once, one and a half times and twice the recorded scale.
+        thresholds: λ; if empty: the loosest that was kept, the recorded one, and one that leaves half as much.
+        warmups: δ; if empty: no warm-up, the recorded one, and twice that.
 
     Raises:
         InvalidInputError: One breaks its rule, such as a λ looser than recorded.
@@ -78,7 +78,7 @@ def tune(
         trials: What to run.
         vector: What to add to the runs.
         edits: The settings, as `settings` gives them.
-        progress: Is given the number of pictures after each call.
+        progress: Called with the number of pictures after each call of the pipeline.
 
     Returns:
         What came of the plain runs, and of each setting.

@@ -12,7 +12,7 @@ from sega_vectors.latents.packing import Packing
 from sega_vectors.latents.space import packed, unpacked
 from sega_vectors.latents.tensors import as_numpy, dtype_name, tolerance
 
-_SAME_DIRECTION = 0.99  # cosine of a first sample and a stored noise: another noise's is near 0, rounding's is near 1
+_SAME_DIRECTION = 0.99  # cosine of a first sample and a stored noise: near 0 for another noise, near 1 if only rounded
 
 
 def as_tensor(noise: InitialNoise) -> Tensor:
@@ -26,8 +26,8 @@ def draw(shape: Sequence[int], seed: int, dtype: torch.dtype) -> InitialNoise:
 
     Args:
         shape: (C, *S).
-        seed: The generator's.
-        dtype: The denoiser's.
+        seed: The generator's seed.
+        dtype: The denoiser's dtype.
     """
     noise = torch.randn(*shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=dtype)
     return InitialNoise(as_numpy(noise), seed=seed, device="cpu", dtype=dtype_name(dtype))
@@ -38,7 +38,8 @@ def named(noise: Tensor, generators: Sequence[torch.Generator | None]) -> list[I
 
     Args:
         noise: Shape (B, C, *S).
-        generators: What drew each sample's noise, and nothing else, before it draws; None where that isn't known.
+        generators: The generator of each sample's noise and of nothing before it, in its state before the draw; None
+            where it isn't known.
     """
     return [
         InitialNoise(
@@ -52,7 +53,7 @@ def named(noise: Tensor, generators: Sequence[torch.Generator | None]) -> list[I
 
 
 def _seed(generator: torch.Generator | None) -> int | None:
-    """The seed, if the generator has drawn nothing yet: else it doesn't name the noise."""
+    """The seed, if the generator has drawn nothing yet; after a draw it no longer names the noise."""
     if generator is None:
         return None
     fresh = torch.Generator(device=generator.device).manual_seed(generator.initial_seed())
@@ -81,8 +82,8 @@ def found(candidates: Sequence[Tensor | None], sample: Tensor, sigma: Any, packi
     """The noise that a run starts from, shape (B, C, *S), before the scheduler's `init_noise_sigma`.
 
     Args:
-        candidates: What it may be, such as the caller's `latents` and all that the pipeline drew, each for the whole
-            batch or for one sample.
+        candidates: Tensors that may be the noise, such as the caller's `latents` and all that the pipeline drew, each
+            for the whole batch or for one sample.
         sample: The run's first sample, shape (B, ...).
         sigma: The scheduler's `init_noise_sigma`.
         packing: How the pipeline packs its samples.

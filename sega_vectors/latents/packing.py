@@ -34,7 +34,7 @@ class Packing:
 
     @classmethod
     def of_patches(cls, shape: tuple[int, ...], packed_shape: tuple[int, ...]) -> "Packing | None":
-        """The packing of one token a square patch, its channels before its places, as diffusers has it everywhere.
+        """The packing with one token for each square patch, channels before places, as everywhere in diffusers.
 
         Args:
             shape: (C, *S), unpacked.
@@ -54,7 +54,7 @@ class Packing:
         return cls(shape, packed_shape, order, order.argsort())
 
     def to(self, device: torch.device) -> "Packing":
-        """The same on another device: indices that are there already cost a run no waiting."""
+        """The same packing on another device; with its indices there already, a run doesn't wait for them."""
         return replace(self, order=self.order.to(device), inverse=self.inverse.to(device))
 
     def pack(self, latents: Tensor) -> Tensor:
@@ -70,9 +70,9 @@ def find_packing(learnt: Sequence[Packing], drawn: Sequence[Tensor], sample: Ten
     """How a pipeline packs its samples, on their device; None if it hands them on as they are.
 
     Args:
-        learnt: The packings that it was seen to use.
-        drawn: The noise that it may start from, each of shape (B, C, *S): where its packing can't be seen, it is the
-            packing by patches under which one of these is the sample.
+        learnt: The packings that the pipeline was seen to use.
+        drawn: Noises that the run may start from, each of shape (B, C, *S). Where no packing was seen, the one by
+            patches is taken if it turns one of these into the sample.
         sample: The run's first sample, shape (B, ...).
         sigma: The scheduler's `init_noise_sigma`.
     """

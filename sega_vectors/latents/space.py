@@ -1,8 +1,8 @@
 """The space that guidance lives in: the sample's own channels and places, and the sign that the scheduler expects.
 
-Pipelines pass the denoiser's prediction on in various forms: packed or not, with a dimension more, with channels for a
-learned variance, negated. What is recorded is always of the sample's unpacked shape (B, C, *S), with the sign that the
-scheduler gets.
+Pipelines pass the denoiser's prediction on in various forms: packed or not, with an extra dimension, with channels for
+a learned variance, or negated. What is recorded is always of the sample's unpacked shape (B, C, *S), with the sign that
+the scheduler gets.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from sega_vectors.maths.guidance import add_guidance, semantic_direction
 
 @dataclass(frozen=True)
 class GuidanceSpace:
-    """How a run's predictions and its guidance become each other; learnt once, before the first step is guided.
+    """How a run's predictions are converted to guidance and back; learnt once, before the first step is guided.
 
     Attributes:
         packing: How the pipeline packs its samples, on their device; None if it hands them on as they are.
@@ -36,9 +36,9 @@ class GuidanceSpace:
 
         Args:
             packing: How the pipeline packs its samples.
-            own: The denoiser's predictions that the pipeline made its own from, each of B rows.
+            own: The denoiser's predictions from which the pipeline made its own, each of B rows.
             model_output: What the scheduler gets, shape (B, ...).
-            sample: The sample that it gets, shape (B, ...).
+            sample: The sample that the scheduler gets, shape (B, ...).
 
         Raises:
             PipelineError: They have nothing to do with each other.
@@ -55,7 +55,7 @@ class GuidanceSpace:
 
         Args:
             concept: The denoiser's prediction with the concept as its text, of B rows.
-            base: Its prediction without a text.
+            base: The denoiser's prediction without a text.
             sample: The sample that the scheduler gets, shape (B, ...).
         """
         concept, base = (unpacked(as_sample(prediction, sample), self.packing) for prediction in (concept, base))
@@ -63,10 +63,10 @@ class GuidanceSpace:
         return -psi if self.sign < 0 else psi
 
     def guided(self, model_output: Tensor, guidance: Tensor | None) -> Tensor:
-        """What the scheduler is to get.
+        """The model output with the guidance added, for the scheduler.
 
         Args:
-            model_output: What the pipeline hands it, shape (B, ...).
+            model_output: What the pipeline hands the scheduler, shape (B, ...).
             guidance: γ_t, shape (B or 1, C, *S); None for none.
         """
         return model_output if guidance is None else add_guidance(model_output, packed(guidance, self.packing))

@@ -43,7 +43,8 @@ class Edit:
         return replace(recorded, **{**moved, **self.changes})
 
     def momentum(self, conversion: tuple[float, ...] | None = None) -> Momentum:
-        """Its momentum in a run, with what γ is multiplied by at each step to act on the run's kind of prediction."""
+        """The vector's momentum in a run, with what γ is multiplied by at each step to act on the run's kind of
+        prediction."""
         return Momentum(self.edit_momentum_scale, self.edit_mom_beta, conversion)
 
 

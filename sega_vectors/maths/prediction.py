@@ -24,7 +24,7 @@ def conversion(recorded: str, target: str, ratios: FloatArray) -> FloatArray:
 
     Args:
         recorded: The prediction type that the guidance was recorded with.
-        target: The one that it is to act on.
+        target: The prediction type that it is to act on.
         ratios: r where the guidance was recorded, positive, one a step.
 
     Returns:

@@ -65,7 +65,7 @@ class StepMatch:
 
     Attributes:
         lower: Index of the recorded step at or before it in the run (at more noise), shape (M,).
-        upper: Index of the one after, shape (M,).
+        upper: Index of the recorded step after it, shape (M,).
         weight: Share of the upper one, in [0, 1], shape (M,).
         exact: Whether both have the same timesteps, so that each step stands for itself.
     """
@@ -76,7 +76,7 @@ class StepMatch:
     exact: bool
 
     def at(self, step: int) -> list[tuple[float, int]]:
-        """The recorded steps that stand for a step of the run, each after its share; the shares sum to 1."""
+        """The recorded steps that stand for a step of the run, each preceded by its share; the shares sum to 1."""
         weight = float(self.weight[step])
         shares = [(1 - weight, int(self.lower[step])), (weight, int(self.upper[step]))]
         return [(share, recorded) for share, recorded in shares if share]
@@ -101,10 +101,10 @@ def match_steps(
     Args:
         recorded_timesteps: Shape (T,), as stored with the vector.
         recorded_ratios: Their ratios of noise to signal, shape (T,); see `noise_ratios`.
-        timesteps: The run's, shape (M,).
-        ratios: Theirs, shape (M,).
+        timesteps: The run's timesteps, shape (M,).
+        ratios: Their ratios of noise to signal, shape (M,).
     """
-    both = min(len(recorded_timesteps), len(timesteps))  # some plan a last timestep that they never take
+    both = min(len(recorded_timesteps), len(timesteps))  # some schedulers plan a last timestep that they never take
     if same_timesteps(recorded_timesteps[:both], timesteps[:both]).all():
         indices = np.arange(len(timesteps)).clip(max=len(recorded_timesteps) - 1)
         return StepMatch(indices, indices, np.zeros(len(timesteps)), exact=True)
@@ -143,12 +143,13 @@ class TrainedSteps:
         """Match the first steps of a run by log-SNR.
 
         Args:
-            timesteps: The run's so far, shape (M,).
+            timesteps: The run's timesteps so far, shape (M,).
         """
         return match_steps(self._vector.timesteps, self._known, timesteps, self._ratios(timesteps))
 
     def _ratios(self, timesteps: FloatArray) -> FloatArray:
-        """σ / α at timesteps: of the betas, or else between the recorded steps; flow matching's σ is linear there."""
+        """σ / α at timesteps: by the betas, else interpolated between the recorded steps (flow matching's σ is
+        linear)."""
         recorded = self._vector
         if self._alphas_cumprod is not None:
             return noise_ratios(diffusion_levels(self._alphas_cumprod, timesteps), "epsilon")

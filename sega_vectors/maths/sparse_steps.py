@@ -58,12 +58,12 @@ class SparseSteps:
         return cls(shape, places, values)
 
     def to(self, device: torch.device) -> "DeviceSteps":
-        """The same on a device, by one upload."""
+        """The same steps on a device, by one upload."""
         return DeviceSteps(self, device)
 
 
 class DeviceSteps:
-    """Sparse steps on a device; a dense one costs a scatter."""
+    """Sparse steps on a device; making one dense costs a scatter."""
 
     def __init__(self, steps: SparseSteps, device: torch.device) -> None:
         lengths = [len(places) for places in steps.places]

@@ -41,8 +41,8 @@ def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) ->
     """What a recording remembers of its call beside its prompts, steps and noise, for another call.
 
     Raises:
-        InvalidInputError: There is something among it that this pipeline doesn't take, or that is never recorded, or
-            of which only a hash is known, such as a picture.
+        InvalidInputError: One of the arguments isn't taken by this pipeline, is never recorded, or is known only by its
+            hash, such as a picture.
     """
     known = inspect.signature(type(pipe).__call__).parameters
     hashed = {name for name, value in arguments.items() if "sha256:" in repr(value)}
@@ -109,7 +109,7 @@ class PipelineCall:
 
     @property
     def guidance_scale(self) -> float | None:
-        """The scale of classifier-free guidance: an argument, or of a modular pipeline's guider; None if neither is."""
+        """The scale of classifier-free guidance, by argument or by a modular pipeline's guider; None if by neither."""
         guider = getattr(self.pipe, "guider", None)
         scale = self.arguments.get("guidance_scale", getattr(guider, "guidance_scale", None))
         return None if scale is None else float(scale)
@@ -157,7 +157,7 @@ class PipelineCall:
     def others(self) -> dict[str, JSON]:
         """The other arguments that differ from their defaults, since they decide the result too.
 
-        Plain values are as they are, tensors and pictures `sha256:` and the hash of their content; what is neither is
+        Plain values are kept as they are, tensors and pictures as `sha256:` and the hash of their content. All else is
         left out, and so are the other prompts.
         """
         parameters = inspect.signature(type(self.pipe).__call__).parameters

@@ -31,7 +31,7 @@ class Draws(TorchFunctionMode):
         self.close()
 
     def close(self) -> None:
-        """Look no longer; a mode costs time at every call of torch, so a run closes it once its noise is drawn."""
+        """Stop looking: a mode costs time at every call of torch, so a run closes it once its noise is drawn."""
         if self._open:
             self._open = False
             super().__exit__(None, None, None)  # type: ignore[no-untyped-call]
@@ -69,8 +69,8 @@ class SubstitutedDraws(Draws):
         """The stored noise for all waiting samples, or for the next, if the size is theirs.
 
         Raises:
-            IncompatibleError: All have theirs, and there is one draw more: an image is encoded with random numbers of
-                the same size, and which draw the initial noise is can't be told.
+            IncompatibleError: All samples have theirs, and there is one more draw: an image is encoded with random
+                numbers of the same size, so it can't be told which draw is the initial noise.
         """
         count = next((n for n in (len(self._waiting), 1) if tensor.numel() == n * self._size), 0)
         if not count:

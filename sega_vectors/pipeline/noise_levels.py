@@ -45,8 +45,8 @@ def first_step(scheduler: Any, timestep: Any, num_timesteps: int | None) -> int:
     Args:
         scheduler: A diffusers scheduler whose timesteps have been set.
         timestep: The run's first.
-        num_timesteps: How many it takes, where the pipeline says so: what tells a repeated timestep's places apart
-            if the scheduler doesn't know where it begins.
+        num_timesteps: The number of steps that the run takes, if the pipeline says so: it tells the places of a
+            repeated timestep apart where the scheduler doesn't know its beginning.
     """
     planned = as_doubles(scheduler.timesteps)
     nearest = planned[np.argmin(np.abs(planned - float(timestep)))]

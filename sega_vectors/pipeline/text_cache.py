@@ -1,7 +1,7 @@
 """Encoding each text once: watched calls and the run itself share the text encoders' outputs.
 
 Every watched call of a recording encodes the same negative or empty prompt again. While `encoded_once` lasts, a text
-encoder that meets an input for the second time returns its first output. What they remember may be dropped sooner, at
+encoder that meets an input for the second time returns its first output. The outputs may be dropped sooner, at
 the run's first denoiser call, after which no text is encoded.
 """
 
@@ -22,7 +22,7 @@ def encoded_once(pipe: DiffusionPipeline) -> Iterator[Callable[[], None]]:
     """Let the pipeline's text encoders remember what they have encoded, until the block ends.
 
     Yields:
-        What drops the outputs that are remembered so far.
+        A function that drops the outputs remembered so far.
     """
     outputs: dict[Any, Any] = {}
     encoders = [c for n, c in pipe.components.items() if n.startswith("text_encoder") and isinstance(c, nn.Module)]

@@ -133,7 +133,7 @@ def _copied(generator: Any) -> Any:
 @contextmanager
 def _restored(pipe: Any) -> Iterator[None]:
     """Put the attributes of the pipeline and its scheduler, and torch's random state, back as they were."""
-    logger = logging.getLogger("diffusers")  # what it has to say it says again in the run
+    logger = logging.getLogger("diffusers")  # its messages come again in the run
     owners, level = [pipe, pipe.scheduler], logger.level
     before = [dict(vars(owner)) for owner in owners]
     # noise is drawn on the pipeline's device, which under offloading isn't the denoiser's

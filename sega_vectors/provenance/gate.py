@@ -61,7 +61,7 @@ def check_overrides(allow: Collection[str]) -> frozenset[str]:
     """The refusals to be overridden, if all are known.
 
     Raises:
-        InvalidInputError: One is not.
+        InvalidInputError: One is unknown.
     """
     unknown = sorted(set(allow) - set(OVERRIDES))
     if unknown:
@@ -90,8 +90,8 @@ def check_noise(vector: GuidanceVector, noises: Sequence[str | None] | None, all
 
     Args:
         vector: The vector.
-        noises: SHA-256 of each sample's initial noise, None if it is one without a name; None if they were not looked
-            at.
+        noises: SHA-256 of each sample's initial noise, with None for a noise without a name; None instead of the list
+            if the noises were not looked at.
         allow: Refusals to override.
 
     Returns:
@@ -122,7 +122,7 @@ def check_architecture(
         vector: The vector.
         denoiser: The class of the run's denoiser.
         allow: Refusals to override.
-        model: What else names the run's model.
+        model: The name of the run's model, for the message.
 
     Returns:
         What differs, where that is allowed; else nothing.

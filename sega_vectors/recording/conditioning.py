@@ -58,7 +58,7 @@ class Conditioning:
             not_text: Places of leaves that differ for another reason than the text.
 
         Raises:
-            PipelineError: The prompt reaches the denoiser in no way, or in one that this scheme can't follow.
+            PipelineError: The prompt doesn't reach the denoiser, or reaches it in a way that this scheme can't follow.
         """
         others = [*concepts] if empty is None else [empty, *concepts]
         if any(len(other.leaves) != len(own.leaves) for other in others):

@@ -44,13 +44,13 @@ class _OwnCall:
 
 
 class _Strategy(Protocol):
-    """How the concepts' predictions are had."""
+    """A way to get the concepts' predictions."""
 
     def grown(self, call: DenoiserCall) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """The arguments with which the first call of a step is made; None for its own."""
+        """The arguments for the first call of a step; None for its own."""
 
     def shrunk(self, call: DenoiserCall, output: Any) -> Any:
-        """What the pipeline gets for it; None for the output as it is."""
+        """What the pipeline gets instead of the output; None for the output as it is."""
 
     def own(self, calls: Sequence[_OwnCall]) -> list[Tensor]:
         """What the pipeline makes its guidance from: with classifier-free guidance, both halves."""
@@ -121,7 +121,7 @@ class Predictions:
         call = DenoiserCall.of(args, kwargs)
         if self._strategy is None:
             known = self._learn(call)
-            del self._learn  # what was watched may go
+            del self._learn  # frees what was watched
             self._rows = known.rows
             self._strategy = AppendedRows(known) if known.stackable and known.unconditional else RepeatedCalls(known)
         if call.rows != self._rows:  # such as skip-layer guidance's

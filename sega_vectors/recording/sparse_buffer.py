@@ -17,7 +17,7 @@ class SparseBuffer:
 
     On a CUDA device each step's m_t goes to pinned host memory behind the run's own work; what has arrived is reduced
     to its entries when the next step comes, so few dense steps exist at once. Other devices than the CPU keep them
-    until the end. The host waits once, then.
+    until the end. Then the host waits, once.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class SparseBuffer:
 
     @property
     def dtype(self) -> str:
-        """Of the values, as a vector names it."""
+        """The dtype of the values, as a vector names it."""
         return dtype_name(self._dtype)
 
     def vector(self, sample: int, concept: int) -> tuple[NDArray[np.bool_], NDArray[Any]]:

@@ -33,7 +33,7 @@ class VectorFileError(SegaError):
 
     Attributes:
         file: The file, as it was given.
-        problem: What is wrong with it; a long text is cut, for what it quotes is a stranger's.
+        problem: What is wrong with it; a long text is cut, since what it quotes comes from a stranger.
     """
 
     def __init__(self, file: str, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""Initial noises among each other: the nearest of several to one, and what lies between two."""
+"""Initial noises compared with each other: the nearest of several to one, and what lies between two."""
 
 from collections.abc import Sequence
 
@@ -36,8 +36,8 @@ def slerp(a: InitialNoise, b: InitialNoise, share: float) -> InitialNoise:
 
         (sin((1 - share) θ) a + sin(share θ) b) / sin θ,  θ the angle between a and b
 
-    Independent noises are all but orthogonal, so that the weights' squares add up to 1: what lies between two of normal
-    distribution is of normal distribution, which the linear mixture isn't.
+    Independent noises are all but orthogonal, so that the weights' squares add up to 1: what lies between two normally
+    distributed noises is normally distributed too, unlike a linear mixture.
 
     Args:
         a: Where to start, share 0.
@@ -48,7 +48,7 @@ def slerp(a: InitialNoise, b: InitialNoise, share: float) -> InitialNoise:
         A noise of `a`'s dtype and device, without a seed.
 
     Raises:
-        InvalidInputError: The share is none, or the noises are opposites or zero.
+        InvalidInputError: The share is out of range, or the noises are opposites or zero.
         IncompatibleError: The shapes differ.
     """
     if not 0 <= share <= 1:

@@ -1,6 +1,6 @@
 """Pieces of HTML for notebooks: pictures as data URIs, and every text escaped.
 
-A notebook that is opened elsewhere shows the same, for nothing is referred to.
+A notebook that is opened elsewhere shows the same, since nothing outside it is referred to.
 """
 
 from base64 import b64encode

@@ -28,7 +28,7 @@ def decode(encoded: bytes) -> "Image":
     """The picture in a file of PNG, WebP or JPEG, as RGB.
 
     Raises:
-        InvalidInputError: It is none, it is damaged, or it has too many pixels.
+        InvalidInputError: It is no such picture, it is damaged, or it has too many pixels.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -54,7 +54,7 @@ def reencoded(encoded: bytes, most: int | None = None) -> bytes:
 
     Args:
         encoded: A file of PNG, WebP or JPEG.
-        most: The most pixels of a side; a larger picture is made smaller.
+        most: The most pixels that a side may have; a larger picture is made smaller.
 
     Raises:
         InvalidInputError: As `decode`.
@@ -82,7 +82,7 @@ def as_png(pixels: Array) -> bytes:
 
 
 def relative(values: Array) -> Array:
-    """Numbers of at least 0 as shares of the largest; all 0 if it is."""
+    """Numbers of at least 0 as shares of the largest; all 0 if the largest is 0."""
     top = float(values.max(initial=0))
     shares: Array = values / top if top > 0 else np.zeros_like(values)
     return shares

@@ -27,7 +27,7 @@ from sega_store.records.json_record import JSON, canonical_json
 
 ALWAYS_BYTES = 1 << 25
 MAX_EXPANSION = 1024
-LEVEL = 5  # zstd's level 9; what is worth more time has a level of its own
+LEVEL = 5  # zstd's level 9; arrays that are worth more time have their own
 MAX_BLOCK_BYTES = 1 << 20
 
 _BLOSC_HEADER = struct.Struct("<4B3I")
@@ -213,7 +213,7 @@ class ArrayFormat:
 
 
 def check_arrays(arrays: Iterable[ArrayFormat], contents: Mapping[str, bytes | memoryview]) -> None:
-    """Refuses a bomb by its chunks, none of which is decompressed: each array is held against its own chunk.
+    """Refuses a bomb by its chunks, none of which is decompressed: each array is compared with its own chunk.
 
     Raises:
         InvalidInputError: The arrays that are larger than 1,024 times their chunks take more than 32 MiB together.

@@ -180,7 +180,7 @@ def root_of(data: bytes) -> bytes:
     """The root `zarr.json` in the bytes of a file, or of its beginning.
 
     Raises:
-        InvalidInputError: The first entry is too long, damaged, or another.
+        InvalidInputError: The first entry is too long, damaged, or not the root.
     """
     name, root = first_entry(data[: _root_end(data)])
     if name != ROOT_KEY:
@@ -202,7 +202,8 @@ def header_by(name: str, read: Callable[[int], tuple[bytes, int]]) -> tuple[Vect
 
     Args:
         name: For messages.
-        read: Gives so many bytes of the file's beginning, and its size; raises `InvalidInputError`.
+        read: Returns the given number of bytes from the file's beginning, and the file's size; raises
+            `InvalidInputError`.
     """
     try:
         data, size = read(FIRST_READ_BYTES)

@@ -1,4 +1,4 @@
-"""Regular files, read within limits: what is a pipe, a folder or too large is refused before it is read."""
+"""Regular files, read within limits: a pipe, a folder or a file too large is refused before it is read."""
 
 import os
 import stat

@@ -62,7 +62,7 @@ def read_vector(source: Source, max_bytes: int = MAX_BYTES) -> GuidanceVector:
         max_bytes: The most memory that its arrays may take; reading it takes up to four times as much for a moment.
 
     Raises:
-        VectorFileError: Anything is wrong with it.
+        VectorFileError: The file is wrong in any way.
     """
     try:
         header, (support, values, timesteps, sigmas, *pictures) = _read(source, VectorHeader, vector_arrays, max_bytes)
@@ -162,7 +162,7 @@ def _read(
 def _promised(
     head: bytes, size: int, kind: type[Header], arrays_of: Callable[[Header], list[ArrayFormat]], max_bytes: int
 ) -> tuple[bytes, Header, list[ArrayFormat]]:
-    """What a file's beginning says that there is, if its size can be right."""
+    """The header in a file's beginning, if the file's size can be right for it."""
     root = root_of(head)
     header = parse_root(root, kind)
     formats: list[ArrayFormat] = arrays_of(header)

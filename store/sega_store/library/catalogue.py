@@ -126,7 +126,7 @@ class Catalogue:
         return {entry.id: entry for entry in self.ask(lambda db: _select_among(db, "id", ids))}
 
     def owners(self, names: Sequence[str]) -> dict[str, str]:
-        """The ids of the vectors that have some names, as far as there are any."""
+        """The ids of the vectors with the given names, where there are any."""
         return {str(entry.name): entry.id for entry in self.ask(lambda db: _select_among(db, "name", names))}
 
     def named(self, name: str) -> list[str]:
@@ -134,7 +134,7 @@ class Catalogue:
         return self._ids("SELECT id FROM vectors WHERE name = ?", name)
 
     def uses(self, noise: str) -> bool:
-        """Whether a vector was recorded from a noise, given its hash, or may have been: it can't be read."""
+        """Whether a vector was recorded from the noise with a hash, or may have been, since it can't be read."""
         query = (
             "SELECT EXISTS (SELECT 1 FROM vectors WHERE noise = ?) OR EXISTS (SELECT 1 FROM damaged WHERE path LIKE ?)"
         )
@@ -146,7 +146,7 @@ class Catalogue:
         return self.ask(lambda db: [row[0] for row in db.execute(query)])
 
     def neighbours(self, identity: str) -> list[str]:
-        """The ids before and after one in the order of ids, as far as they are; as of the last question."""
+        """The ids before and after an id in their order, where there are any; as of the last question."""
         before = "SELECT max(id) FROM vectors WHERE id < ?"
         after = "SELECT min(id) FROM vectors WHERE id > ?"
 
@@ -162,8 +162,8 @@ class Catalogue:
         """Lists the vectors of a selection, in parts; opens no file but new ones.
 
         Args:
-            selection: Which.
-            sort: `newest`, `oldest`, `rating` (the best first, those without last) or `concept` (by the alphabet).
+            selection: Which vectors.
+            sort: `newest`, `oldest`, `rating` (the best first, those without last) or `concept` (alphabetical).
             after: The id of the last vector of the part before; None for the first part.
             limit: At most so many.
 
@@ -201,7 +201,8 @@ class Catalogue:
         return self.ask(lambda db: facets(db, selection, limit))
 
     def refresh(self, step: Callable[[], object] = lambda: None) -> None:
-        """Lists what has changed since the last time, as every question does by itself; to show how the first goes on.
+        """Lists what has changed since the last time, as every question does by itself; called to show the progress of
+        the first.
 
         Args:
             step: Called after each vector that is new to the catalogue.

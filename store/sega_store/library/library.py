@@ -48,7 +48,7 @@ class Library(Mapping[str, "GuidanceVector"]):
 
     Attributes:
         files: Where its files are.
-        catalogue: What they are listed by: pages, groups, counts and damage.
+        catalogue: Lists its vectors: pages, groups, counts and damage.
 
     Raises:
         LibraryError: There is something else than a folder at the path, or the URL leads nowhere.
@@ -82,13 +82,13 @@ class Library(Mapping[str, "GuidanceVector"]):
         Args:
             vector: The vector.
             noise: Its initial noise, once for all vectors that share it.
-            name: To call it by.
+            name: A name to call it by.
 
         Returns:
             Its id.
 
         Raises:
-            InvalidInputError: The noise is another one, the name is taken or malformed, the vector is too large.
+            InvalidInputError: The noise isn't the vector's, the name is taken or malformed, the vector is too large.
             LibraryError: The disk is full, the folder isn't writable, and the like.
         """
         from sega_store.files.header import VectorHeader
@@ -269,7 +269,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         What killed processes left is removed on the way, if the whole library is verified.
 
         Args:
-            refs: Whose files; none for all files of the library.
+            refs: The vectors whose files to check; if empty, all files of the library.
             move_aside: A folder for the damaged files, which leave the library.
             source: Another library; a file that is whole there takes the place of the damaged one.
             step: Called after every file.

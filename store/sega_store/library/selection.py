@@ -1,8 +1,8 @@
 """Some vectors of a library: which, in what order, and how many there are of each concept, model, noise and so on.
 
 A page is found by the last vector of the page before it, never by counting rows, so the thousandth costs what the first
-does. What the groups of a selection are counted by has an index that holds all that is needed, for the whole library
-is the selection that is asked for most.
+does. Groups are counted by indexes that hold all that is needed, since the selection that is asked for most is the
+whole library.
 """
 
 import re
@@ -46,7 +46,7 @@ class Selection:
         date: The year, month or day of the recording in UTC, such as `2026`, `2026-01` or `2026-01-31`.
 
     Raises:
-        InvalidInputError: The date is none.
+        InvalidInputError: The date has another form.
     """
 
     query: str = ""
@@ -196,7 +196,7 @@ def _conditions(selection: Selection) -> tuple[str, list[str], list[object]]:
 def _match(query: str, texts: dict[str, str]) -> str:
     """A user's text as an FTS5 expression: rows with a word that starts with each of its words.
 
-    And with the words of the columns that are asked for, so that few rows are left to be compared with them.
+    The words of the columns that are asked for must occur too, so that few rows are left to be compared with them.
     """
     words = [f'"{word}"*' for word in _words(query)] or ['""']
     words += [f'{column} : "{word}"' for column, text in texts.items() for word in _words(text)]

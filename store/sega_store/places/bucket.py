@@ -1,8 +1,8 @@
-"""A library in an object store: Amazon's S3 and what speaks its protocol, Google's, Azure's; by obstore.
+"""A library in an object store: Amazon's S3 and what speaks its protocol, Google's or Azure's, through obstore.
 
 A file is published by one PUT with `If-None-Match: *`, which never replaces anything, and opened by one GET. Some
-servers ignore that header and would let a second writer replace the first one's file: they are found out before
-anything is written, and refused. What fails for a moment is tried again, after longer and longer breaks.
+servers ignore that header and would let a second writer replace the first one's file: they are found out and refused
+before anything is written. What fails for a moment is tried again, after longer and longer breaks.
 
 References:
     HTTP Semantics, section 13.1.2, If-None-Match, RFC 9110
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
-RETRIES: "RetryConfig" = {  # the breaks are drawn by lot: 3 to 25 s together in 20 trials
+RETRIES: "RetryConfig" = {  # the breaks are random: 3 to 25 s together in 20 trials
     "max_retries": 9,
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 3},
     "retry_timeout": timedelta(minutes=1),
@@ -242,7 +242,7 @@ class Bucket:
 
 
 def _client() -> "ClientConfig":
-    """A vector may be large and a line slow; plain HTTP is for who asks for it, in obstore's own words."""
+    """A vector may be large and a line slow; plain HTTP is allowed only if obstore's own settings ask for it."""
     asked = (os.environ.get(f"{store}_ALLOW_HTTP", "") for store in ("AWS", "AZURE", "GOOGLE"))
     allowed = any(word.lower() in ("1", "true") for word in asked)
     return {"connect_timeout": "10s", "timeout": "10m", "allow_http": allowed}

@@ -1,13 +1,13 @@
 """The catalogue of a library in an object store, as segments that tell what became of its vectors.
 
-Who adds, annotates or removes vectors writes a segment, `catalogue/<level>-<random>.sqlite`. Who reads lists the
-segments, fetches those that are new to the local catalogue, and merges them into it: of two states of a vector the
+Whoever adds, annotates or removes vectors writes a segment, `catalogue/<level>-<random>.sqlite`. Whoever reads lists
+the segments, fetches those that are new to the local catalogue, and merges them into it: of two states of a vector the
 later version counts, so it doesn't matter in which order segments are merged, or whether one is merged twice. When
 `FAN` segments of a level have come together, their union becomes one segment of the next level, and they are deleted.
-The name of the union follows from theirs, so of two who merge the same segments one writes it; who finds that a
-segment is gone leaves the work to the other.
+The name of the union follows from theirs, so of two processes that merge the same segments only one writes it; one that
+finds a segment gone leaves the work to the other.
 
-The truth are the objects. A library without any segment, such as a copied folder, is listed by its objects; its first
+The objects are the truth. A library without any segment, such as a copied folder, is listed by its objects; its first
 writer writes a segment of all. `rebuild` compares every row with its objects.
 """
 
@@ -97,7 +97,7 @@ class BucketIndex:
         listing.ask(lambda db: self._rebuild(db, step))
 
     def remove(self, listing: Listing, entry: Entry) -> None:
-        """Takes the noise away, looks again who needs it, and only then lets it go.
+        """Takes the noise away, looks again whether a vector needs it, and only then lets it go.
 
         A writer publishes noise, then vector, then its segment, then looks whether the noise is still there. So
         whichever of the two looks last sees what the other did, and puts the noise back.

@@ -18,7 +18,8 @@ from typing import TypeVar
 from sega_store.errors import LibraryError, VectorFileError
 
 ABANDONED_SECONDS = 3600
-"""The age from which a temporary file is a dead writer's. Should it be a live one's, that one fails, and says so."""
+"""The age from which a temporary file is a dead writer's. If its writer is alive after all, that writer fails with an
+error."""
 
 _T = TypeVar("_T")
 _ON_ITS_WAY = re.compile(r"\.[0-9a-f]{16}\.tmp")
@@ -49,7 +50,7 @@ def exists(path: Path) -> bool:
     """Whether there is something of that name.
 
     Raises:
-        LibraryError: It can't be told, for the disk fails or the folder may not be looked into.
+        LibraryError: It can't be told, since the disk fails or the folder may not be looked into.
     """
     with library_errors(f"Looking for {path}"):
         try:
@@ -91,7 +92,7 @@ def publish(path: Path, data: bytes) -> bool:
 
 
 def write(path: Path, parts: Iterable[bytes]) -> None:
-    """Writes a file of any length where there is none, durably; at a fault it is gone.
+    """Writes a file of any length where there is none, durably; if that fails, the file is removed.
 
     Raises:
         OSError: The disk is full, the folder isn't writable, and the like.
@@ -151,7 +152,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """A name beside the path that nobody has, for a file on its way there."""
+    """An unused name beside the path, for a file on its way there."""
     return path.with_name(f".{secrets.token_hex(8)}.tmp")
 
 

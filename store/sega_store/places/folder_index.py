@@ -1,10 +1,11 @@
 """Brings a catalogue up to date with the folders of its library.
 
-A folder's modification time changes with every name that appears in it or goes, vectors are immutable and annotations
-are replaced; so only folders whose time has changed are read again. One that changed in the last two seconds counts as
-changed, for file systems count time in steps; so does one with a file that couldn't be read, for the disk may have
-failed for a moment. What is wrong with a file's content is noted once, for to find it may take a while. What shares two
-first digits is one transaction: a reader sees all of it or nothing, and other writers get their turn.
+A folder's modification time changes with every name that appears in it or goes from it, vectors are immutable and
+annotations are replaced; so only folders whose time has changed are read again. One that changed in the last two
+seconds counts as changed, for file systems count time in steps; so does one with a file that couldn't be read, for the
+disk may have failed for a moment. A fault in a file's content is noted once, since finding it may take a while. All
+that shares its first two digits is one transaction: a reader sees all of it or nothing, and other writers get their
+turn.
 """
 
 import os
@@ -23,7 +24,7 @@ from sega_store.records.annotation import NOTHING_SAID
 from sega_store.records.entry import Entry
 
 SETTLED_NS = 2_000_000_000
-UNSETTLED = -1  # the time of no folder; 0 is that of many an unpacked one
+UNSETTLED = -1  # the time of no folder; many unpacked folders have 0
 
 
 class FolderIndex:
@@ -56,7 +57,7 @@ class FolderIndex:
             for path in [path for path in stale if path[-2:] == digits]:
                 if path in present:
                     settled = UNSETTLED if unread[path] or present[path] >= now - SETTLED_NS else present[path]
-                    if known.get(path) != settled:  # nothing is written, and nothing synced, for nothing
+                    if known.get(path) != settled:  # no needless write or sync
                         db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (path, settled))
                 else:
                     db.execute("DELETE FROM folders WHERE path = ?", (path,))

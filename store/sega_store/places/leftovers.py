@@ -1,11 +1,11 @@
-"""What killed processes leave in a library, and how it goes.
+"""What killed processes leave in a library, and when it is removed.
 
 - A temporary file, of a writer killed before it gave its file a name: goes when it is an hour old.
 - A noise or annotation that was set aside, of a removal killed before its end: goes at once, or is put back.
 - A whole noise or annotation that no vector needs, of an addition killed before its vector had its name, or of a
   removal killed after its vector was gone: goes when it is two weeks old.
 
-Two weeks, for a library that is being copied may have its noises long before its vectors.
+Two weeks, because a library that is being copied may have its noises long before its vectors.
 """
 
 import stat

@@ -51,7 +51,7 @@ def let_go(path: Path, needed: Callable[[Path], bool]) -> None:
 
 
 def settle(aside: Path, needed: Callable[[Path], bool]) -> None:
-    """Ends a removal: what was set aside is put back or gone."""
+    """Ends a removal: what was set aside is put back or deleted."""
     if needed(_original(aside)):
         _put_back(aside)
     aside.unlink(missing_ok=True)

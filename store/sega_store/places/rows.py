@@ -53,7 +53,7 @@ def entry_of(header: VectorHeader, size: int, said: Annotation = NOTHING_SAID) -
 def _number(db: sqlite3.Connection, entry: Entry) -> int:
     """A free number for a row, larger for a newer vector: so the newest are found in any index without sorting.
 
-    There are 16 for a microsecond; where a recording's is taken, it gets another in a window that doubles.
+    There are 16 numbers for a microsecond; if a recording's is taken, it gets another from a window that doubles.
     """
     moment = (datetime.fromisoformat(entry.created).replace(tzinfo=None) - datetime.min) // _MICROSECOND
     chance = random.Random(entry.id)
@@ -86,7 +86,7 @@ def annotate_row(db: sqlite3.Connection, identity: str, said: Annotation, state:
 
 
 def drop_row(db: sqlite3.Connection, identity: str) -> None:
-    """Lists a vector no more."""
+    """Takes a vector off the list."""
     db.execute(_UNINDEX, (identity,))
     db.execute(_UNTAG, (identity,))
     db.execute("DELETE FROM vectors WHERE id = ?", (identity,))

@@ -1,9 +1,10 @@
 """Vector algebra: sums, differences and multiples of guidance vectors.
 
-Applying `v + w` is applying `[v, w]`, for both equal m_t's sum; so the operands must agree in all that isn't linear or
-that a vector has only one of. Each is taken at its own `edit_threshold` first, and the sum keeps all of its entries:
-its thresholds are 0. Multiples keep their thresholds, for scaling moves no entry across a quantile. Entries that
-cancel are dropped: `v - v` is empty. Results carry the provenance of their first operand, with `derived_from`.
+Applying `v + w` is the same as applying `[v, w]`, since both add the sum of the m_t; so the operands must agree in all
+that isn't linear or that a vector has only one of. Each is taken at its own `edit_threshold` first, and the sum keeps
+all of its entries: its thresholds are 0. Multiples keep their thresholds, since scaling moves no entry across a
+quantile. Entries that cancel are dropped: `v - v` is empty. Results carry the provenance of their first operand, with
+`derived_from`.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def multiply(vector: GuidanceVector, scale: float) -> GuidanceVector:
     """scale * vector, rounded to its dtype; 0 gives the empty vector.
 
     Raises:
-        InvalidInputError: The scale isn't finite, or a value grows out of the dtype.
+        InvalidInputError: The scale isn't finite, or a value overflows the dtype.
     """
     factor = rules.finite("A vector's multiplier", float(scale))
     return _scaled(vector, factor, f"{factor:g} * {_term(vector)}")

@@ -20,7 +20,7 @@ class Annotation(Record):
     """What is said of one vector.
 
     Attributes:
-        name: By which it can be called; one line.
+        name: A name to call it by; one line.
         tags: Sorted, each once.
         rating: From 1 to 5.
         notes: Free text.
@@ -46,7 +46,7 @@ class Annotation(Record):
             raise InvalidInputError(f"A name, tags and notes may take {MAX_ANNOTATION_BYTES} bytes together.")
 
     def to_bytes(self) -> bytes:
-        """Its file."""
+        """The bytes of its file."""
         facts = {"format": RECOMMENDING_FORMAT, **self.to_json()}
         if facts["recommended"] is None:
             del facts["recommended"]
@@ -61,7 +61,7 @@ def parse_annotation(data: bytes) -> Annotation:
     """Reads the bytes of such a file, which aren't trusted.
 
     Raises:
-        InvalidInputError: They are too many, damaged, or of another format.
+        InvalidInputError: The bytes are too many, damaged, or of another format.
     """
     if len(data) > MAX_ANNOTATION_BYTES:
         raise InvalidInputError(f"it has {len(data)} bytes, more than the limit of {MAX_ANNOTATION_BYTES}")

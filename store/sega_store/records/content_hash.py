@@ -17,7 +17,7 @@ def content(support: Array, values: Array, dtype: str, timesteps: Array, sigmas:
     2. one newline;
     3. the support in the order (C, *S, T), eight entries a byte, the first in the highest bit, the last byte filled
        up with zeros;
-    4. the values, little-endian (bfloat16 as the bits that it is);
+    4. the values, little-endian (bfloat16 as its bits);
     5. the timesteps, then the sigmas, as little-endian float64.
 
     Args:

@@ -1,4 +1,4 @@
-"""SEGA's edit parameters, stated once: their names, rules and what people are told of them.
+"""SEGA's edit parameters, stated once: their names, their rules, and how they are explained to people.
 
 From this table come the checks of `Concept`, `Recommendation` and `RunFacts`, the options of the command line, the
 sliders and fields of the pages, and the table in docs/cli.md. A new parameter is a row here, its mathematics, and its
@@ -26,7 +26,7 @@ class EditParameter:
         default: Its default where a concept is recorded; None: see `text`.
         label: Its name on the pages.
         text: What it does, as a sentence for people.
-        of_concept: Whether each concept has its own; else it is one of the whole run.
+        of_concept: Whether each concept has its own; else it belongs to the whole run.
         applying: Whether it can be changed when a vector is applied.
         recommended: Whether `tune` looks for its best value.
         least: The least value allowed; None: any. Whole numbers are never below 0.

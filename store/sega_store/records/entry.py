@@ -11,13 +11,13 @@ class Entry:
         id: `recipe.content`.
         name: Given by a person, or None.
         concept: The concept's text.
-        prompt: Of the recording.
+        prompt: The prompt of the recording.
         model: The model's name.
-        seed: Of the initial noise, if known.
+        seed: The seed of the initial noise, if known.
         noise: The hash of the initial noise.
         steps: T.
         shape: (T, C, *S).
-        dtype: Of the values.
+        dtype: The dtype of the values.
         nnz: The number of kept entries.
         bytes: The size of the file.
         created: ISO 8601 in UTC.

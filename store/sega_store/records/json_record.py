@@ -115,7 +115,7 @@ def _plain(value: Any) -> JSON:
 
 
 def _typed(hint: Any, value: JSON, where: str) -> Any:
-    """The value as its type hint wants it; no conversion but from list to tuple and from object to record."""
+    """The value as its type hint requires; only lists become tuples, and objects records."""
     if type(value) is hint or hint is Any:  # not isinstance: True is no int, 1 is no float
         return value
     origin, args = _parts(hint)

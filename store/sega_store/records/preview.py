@@ -14,7 +14,7 @@ class Preview:
     Attributes:
         before: The picture of the plain run.
         after: The picture of the run that the vector guides.
-        media_type: Of both: `image/png`, `image/webp` or `image/jpeg`.
+        media_type: The media type of both: `image/png`, `image/webp` or `image/jpeg`.
     """
 
     before: bytes

@@ -17,7 +17,7 @@ class Recommendation(Record):
         edit_threshold: λ in [0, 1).
         edit_warmup_steps: δ, in the steps of the recording.
         judge: What judged the pictures, such as `embedded`; one line.
-        shown: In how many pictures it found the concept.
+        shown: In how many pictures the judge found the concept.
         plain: In how many of the same runs without the vector.
         of: How many pictures there were, at least 1.
 

@@ -6,7 +6,7 @@ import re
 
 from sega_store.errors import InvalidInputError
 
-DTYPES = ("float32", "float16", "bfloat16")  # that latents come in
+DTYPES = ("float32", "float16", "bfloat16")  # the dtypes that latents come in
 MAX_INTEGER = (1 << 63) - 1
 MAX_SEED = (1 << 64) - 1  # torch's
 _SHA256 = re.compile(r"[0-9a-f]{64}")
