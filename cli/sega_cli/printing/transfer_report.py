@@ -1,4 +1,4 @@
-"""What was measured of transfer, as figures, as lines of text, and as one picture."""
+"""Measurements of transfer as figures, as lines of text, and as one picture."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any

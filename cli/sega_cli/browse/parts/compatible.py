@@ -12,11 +12,11 @@ MOST_UNFIT = 8
 
 @dataclass(frozen=True)
 class Candidate:
-    """A vector that may join those that are picked.
+    """A vector that might join the picked ones.
 
     Attributes:
-        entry: Its row.
-        reason: Why it can't; empty if it can.
+        entry: Its entry in the library.
+        reason: Why it can't join; empty if it can.
     """
 
     entry: Entry
@@ -24,7 +24,7 @@ class Candidate:
 
 
 def candidates(library: Library, picked: Sequence[GuidanceVector], query: str = "") -> list[Candidate]:
-    """What a search finds, those that fit first.
+    """The vectors that a search finds, with those that fit first.
 
     Args:
         library: Where to search.
@@ -45,7 +45,7 @@ def candidates(library: Library, picked: Sequence[GuidanceVector], query: str = 
 def unfit(library: Library, entry: Entry, other: GuidanceVector | None) -> str:
     """Why a vector can't be applied, together with another if there is one; empty if it can."""
     if entry.noise == NO_SINGLE_NOISE:
-        return "distilled, it belongs to no single noise: sega-vec apply --seed takes it"
+        return "distilled, it belongs to no single noise: use sega-vec apply --seed"
     if other is None:
         return ""
     facts = other.provenance
