@@ -1,4 +1,4 @@
-"""The same pages as files, for a Hugging Face Space, GitHub Pages or a folder: they need no server and load nothing from elsewhere.
+"""The same pages as files, for a Hugging Face Space, GitHub Pages or a folder. They need no server and load nothing else.
 
 index.html                          the gallery; its script searches what is embedded in it
 vectors/<id>.html                   a page for each vector

@@ -2,8 +2,8 @@
 
 Every other page that is open in the browser can reach a server on this machine. So a request must name one of our own
 hosts (a foreign name that was made to lead here is refused), a request that changes something must come from our own
-pages, and our pages may load nothing from elsewhere and run only our own scripts. A server that other machines can reach
-asks for a token as well.
+pages, and our pages may load nothing from elsewhere and run only our own scripts. A server that other machines can
+reach asks for a token as well.
 """
 
 import hmac

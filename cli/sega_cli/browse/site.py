@@ -1,4 +1,4 @@
-"""The site: a library with the templates that show it. Every text of a library may be a stranger's, and is escaped here.
+"""The site: a library with the templates that show it. Texts of a library may be a stranger's, and are escaped here.
 
 Templates escape whatever they print. Control and format characters of plain texts also become U+FFFD, since they can
 reverse a line or break out of a text that is pasted into a terminal.

@@ -1,7 +1,7 @@
 """Jobs: orders in a queue, and their progress. One process works on them; see `sega_cli.browse.jobs.worker`.
 
-A job's progress is one immutable value, replaced as the job goes on. Listeners read it when they like, so there may be any
-number of them, and nothing waits for one that is slow or gone.
+A job's progress is one immutable value, replaced as the job goes on. Listeners read it when they like, so there may be
+any number of them, and nothing waits for one that is slow or gone.
 """
 
 import itertools

@@ -1,7 +1,7 @@
 """Server-sent events: a job's progress, as a browser's `EventSource` reads it.
 
-A stream looks at the progress ten times a second instead of being told of each change. So a job waits for no listener, a
-slow listener gets the newest progress when it reads on, and nothing piles up. Each look costs one comparison, and no
+A stream looks at the progress ten times a second instead of being told of each change. So a job waits for no listener,
+a slow listener gets the newest progress when it reads on, and nothing piles up. Each look costs one comparison, and no
 stream needs a thread.
 """
 
