@@ -10,11 +10,11 @@ from sega_store.records import distil
 from sega_store.records.dtypes import Array, narrow
 
 Way = Callable[[Sequence[GuidanceVector], float], GuidanceVector]
-"""Makes a vector from its parents and a parameter, which not every way has."""
+"""Makes a vector from its parents and a parameter, which some ways ignore."""
 
 
 def shuffled(vector: GuidanceVector, seed: int) -> GuidanceVector:
-    """The placebo: the places of the picture in another order, the same for all steps and channels.
+    """The placebo: the places of the picture are shuffled, in the same way for all steps and channels.
 
     The energy and the count of every step and channel stay, and so does what steps and channels have in common.
     """

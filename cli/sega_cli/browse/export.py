@@ -1,4 +1,6 @@
-"""The same pages as files, for a Hugging Face Space, GitHub Pages or a folder. They need no server and load nothing else.
+"""The same pages as files, for a Hugging Face Space, GitHub Pages or a folder.
+
+They need no server, and load nothing from elsewhere.
 
 index.html                          the gallery; its script searches what is embedded in it
 vectors/<id>.html                   a page for each vector
