@@ -25,7 +25,7 @@ class StudyReport:
 
     Attributes:
         plan: What was studied.
-        findings: By point.
+        findings: What each point found, by its name.
         facts: Further facts, by name: the command, the time that it took, the number of pictures.
     """
 

@@ -17,7 +17,7 @@ _GREEN, _RED = (28, 110, 70), (150, 60, 50)
 
 
 def rates(measured: Measured) -> dict[str, dict[str, Any]]:
-    """By concept and kind: how many pictures show the concept, of how many, the rate and its 95% interval."""
+    """How many pictures show the concept, of how many, the rate and its 95% interval, by concept and kind."""
     table: dict[str, dict[str, Any]] = {}
     for concept in measured.setting.concepts:
         table[concept.text] = {}
