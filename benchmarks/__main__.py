@@ -1,4 +1,4 @@
-"""`make bench`: runs the benchmarks and writes their tables to RESULTS.md. Names of benchmarks select some of them."""
+"""`make bench`: runs the benchmarks and writes their tables to RESULTS.md. Names select some of them."""
 
 import argparse
 import datetime
@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _sections() -> dict[str, str]:
-    """What the results hold already, by benchmark."""
+    """The results so far, by benchmark."""
     if not RESULTS.exists():
         return {}
     parts = re.split(r"^## (.+)$", RESULTS.read_text(), flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The pages over a library of many vectors: how long the server takes, and until the first tile is seen in Chromium."""
+"""The pages over a library of many vectors: the server's time, and the time until Chromium shows the first tile."""
 
 import os
 import statistics

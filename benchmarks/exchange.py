@@ -15,7 +15,7 @@ COUNT = 40
 
 
 def milliseconds(work: Callable[[], object]) -> str:
-    """The processor time of work on all vectors, for one of them."""
+    """The milliseconds of processor time per vector of work on all vectors."""
     start = time.process_time()
     work()
     return f"{(time.process_time() - start) / COUNT * 1e3:.1f}"

@@ -1,4 +1,4 @@
-"""The size of a vector file against what people would store otherwise."""
+"""The size of a vector file against the other formats that people would use."""
 
 import io
 

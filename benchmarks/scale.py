@@ -1,7 +1,7 @@
 """A library of many vectors: questions, refreshing, building the catalogue; and opening one vector.
 
 The vectors are real files, small ones (4 x 2 x 8 x 8), each with its own prompt, laid out as a library without the
-syncs of `Library.add`, which alone would take hours on a slow disk. All is in the page cache.
+syncs of `Library.add`, which alone would take hours on a slow disk. Everything is in the page cache.
 """
 
 import hashlib
@@ -96,7 +96,7 @@ def numbered(base: GuidanceVector, number: int) -> GuidanceVector:
 
 
 def questions(library: Library) -> dict[str, float]:
-    """The median seconds of each question, with the look at all folders that precedes every answer."""
+    """The median seconds of each question, including the look at all folders before every answer."""
     library.catalogue.refresh()
     identity = list(library)[len(library) // 2]
 
@@ -157,7 +157,7 @@ def opening(folder: Path) -> list[Row]:
 
 
 def checks(path: Path) -> None:
-    """Reads a file and does what its checks can't do without: CRCs, Blosc, the arrays' rules, the hash, the JSON."""
+    """Reads a file and does the least that its checks need: CRCs, Blosc, the arrays' rules, the hash, the JSON."""
     data = path.read_bytes()
     blosc.use_threads = False
     contents = {name: bytes(content) for name, content in unpack(data).items()}  # compares each entry's CRC-32

@@ -54,7 +54,7 @@ def contenders(pipe: Any, call: Mapping[str, Any], applied: Sequence[int], recor
 
 
 def in_order(contenders: Contenders, names: str) -> Contenders:
-    """The same in the order of their names, given with commas between them."""
+    """The contenders that a text names, separated by commas, in its order."""
     return {name: contenders[name] for name in names.split(", ")}
 
 
@@ -104,7 +104,7 @@ def embedded(rounds: int) -> list[Row]:
 def stable_diffusion_1_5(rounds: int, steps: int = 3) -> list[Row]:
     """Stable Diffusion 1.5's UNet and text encoder at their real size, with random weights.
 
-    What applying costs is far less than machines vary by in a run of this length, so that takes more rounds.
+    The cost of applying is far less than a machine's variation in a run of this length, so it takes more rounds.
     """
     pipe, call = _random_stable_diffusion(), {"num_inference_steps": steps}
     every = {**contenders(pipe, call, [1, 4], [1, 4]), **reference(pipe, call)}

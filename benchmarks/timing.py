@@ -31,13 +31,14 @@ class Row:
 def side_by_side(
     contenders: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """What each contender takes in each round, after one round of warm-up.
+    """The time of each contender in each round, after one round of warm-up.
 
     Args:
-        contenders: By name; each round calls all of them in their order, every other one in the opposite order. Put
-            those next to each other whose ratio is wanted: machines grow slower and faster in the course of a round.
-        rounds: How often.
-        clock: Seconds so far.
+        contenders: Contenders by name. A round calls all of them in their order, every other round in the opposite
+            order. Put contenders next to each other if you want their ratio, since machines get slower and faster in
+            the course of a round.
+        rounds: How many rounds to run.
+        clock: Gives the seconds so far.
 
     Returns:
         Seconds for each contender, one a round.

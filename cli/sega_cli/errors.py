@@ -1,4 +1,4 @@
-"""The one place where errors of the libraries become messages and exit statuses of the command."""
+"""Where the libraries' errors become the command's messages and exit statuses."""
 
 import errno
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class Interrupted(Failure):
 
 @contextmanager
 def click_errors() -> Iterator[None]:
-    """Turn errors that a user can act on into `Failure`; others are faults of the program and keep their traceback."""
+    """Turn errors that a user can act on into `Failure`; others are bugs and keep their traceback."""
     try:
         yield
     except (click.ClickException, click.exceptions.Exit):
@@ -68,8 +68,8 @@ def click_errors() -> Iterator[None]:
 
 
 def _kind(error: Exception) -> type[Failure] | None:
-    """What an error becomes; None for what is no user's doing."""
-    if type(error).__name__ == "OutOfMemoryError":  # torch's, which must not be imported for this
+    """The failure that an error becomes; None for a bug."""
+    if type(error).__name__ == "OutOfMemoryError":  # torch's class, known by its name to avoid importing torch
         return Failure
     from sega_store import IncompatibleError, InvalidInputError, SegaError
 

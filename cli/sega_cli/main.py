@@ -1,4 +1,4 @@
-"""The `sega-vec` group. A command's module is imported when its name is met, and heavy libraries when it runs."""
+"""The `sega-vec` group. A command's module is imported when the command is used, heavy libraries when it runs."""
 
 import os
 from importlib import import_module
@@ -19,8 +19,8 @@ Examples:
   sega-vec apply glasses --to-prompt "a pencil drawing of a woman"
 
 \b
-Every option can come from the environment: SEGA_VEC_RECORD_STEPS=20 stands for --steps of record, and
-SEGA_VEC_LIBRARY for --library of every command. Exit status: 0 done, 1 failed, 2 usage, 3 verify found damage,
+Every option can be set in the environment: SEGA_VEC_RECORD_STEPS=20 sets --steps of record, and
+SEGA_VEC_LIBRARY sets --library of every command. Exit status: 0 done, 1 failed, 2 usage, 3 verify found damage,
 4 incompatible, 130 interrupted."""
 
 
@@ -28,7 +28,7 @@ class LazyGroup(click.Group):
     """A group that finds the command NAME in the module `sega_cli.commands.NAME`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names in the order in which one meets them, not by the alphabet."""
+        """The names in the order in which a user meets them, not alphabetically."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

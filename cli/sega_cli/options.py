@@ -27,26 +27,26 @@ _MOST_SEEDS = 1_000_000  # a slip such as 0..99999999999 must not fill the memor
 
 
 class Text(ParamType):
-    """A text that may hold blanks; several in one environment variable stand on lines of their own."""
+    """A text that may contain spaces; an environment variable holds one text per line."""
 
     name = "text"
     envvar_list_splitter = "\n"
 
 
 class Seeds(ParamType):
-    """Seeds as `7`, `1,2,5` or `0..9` (both ends count), or a mixture: a tuple without repeats."""
+    """Seeds as `7`, `1,2,5` or `0..9` (both ends included), or a mixture, parsed into a tuple without repeats."""
 
     name = "seeds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Parse; a tuple passes through, as click asks of every type."""
+        """Parse a text; a tuple is returned as it is, as click requires of every type."""
         if isinstance(value, tuple):
             return value
         seeds: dict[int, None] = {}
         for part in str(value).split(","):
             match = re.fullmatch(r"\s*([0-9]+)(?:\.\.([0-9]+))?\s*", part, re.ASCII)
             if match is None:
-                self.fail(f"{value!r} is no list of seeds: write 7, 1,2,5 or 0..9.", param, ctx)
+                self.fail(f"{value!r} is not a list of seeds: write 7, 1,2,5 or 0..9.", param, ctx)
             first, last = int(match[1]), int(match[2] or match[1])
             if last < first:
                 self.fail(f"the range {part.strip()!r} runs backwards: write {last}..{first}.", param, ctx)
@@ -73,7 +73,7 @@ class Ref(ParamType):
     envvar_list_splitter = "\n"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ScaledRef:
-        """Parse; what follows the last colon is a scale if it is a number, else part of the REF."""
+        """Parse a text; what follows the last colon is a scale if it is a number, else part of the REF."""
         if isinstance(value, ScaledRef):
             return value
         ref, colon, tail = str(value).rpartition(":")
@@ -94,7 +94,7 @@ class LibraryPlace(ParamType):
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
-        """A URL is what has `://` in it."""
+        """A text with `://` in it is a URL, any other a path."""
         return value if "://" in str(value) else Path(value)
 
 
@@ -128,12 +128,12 @@ def reporting(command: Command) -> Command:
 
 
 def grouped(name: str, *options: Decorator, **renamed: str) -> Decorator:
-    """A decorator that gives a command options and passes those that were used as one mapping, the argument `name`.
+    """A decorator that gives a command several options and passes the used ones to it as one mapping.
 
     Args:
-        name: The argument.
-        options: What click's `option` made.
-        renamed: The key in the mapping of an option whose own name is another.
+        name: The name of the argument that takes the mapping.
+        options: The options, as click's `option` makes them.
+        renamed: The keys of options that have another name in the mapping.
     """
 
     def decorate(command: Command) -> Command:
@@ -155,8 +155,12 @@ def grouped(name: str, *options: Decorator, **renamed: str) -> Decorator:
     return decorate
 
 
-_DEVICE = click.option("--device", default="auto", show_default=True, help="Where it runs: cpu, cuda, cuda:1, mps.")
-_DTYPE = click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Its precision.")
+_DEVICE = click.option(
+    "--device", default="auto", show_default=True, help="The model's device: cpu, cuda, cuda:1, mps."
+)
+_DTYPE = click.option(
+    "--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="The model's precision."
+)
 
 
 def device_options(command: Command) -> Command:
@@ -165,7 +169,7 @@ def device_options(command: Command) -> Command:
 
 
 def pipeline_options(model: str | None) -> Decorator:
-    """`--device`, `--dtype` and `--model`, whose default is `model` (None: the one of the vectors)."""
+    """`--device`, `--dtype` and `--model`, whose default is `model` (None: the vectors' own model)."""
     option = click.option(
         "--model",
         default=model,
@@ -179,7 +183,7 @@ def run_options(default: str) -> Decorator:
     """`--steps`, `--guidance-scale` and `--negative-prompt` as the mapping `run` of the pipeline's own arguments.
 
     Args:
-        default: What goes for those that are not used, for the help text.
+        default: What the help text calls their default.
     """
     return grouped(
         "run",
@@ -195,13 +199,13 @@ def run_options(default: str) -> Decorator:
 
 
 def spread(values: Sequence[T], count: int, option: str, of: str) -> list[T | None]:
-    """One value per concept or vector: a value given once goes for all, none given is None for all.
+    """One value per concept or vector: a value given once applies to all; if none is given, all are None.
 
     Args:
-        values: The values met on the command line.
+        values: The values given on the command line.
         count: How many are needed.
         option: The option's name, for the message.
-        of: What it is a property of, in the plural.
+        of: What the values belong to, in the plural, for the message.
     """
     if len(values) <= 1:
         return [values[0] if values else None] * count

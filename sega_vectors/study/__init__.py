@@ -1,1 +1,1 @@
-"""Studies: SEGA's properties measured on a model, from planned runs to a report that can be made again."""
+"""Studies: SEGA's properties measured on a model, from planned runs to a reproducible report."""

@@ -1,4 +1,4 @@
-"""Another noise: what might make a vector work at a noise that it was not recorded at.
+"""Another noise: ways that might make a vector work at a noise that it was not recorded at.
 
 What is made of several vectors is made anew for every pair from those of the other pairs, so none has seen the noise
 that it is tried at.
@@ -38,7 +38,7 @@ def _most(plan: Plan) -> int:
 
 
 def _ways(plan: Plan, pair: Pair, concept: str) -> Mapping[str, Run]:
-    """The runs of one pair from its own noise, by the way that its vector was had."""
+    """The runs of one pair from its own noise, by the way that its vector was obtained."""
     prompt, seed = pair.other_style, pair.seed
     plain = Run(prompt, Noise(seed))
     others = _others(plan, pair, concept)[: _most(plan)]
@@ -134,7 +134,7 @@ def findings(evidence: Evidence) -> Findings:
     )
     return Findings(
         [
-            "A vector holds for one noise. Here are attempts to get past that: what many noises' vectors have in common"
+            "A vector works at one noise. Here are attempts to get past that: what many noises' vectors have in common"
             f" (leaving out the one that is tried; of up to {_most(plan)} others), the vector of the nearest stored"
             f" noise (by cosine, also after a mean over {LOW_PASS}x{LOW_PASS} entries), and starting from a noise that"
             " is mixed with the stored one. Vectors that are made of several have the energy of recorded ones."

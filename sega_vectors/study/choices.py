@@ -111,8 +111,8 @@ def findings(evidence: Evidence) -> Findings:
     return Findings(
         [
             "One choice at a time. Scales are multiples of the study's, warm-up and cool-down shares of the steps."
-            " Rounding stored values and recording in open loop change the vector, all else is chosen when it is"
-            " applied."
+            " Rounding stored values and recording in open loop change the vector, everything else is"
+            " chosen when it is applied."
         ],
         [table],
         [_plots(plan, rows)],

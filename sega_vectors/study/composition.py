@@ -1,4 +1,4 @@
-"""Composition: arithmetic on stored vectors, `long hair - short hair`, on prompts that name what is to go."""
+"""Composition: arithmetic on stored vectors, `long hair - short hair`, on prompts that name the concept to remove."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -39,7 +39,7 @@ def runs(plan: Plan) -> Iterator[Run]:
 
 
 def findings(evidence: Evidence) -> Findings:
-    """How often the one appears, the other goes, and both."""
+    """How often the new concept appears, the old one goes, and both happen."""
     plan = evidence.plan
     rows: list[dict[str, Any]] = [
         {

@@ -30,11 +30,11 @@ from sega_store.records.dtypes import Array, narrow
 _NOTHING = 1e-6  # of the parents' energy: what is left of a step below that is rounding of float32
 
 Way = Callable[[Sequence[GuidanceVector], float], GuidanceVector]
-"""Makes a vector from its parents and a parameter, which not every way has."""
+"""Makes a vector from its parents and a parameter, which some ways ignore."""
 
 
 def shuffled(vector: GuidanceVector, seed: int) -> GuidanceVector:
-    """The placebo: the places of the picture in another order, the same for all steps and channels.
+    """The placebo: the places of the picture are shuffled, in the same way for all steps and channels.
 
     The energy and the count of every step and channel stay, and so does what steps and channels have in common.
     """

@@ -32,7 +32,7 @@ _STYLE: dict[str, Any] = {
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "legend.frameon": False,
-    "text.parse_math": False,  # a `$` in a prompt is one
+    "text.parse_math": False,  # a `$` in a prompt is a dollar sign
     "svg.hashsalt": "sega-vectors",  # the same figures give the same file
 }
 

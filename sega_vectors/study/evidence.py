@@ -33,13 +33,13 @@ Judgement = dict[str, float]
 
 
 class Evidence:
-    """Reads the pictures and vectors of a study that were made.
+    """Reads the pictures and vectors that a study has made.
 
     Attributes:
         plan: The study.
         archive: Its pictures.
         chance: By concept, the 95% quantile of the cosine of SEGA's change at one noise with that at another.
-        vector: The vector of a recording.
+        vector: Gives the vector of a recording.
     """
 
     def __init__(self, plan: Plan, archive: Archive, library: Library, judgements: dict[Run, Judgement]) -> None:
@@ -56,7 +56,7 @@ class Evidence:
         return self._judgements[run][concept]
 
     def shows(self, run: Run, concept: str) -> bool:
-        """Whether it is more likely than not."""
+        """Whether a picture more likely shows a concept than not."""
         return self.probability(run, concept) > SHOWN
 
     def change(self, run: Run) -> Array:
@@ -68,11 +68,11 @@ class Evidence:
         return _cosine(self.change(run), self.change(self._sega(run, concept)))
 
     def in_place(self, run: Run, concept: str) -> bool:
-        """Whether it changed where the concept belongs."""
+        """Whether a picture changed where the concept belongs."""
         return self.place(run, concept) > self.chance(concept)
 
     def present_in_place(self, run: Run, concept: str) -> bool:
-        """Whether it shows the concept, and changed where that belongs."""
+        """Whether a picture shows the concept, and changed where the concept belongs."""
         return self.shows(run, concept) and self.in_place(run, concept)
 
     def elsewhere(self, run: Run, concept: str) -> float:
@@ -81,8 +81,8 @@ class Evidence:
         return float(change[~_region(sega)].mean())
 
     def similarity(self, run: Run) -> float:
-        """The structural similarity (SSIM; Wang et al. 2004) of a picture with the plain one, up to 1; all that
-        changed lowers it, the concept included."""
+        """The structural similarity (SSIM; Wang et al. 2004) of a picture with the plain one, up to 1; every
+        change lowers it, the concept's own included."""
         from torchmetrics.functional.image import structural_similarity_index_measure
 
         one, other = (_tensor(self.archive.picture(picture)) for picture in (run, run.plain))
@@ -105,7 +105,7 @@ class Evidence:
 
 
 def place_runs(plan: Plan, concepts: Iterable[str]) -> Iterator[Run]:
-    """What must be there to tell whether a change is in place."""
+    """The runs that are needed to tell whether a change is in place."""
     for concept in concepts:
         for run in _source_runs(plan, concept):
             yield from (run.plain, run)
@@ -125,12 +125,12 @@ def judge_all(
     """Judge the pictures of runs.
 
     Args:
-        archive: Where they are.
-        runs: The runs, all made.
+        archive: The archive that holds them.
+        runs: The runs, all of which were made.
         judge: The judge.
-        memory: A file that keeps what this judge said, after each call, so that it is asked once for each picture, and
-            again only if it has come to tell other concepts since.
-        progress: Is given the number of pictures after each call of the judge.
+        memory: A file that keeps this judge's answers, written after each call. So each picture is judged once, and
+            again only if the judge knows other concepts by then.
+        progress: Called with the number of pictures after each call of the judge.
     """
     known: dict[str, Judgement] = json.loads(memory.read_text()) if memory.exists() else {}
     keys = {run: run.key(archive.setting) for run in runs}
@@ -145,15 +145,15 @@ def judge_all(
 
 
 def cells(change: Array) -> Array:
-    """The means of a map (H, W) over a grid of 16x16 cells; a pixel that a border cuts counts on both sides by its
-    parts."""
+    """The means of a map (H, W) over a grid of 16x16 cells; a pixel that a border cuts counts on both sides in
+    proportion."""
     rows, columns = (_parts(size) for size in change.shape)
     means: Array = rows @ change @ columns.T
     return means
 
 
 def _parts(size: int) -> Array:
-    """What part of each cell each of so many pixels in a line takes, shape (16, size)."""
+    """The share of each cell that each of `size` pixels in a line covers, shape (16, size)."""
     borders, pixels = np.linspace(0, size, CELLS + 1)[:, None], np.arange(size)
     shared = np.minimum(borders[1:], pixels + 1) - np.maximum(borders[:-1], pixels)
     parts: Array = shared.clip(min=0) * CELLS / size

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rate:
-    """A share of trials, as `.74 [.66, .81]` with its 95% Wilson interval; of none, as `–`.
+    """A share of trials, printed with its 95% Wilson interval as `.74 [.66, .81]`, or as `–` if there were none.
 
     Attributes:
-        successes: How many succeeded.
-        trials: Of how many.
+        successes: How many trials succeeded.
+        trials: How many trials there were.
     """
 
     successes: int
@@ -25,7 +25,7 @@ class Rate:
 
     @classmethod
     def of(cls, outcomes: Iterable[bool]) -> "Rate":
-        """Of single outcomes."""
+        """The rate of single outcomes."""
         listed = list(outcomes)
         return cls(sum(listed), len(listed))
 
@@ -66,10 +66,10 @@ class Figure:
     """A plot, or a grid of pictures.
 
     Attributes:
-        name: Of its file, without an extension.
+        name: The name of its file, without an extension.
         caption: What it shows.
-        drawing: It.
-        pixels: Whether it holds pictures, which are kept as PNG and not as SVG.
+        drawing: The drawing itself, made with matplotlib.
+        pixels: Whether it holds pictures, in which case it is kept as PNG and not as SVG.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Findings:
         text: What was done and how to read it, in paragraphs.
         tables: Summaries.
         figures: Plots and grids of pictures.
-        rows: Tidy: one row a measurement, by column.
+        rows: Tidy data: one row per measurement, by column.
     """
 
     text: Sequence[str]
@@ -96,7 +96,7 @@ class Findings:
 
 
 def file_names(texts: Sequence[str]) -> list[str]:
-    """A name for each of some texts, of its words: `red-hair`; numbered where another has it already."""
+    """A name for each of some texts, made of its words, such as `red-hair`, and numbered if it is taken."""
     names: list[str] = []
     for text in texts:
         name = re.sub(r"\W+", "-", text)[:40].strip("-") or "untitled"
@@ -106,7 +106,7 @@ def file_names(texts: Sequence[str]) -> list[str]:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """`.74`, `-.05`, `1.00`: as tables of rates have them."""
+    """`.74`, `-.05`, `1.00`: as they stand in tables of rates."""
     text = f"{value:z.{digits}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 

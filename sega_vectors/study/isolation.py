@@ -25,13 +25,13 @@ def _together(plan: Plan, pair: Pair, *concepts: str) -> Run:
 
 
 def _companions(plan: Plan, concept: str, count: int) -> list[str]:
-    """A concept and so many others, those after it in the plan."""
+    """A concept and `count` others, those after it in the plan."""
     start = plan.concepts.index(concept)
     return [plan.concepts[(start + i) % len(plan.concepts)] for i in range(count + 1)]
 
 
 def _most(plan: Plan) -> int:
-    """How many companions there are at most."""
+    """The largest number of companions."""
     return min(MOST, len(plan.concepts)) - 1
 
 

@@ -1,7 +1,8 @@
 """Making a study's pictures: in batches, in several processes if wanted, each kept as soon as it is made.
 
-A picture is a PNG under the key of its run, with the run and the ids of the vectors that it left in a text chunk. The
-vectors are in the library. Both are published whole, so a study that was interrupted goes on with what is missing.
+A picture is a PNG under the key of its run, with a text chunk that holds the run and the ids of the vectors that it
+recorded. The vectors are in the library. Both appear whole or not at all, so an interrupted study goes on with what is
+missing.
 """
 
 import json
@@ -56,7 +57,7 @@ class Archive:
         return self.folder / key[:2] / f"{key}.png"
 
     def missing(self, runs: Iterable[Run]) -> list[Run]:
-        """The runs that were not made yet, with the recordings that they need, in an order that can be made."""
+        """The runs that were not made yet, and the recordings that they need, in the order to make them."""
         return [run for run in with_needs(runs) if not self.path(run).exists()]
 
     def picture(self, run: Run) -> Image.Image:
@@ -66,7 +67,7 @@ class Archive:
             return image
 
     def vectors(self, run: Run) -> list[str]:
-        """The ids of the vectors that a run left, one a concept."""
+        """The ids of the vectors that a run recorded, one for each concept."""
         with Image.open(self.path(run)) as image:
             ids: list[str] = json.loads(image.info[_KEYWORD])["vectors"]
             return ids
@@ -188,9 +189,9 @@ def make_all(
         library: Where the vectors go.
         runs: The runs.
         device: As `load_pipeline` takes it.
-        batch_size: Pictures a call of the pipeline.
+        batch_size: Pictures per call of the pipeline.
         jobs: Processes; each loads the model, and with several each computes with one thread.
-        progress: Is given the number of pictures after each call.
+        progress: Called with the number of pictures after each call.
 
     Raises:
         PipelineError: The model can't be loaded, or a process was ended from outside.
@@ -206,7 +207,7 @@ def make_all(
             progress(laboratory.make(batch))
         return
     with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, place) as pool:
-        for stage in todo:  # what is applied was recorded before
+        for stage in todo:  # vectors are recorded before they are applied
             futures = [pool.submit(_make, batch) for batch in stage]
             try:
                 for future in as_completed(futures):
@@ -227,7 +228,7 @@ def _open(library: str, folder: Path, setting: Mapping[str, Any], device: str) -
     return Laboratory(pipe, Archive(folder, setting), Library(library))
 
 
-_place: tuple[Any, ...]  # of a worker process: what `_open` takes
+_place: tuple[Any, ...]  # what a worker process gives to `_open`
 
 
 def _start_worker(*place: Any) -> None:
@@ -240,7 +241,7 @@ def _start_worker(*place: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """A pool's workers outlive a parent that is killed, and wait for ever."""
+    """End with the parent: otherwise a pool's workers outlive a parent that is killed, and wait for ever."""
     parent = parent_process()
     assert parent is not None
     parent.join()

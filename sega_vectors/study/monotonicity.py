@@ -18,7 +18,7 @@ TIES_DIGITS = 2
 
 
 def _prompt(plan: Plan, pair: Pair, concept: str) -> tuple[str, bool]:
-    """The prompt that is scaled on, and whether it names the concept, as every other pair's does."""
+    """The prompt to scale on, and whether it names the concept; every other pair's does."""
     names = plan.pairs.index(pair) % 2 == 1
     return (plan.named(pair.other_style, concept) if names else pair.other_style), names
 

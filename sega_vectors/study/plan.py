@@ -17,14 +17,14 @@ _EDITS = tuple(parameter.name for parameter in fields(Concept) if parameter.name
 
 @dataclass(frozen=True)
 class Pair:
-    """One noise with the prompt that is recorded on and those that its vectors are applied to.
+    """One noise with the prompt to record on and the prompts to apply its vectors to.
 
     Attributes:
-        seed: Of the noise.
+        seed: The seed of the noise.
         source: The prompt of the recording.
         same_style: A prompt of the same style with another subject.
         other_style: The same subject in another style.
-        other: The seed of the control's noise, that of the next pair with the same source prompt, or else the next.
+        other: The seed of the control's noise: that of the next pair with the same source prompt, or else of the next.
         other_source: The prompt of the control's recording.
     """
 
@@ -43,21 +43,21 @@ class Plan(Record):
     Attributes:
         model: As `load_pipeline` takes it.
         judge: `embedded`, or `clip:MODEL`.
-        concepts: Texts; points that need many runs a concept take the first `few_concepts`.
+        concepts: Texts; points that need many runs per concept use the first `few_concepts`.
         styles: Beginnings of prompts, such as `a pencil drawing of`; at least two.
         subjects: Ends of prompts, such as `a woman`; at least two.
         seeds: The noises, at least two.
-        arguments: Of the pipeline's call, such as `num_inference_steps`.
+        arguments: Arguments of the pipeline's call, such as `num_inference_steps`.
         edit: Edit parameters of the recordings, as `Concept` takes them.
         apply_scale: s_e to apply vectors with.
-        tried: How many noises vectors are tried at; the others only give vectors.
-        few: How many noises the points with many runs a noise take.
-        few_concepts: How many concepts the points with many runs a concept take.
-        naming: How a prompt names a concept: with `{prompt}` and `{concept}`.
-        swaps: Pairs of concepts, the first of which a prompt names and the second is to take its place.
+        tried: How many noises vectors are tried at; the other noises only give vectors.
+        few: How many noises the points with many runs per noise use.
+        few_concepts: How many concepts the points with many runs per concept use.
+        naming: How a prompt names a concept: a text with `{prompt}` and `{concept}`.
+        swaps: Pairs of concepts: a prompt names the first, and the second is to replace it.
 
     Raises:
-        InvalidInputError: Too few of something, or what no concept, scale or prompt can be made of.
+        InvalidInputError: There are too few of something, or a concept, scale or prompt is invalid.
     """
 
     concepts: tuple[str, ...]
@@ -118,7 +118,7 @@ class Plan(Record):
 
     @cached_property
     def every_pair(self) -> tuple[Pair, ...]:
-        """One a noise. Styles take turns, then subjects; the target's style is another one in turn."""
+        """A pair for each noise. Styles take turns, then subjects; the target has another style, also in turn."""
         styles, subjects = len(self.styles), len(self.subjects)
         sources = [self._prompt(i, i // styles) for i in range(len(self.seeds))]
 
@@ -141,22 +141,22 @@ class Plan(Record):
 
     @property
     def judged(self) -> tuple[str, ...]:
-        """All concepts that a judge must tell."""
+        """All concepts that a judge must recognise."""
         return tuple(dict.fromkeys([*self.concepts, *(text for swap in self.swaps for text in swap)]))
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """Those that vectors are tried on."""
+        """The pairs that vectors are tried on."""
         return self.every_pair[: self.tried]
 
     @property
     def leading_concepts(self) -> tuple[str, ...]:
-        """Those of the points that need many runs a concept."""
+        """The concepts that points with many runs per concept use."""
         return self.concepts[: self.few_concepts]
 
     @property
     def few_pairs(self) -> tuple[Pair, ...]:
-        """Those of the points that need many runs a noise."""
+        """The pairs that points with many runs per noise use."""
         return self.pairs[: self.few]
 
     def _prompt(self, style: int, subject: int) -> str:
@@ -193,7 +193,7 @@ def _fields(template: str) -> set[str]:
 
 
 def evenly(values: Sequence[_T], count: int) -> list[_T]:
-    """At most so many of the values, evenly spaced, for pictures of a few of them."""
+    """At most `count` of the values, evenly spaced, to show a few of them."""
     count = min(count, len(values))
     return [values[i * len(values) // count] for i in range(count)]
 
@@ -201,8 +201,8 @@ def evenly(values: Sequence[_T], count: int) -> list[_T]:
 def default_plan(model: str) -> Plan:
     """The full study of a model.
 
-    For others than the embedded one it is what the article shows, with the edit parameters of diffusers and a judge
-    that knows any concept.
+    For models other than the embedded one it has the article's examples, with the edit parameters of diffusers and a
+    judge that knows any concept.
     """
     if model != "embedded":
         return Plan(

@@ -1,4 +1,4 @@
-"""The report of a study: one HTML page that needs nothing else, Markdown with its figures, tidy CSV, and JSON."""
+"""The report of a study: one self-contained HTML page, Markdown with its figures, tidy CSV, and JSON."""
 
 import base64
 import csv
@@ -25,8 +25,8 @@ class StudyReport:
 
     Attributes:
         plan: What was studied.
-        findings: By point.
-        facts: What else is to be known, by name: the command, the time that it took, the number of pictures.
+        findings: What each point found, by its name.
+        facts: Further facts, by name: the command, the time that it took, the number of pictures.
     """
 
     plan: Plan
@@ -69,7 +69,7 @@ class StudyReport:
         }
 
     def html(self, drawn: Mapping[str, bytes]) -> str:
-        """The page."""
+        """The report as an HTML page."""
         parts = []
         for name, found in self.findings.items():
             parts.append(f'<section id="{name}"><h2>{html.escape(POINTS[name].title)}</h2>')
@@ -93,7 +93,7 @@ class StudyReport:
         return template
 
     def markdown(self) -> str:
-        """The same for a README or a model card."""
+        """The report as Markdown, for a README or a model card."""
         lines = ["# Study", ""]
         lines += [f"- {name}: {text}" for name, text in self._all_facts().items()]
         for name, found in self.findings.items():
@@ -119,7 +119,7 @@ class StudyReport:
 
 
 def versions() -> dict[str, str]:
-    """The libraries that a study ran with."""
+    """The versions of the libraries that a study ran with."""
     return {package: metadata.version(package) for package in _PACKAGES}
 
 

@@ -76,7 +76,7 @@ def findings(evidence: Evidence) -> Findings:
     return Findings(
         [
             f"Each concept is run with SEGA itself over {3 * len(plan.pairs)} prompt and noise pairs"
-            f" ({len(plan.pairs)} noises, three prompts each, {len(plan.styles)} styles), and each pair plain."
+            f" ({len(plan.pairs)} noises, three prompts each, {len(plan.styles)} styles), and each pair also plain."
         ],
         [table],
         [Figure("robustness", "Success of SEGA itself, with 95% intervals.", figure)],

@@ -19,7 +19,7 @@ class Noise:
     """An initial noise.
 
     Attributes:
-        seed: Of a fresh generator.
+        seed: The seed of a fresh generator.
         stored: The seed of another noise that is mixed in, if any.
         share: How far the mixture lies towards `stored` on the arc between the two, 0 to 1.
     """
@@ -31,12 +31,12 @@ class Noise:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The vector that one concept's run leaves.
+    """The vector that is recorded from one concept's run.
 
     Attributes:
         concept: The concept with the edit parameters of the recording.
         prompt: The prompt of the run.
-        seed: Of its initial noise.
+        seed: The seed of its initial noise.
         guide: Whether the concept guided the run.
     """
 
@@ -72,7 +72,7 @@ class Nearest:
 
     Attributes:
         parents: The vectors to choose from.
-        low_pass: Noises are compared after a mean over squares of so many entries.
+        low_pass: The side, in entries, of the squares that noises are averaged over before they are compared.
     """
 
     parents: tuple[Recorded, ...]
@@ -88,7 +88,7 @@ class Applied:
 
     Attributes:
         source: The vector; one from another noise is moved to the run's.
-        edits: Names and values of the edit parameters that are not as recorded, as `Applier` takes them.
+        edits: Names and values of the edit parameters that differ from the recording, as `Applier` takes them.
     """
 
     source: Source
@@ -96,17 +96,17 @@ class Applied:
 
     @classmethod
     def of(cls, source: Source, **edits: Any) -> "Applied":
-        """With edit parameters by name."""
+        """A vector with edit parameters given by name."""
         return cls(source, tuple(sorted(edits.items())))
 
 
 @dataclass(frozen=True)
 class Run:
-    """One picture; with nothing that guides it, a plain one.
+    """One picture; it is plain if nothing guides it.
 
     Attributes:
         prompt: The prompt.
-        noise: What it starts from.
+        noise: The initial noise.
         fresh: Concepts that SEGA itself is run with; they are recorded.
         guide: Whether they guide the run.
         applied: Vectors that are added.
@@ -129,7 +129,7 @@ class Run:
 
     @property
     def needs(self) -> Iterator["Run"]:
-        """The recordings that must be there before."""
+        """The recordings that must be made before."""
         for applied in self.applied:
             source = applied.source
             for recorded in (source,) if isinstance(source, Recorded) else source.parents:
@@ -150,7 +150,7 @@ def with_needs(runs: Iterable[Run]) -> list[Run]:
     for run in runs:
         ordered.update(dict.fromkeys(run.needs))
         ordered[run] = None
-    return sorted(ordered, key=lambda run: bool(run.applied))  # stable: recordings need nothing
+    return sorted(ordered, key=lambda run: bool(run.applied))  # the sort is stable, and recordings need nothing
 
 
 def batches(runs: Sequence[Run], size: int) -> list[list[Run]]:
@@ -161,7 +161,7 @@ def batches(runs: Sequence[Run], size: int) -> list[list[Run]]:
 
     Args:
         runs: What to make.
-        size: Pictures a call, at most.
+        size: The most pictures in one call.
     """
     done: list[list[Run]] = []
     unfinished: dict[Any, list[dict[Noise, list[Run]]]] = {}

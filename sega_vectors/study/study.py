@@ -27,13 +27,13 @@ class Study:
     Attributes:
         plan: What is studied.
         points: Names of `POINTS`.
-        folder: For the pictures and what the judge said of them; a study that was interrupted goes on from there.
-        library: For the vectors.
+        folder: The folder for the pictures and the judge's answers; an interrupted study goes on from there.
+        library: The library for the vectors.
         device: As `load_pipeline` takes it.
         dtype: As `load_pipeline` takes it; pictures of several precisions may share a folder.
 
     Raises:
-        InvalidInputError: An unknown point.
+        InvalidInputError: A point is unknown.
     """
 
     plan: Plan
@@ -50,10 +50,10 @@ class Study:
 
     @cached_property
     def archive(self) -> Archive:
-        """Its pictures.
+        """The archive of its pictures.
 
         Raises:
-            InvalidInputError: An unknown device or dtype.
+            InvalidInputError: The device or dtype is unknown.
         """
         dtype = dtype_of(self.plan.model, self.device, self.dtype)
         setting = {"model": self.plan.model, "dtype": dtype, "arguments": dict(self.plan.arguments)}
@@ -61,11 +61,11 @@ class Study:
 
     @cached_property
     def runs(self) -> Sequence[Run]:
-        """All that it makes, recordings first."""
+        """All runs that it makes, recordings first."""
         return with_needs(run for name in self.points for run in POINTS[name].runs(self.plan))
 
     def missing(self) -> list[Run]:
-        """Those of them that were not made yet."""
+        """The runs that were not made yet."""
         return self.archive.missing(self.runs)
 
     def make(self, progress: Progress = lambda made: None, *, batch_size: int = 8, jobs: int = 1) -> None:
@@ -96,7 +96,7 @@ def read_plan(path: Path) -> Plan:
     """A plan from the JSON that a report keeps.
 
     Raises:
-        InvalidInputError: It is no plan.
+        InvalidInputError: The file isn't a plan.
     """
     try:
         return Plan.from_json(json.loads(path.read_text(encoding="utf-8")))

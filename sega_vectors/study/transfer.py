@@ -124,7 +124,7 @@ def findings(evidence: Evidence) -> Findings:
             "A vector is recorded on one prompt of each pair and applied to two others at the same noise: one of the"
             " same style, one of another. The ceiling is SEGA itself on the target, the floor no guidance. The control"
             " is the same concept's vector recorded at another noise, from the same source prompt where two pairs share"
-            " it; the placebo the vector itself with the places of the picture shuffled, alike in all steps and"
+            " it. The placebo is the vector itself with the places of the picture shuffled, alike in all steps and"
             " channels, so that its energy stays."
         ],
         [success, place, likeness],
@@ -174,7 +174,7 @@ def _related(plan: Plan, relation: str) -> Iterator[tuple[Recorded, Recorded]]:
 
 
 def _similarity(evidence: Evidence, relation: str) -> tuple[Array, Array] | None:
-    """Cosine and overlap of related vectors by step, each of shape (pairs, T); None where none are related so."""
+    """Cosine and overlap of related vectors by step, each of shape (pairs, T); None if no vectors are related so."""
     related = [(evidence.vector(a), evidence.vector(b)) for a, b in _related(evidence.plan, relation)]
     if not related:
         return None

@@ -1,4 +1,4 @@
-"""The application: the guard, the pages, and what becomes of errors."""
+"""The application: the guard, the pages, and how errors are shown."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -24,7 +24,7 @@ STATIC = Path(str(files("sega_cli.browse"))) / "static"
 _TITLES: dict[type[SegaError], tuple[int, str]] = {
     RefError: (404, "There is no such vector"),
     VectorFileError: (422, "This file is damaged"),
-    InvalidInputError: (422, "That can't be"),
+    InvalidInputError: (422, "That isn't valid"),
     LibraryError: (503, "The library can't be read"),
     BusyError: (429, "There is enough to do already"),
     TooManyStreamsError: (429, "Too many pages are open"),
@@ -41,7 +41,7 @@ def create_app(library: Library, access: Access, extensions: Sequence[Extension]
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=[Middleware(Guard, access=access)])
     app.state.site = Site(library, extensions=extensions)
-    app.state.ending = lambda: False  # whoever serves it says better; streams end by it
+    app.state.ending = lambda: False  # the server replaces it; streams end when it is true
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     own = (gallery, vector, compare, noise, pictures)
     for router in (*(page.router for page in own), *(extension.router for extension in extensions)):
@@ -55,7 +55,7 @@ def create_studio(queue: JobQueue, pictures: Path | None = None) -> Studio:
     """The pages that apply and record, as an extension of the application.
 
     Args:
-        queue: What works on orders.
+        queue: The queue that works on orders.
         pictures: The folder for pictures that people keep; None: they can only be downloaded.
     """
     router = APIRouter()

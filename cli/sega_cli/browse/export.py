@@ -1,8 +1,10 @@
-"""The same pages as files, for a Hugging Face Space, GitHub Pages or a folder: no server, and nothing from elsewhere.
+"""The same pages as files, for a Hugging Face Space, GitHub Pages or a folder.
+
+They need no server, and load nothing from elsewhere.
 
 index.html                          the gallery; its script searches what is embedded in it
-vectors/<id>.html                   a page a vector
-noises/<sha256>.html, .png          a page and a picture a noise
+vectors/<id>.html                   a page for each vector
+noises/<sha256>.html, .png          a page and a picture for each noise
 pictures/<id>/<name>.png            as `sega_cli.browse.pages.pictures` names them
 static/                             styles and scripts
 """
@@ -33,7 +35,7 @@ def export_site(library: Library, folder: Path, step: Callable[[], object] = lam
 
     Args:
         library: The library.
-        folder: Where they go; there must be nothing yet.
+        folder: The folder to create; nothing may be there yet.
         step: Called after every vector.
 
     Returns:

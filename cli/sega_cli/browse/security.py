@@ -1,9 +1,9 @@
 """Who may use the pages: the middleware that every request passes before anything else sees it.
 
-A page that runs on this machine is within reach of every other page that is open in the browser. So a request must name
-one of our own hosts (a foreign name that was made to lead here is refused), one that changes something must come from
-our own pages, and what we send may load nothing from elsewhere and run nothing but our own scripts. Beyond the
-loopback, a token is asked for besides.
+Every other page that is open in the browser can reach a server on this machine. So a request must name one of our own
+hosts (a foreign name that was made to lead here is refused), a request that changes something must come from our own
+pages, and our pages may load nothing from elsewhere and run only our own scripts. A server that other machines can
+reach asks for a token as well.
 """
 
 import hmac
@@ -52,7 +52,7 @@ class Access:
 
     Attributes:
         hosts: What the header `Host` may say, with the port, in lower case.
-        token: What a browser must show once; None asks for nothing.
+        token: The token that a browser must show once; None: no token is needed.
     """
 
     hosts: frozenset[str]
@@ -60,9 +60,9 @@ class Access:
 
     @classmethod
     def to(cls, host: str, port: int, names: Iterable[str] = ()) -> "Access":
-        """To a server that is bound to a host and port, perhaps also reached by other names, each with its port.
+        """Access to a server that is bound to a host and port, and to its other names, each with its port.
 
-        Beyond the loopback there is a token.
+        There is a token unless the host is a loopback address.
         """
         own = {f"{name}:{port}" for name in (*LOOPBACK_NAMES, f"[{host}]" if ":" in host else host)}
         token = None if is_loopback(host) else secrets.token_urlsafe(24)
@@ -73,7 +73,7 @@ class Guard:
     """The middleware.
 
     Args:
-        app: What is guarded.
+        app: The application to guard.
         access: Who may use it.
         max_body: The most bytes that a request may carry.
     """
@@ -126,7 +126,7 @@ class Guard:
         return f"A request may carry {self.max_body} bytes at most."
 
     def _introduction(self, scope: Scope) -> Response | None:
-        """What a browser is answered that has not shown the token yet."""
+        """The answer to a browser that has not shown the token yet."""
         if self.access.token is None:
             return None
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -145,7 +145,7 @@ class Guard:
         return hmac.compare_digest(text.encode(), (self.access.token or "").encode())
 
     def _limited(self, receive: Receive) -> Receive:
-        """Receives no more than the limit, also where a request doesn't say its length."""
+        """Receives no more than the limit, even if a request doesn't say its length."""
         received = 0
 
         async def limited() -> Message:
@@ -153,14 +153,14 @@ class Guard:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.max_body:
-                raise HTTPException(413, self._too_large)  # what reads a body lets this one pass
+                raise HTTPException(413, self._too_large)  # code that reads a body doesn't catch this one
             return message
 
         return limited
 
 
 def _from_our_pages(headers: Headers, host: str) -> bool:
-    """Whether a browser says that a page of ours sent a request; another page can't make it say so."""
+    """Whether a browser says that a page of ours sent a request; other pages can't make it say so."""
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site") == "same-origin"

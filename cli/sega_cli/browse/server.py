@@ -18,7 +18,7 @@ def bind(host: str, port: int) -> socket.socket:
     """A socket that listens at a host and port.
 
     Raises:
-        InvalidInputError: The address is taken, or is none of this machine's.
+        InvalidInputError: The address is taken, or isn't one of this machine's.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -57,7 +57,7 @@ def serve(
         extensions: Further pages.
 
     Raises:
-        InvalidInputError: The address is taken, or is none of this machine's.
+        InvalidInputError: The address is taken, or isn't one of this machine's.
     """
     with closing(bind(host, port)) as bound:
         number = int(bound.getsockname()[1])

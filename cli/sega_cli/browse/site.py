@@ -1,7 +1,7 @@
-"""The site: a library with the templates that show it. Every text of a library is a stranger's, and is escaped here.
+"""The site: a library with the templates that show it. Texts of a library may be a stranger's, and are escaped here.
 
-Templates escape whatever they print; besides, control and format characters of plain texts become U+FFFD, for they can
-turn a line around or break out of what is pasted into a terminal.
+Templates escape whatever they print. Control and format characters of plain texts also become U+FFFD, since they can
+reverse a line or break out of a text that is pasted into a terminal.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ class Action:
     """Something to do with vectors: a page that takes their ids as parameters `id`.
 
     Attributes:
-        label: On its button.
-        path: Of its page.
-        most: How many vectors it takes.
+        label: The text of its button.
+        path: The path of its page.
+        most: The most vectors that it takes.
     """
 
     label: str
@@ -41,7 +41,7 @@ class Extension:
 
     Attributes:
         router: Their routes.
-        navigation: What the navigation shows of them: a label and a path each.
+        navigation: Their entries in the navigation: a label and a path each.
         actions: What they do with vectors that are selected.
         noise_actions: What they do with a noise: a label, and the path of a page that takes its hash as `noise`.
     """
@@ -69,7 +69,7 @@ class Site:
     live: bool = True
 
     def render(self, template: str, **context: Any) -> str:
-        """A template's text; it sees this site as `site`, and its links as `link`."""
+        """The text of a template, which sees this site as `site` and its links as `link`."""
         return environment().get_template(template).render(site=self, link=self.links, **context)
 
     def page(
@@ -154,10 +154,10 @@ def _number(count: int) -> str:
 
 
 def _key(text: str) -> str:
-    """A short name for a text that may stand in an `id`."""
+    """A short name for a text, fit for an `id`."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _in_script(document: str) -> Markup:
-    """JSON that may stand in a script element: what could end it, or begin another, is written as escapes."""
+    """JSON that is safe in a script element: characters that could end it, or begin another, are escaped."""
     return Markup(document.translate({ord(c): f"\\u{ord(c):04x}" for c in "<>&"}))

@@ -1,4 +1,4 @@
-"""The studio: what the pages that generate share, which are the queue of jobs and the folder for pictures."""
+"""The studio: what the pages that generate share, namely the queue of jobs and the folder for pictures."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ class Studio(Extension):
     streams: Streams = field(default_factory=Streams, kw_only=True)
 
     def ordered(self, number: int, kind: type[_Order]) -> _Order:
-        """What a job was ordered with; not found if it was another kind of job."""
+        """The order of a job; not found if the job is of another kind."""
         job = self.queue.find(number)
         if job is None or not isinstance(job.order, kind):
             raise HTTPException(404)

@@ -25,8 +25,8 @@ Examples:
 
 \b
 A REF is a name, a concept if only one vector has it, or the start of an id; REF:SCALE scales its guidance.
-Options that are not given are as recommended for the vector (see sega-vec tune), else as recorded. One given once
-goes for all vectors; given once for each, in their order."""
+Options that are not given are as recommended for the vector (see sega-vec tune), or else as recorded.
+An option given once applies to all vectors; given once for each vector, it applies in their order."""
 
 OVERRIDES = ("noise", "architecture")
 
@@ -47,9 +47,11 @@ OVERRIDES = ("noise", "architecture")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
-    help="Start from this seed's noise; needs --allow noise.",
+    help="Start from the random initial noise that this seed draws; needs --allow noise.",
 )
-@click.option("--allow", type=click.Choice(OVERRIDES), multiple=True, help="Apply although this differs.")
+@click.option(
+    "--allow", type=click.Choice(OVERRIDES), multiple=True, help="Apply even if this differs from the recording."
+)
 @click.option("--plain", is_flag=True, help="Make the pictures without the vectors too.")
 @pipeline_options(None)
 @library_option
@@ -118,7 +120,7 @@ def _edits(
     edits: Edits,
     recommended: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """The edit parameters of each vector that are not as recorded, valid or refused before a model is loaded."""
+    """Each vector's edit parameters that differ from its recording; invalid ones are refused before loading a model."""
     given = per_concept(edits, len(vectors), "vectors")
     changes = [{**own, **change} for own, change in zip(recommended, given, strict=True)]
     for vector, ref, change in zip(vectors, refs, changes, strict=True):
@@ -135,7 +137,7 @@ def _start(
 ) -> str | int:
     """The id of the vector whose noise to start from, or the seed to draw it from.
 
-    Another noise than the vectors' is refused before a model is loaded, in the words of the command line.
+    A noise other than the vectors' is refused before a model is loaded, with a message that names the options.
     """
     from sega_store import IncompatibleError
     from sega_vectors.provenance.gate import check_named

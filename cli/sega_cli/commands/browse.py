@@ -16,14 +16,16 @@ Examples:
   sega-vec browse --export site
 
 \b
-The pages are served to this machine only. With --host others see them too, if they know the address that is printed: it
-carries a token. Through a tunnel or a proxy, --trusted-host says by which name they are reached.
+By default, only this machine can open the pages. With --host, other machines can too, if they know the printed
+address, which contains a token. Behind a tunnel or a proxy, give its name for this server with --trusted-host.
 --export writes the same gallery as files, for a Hugging Face Space, GitHub Pages, or a folder of your own."""
 
 
 @click.command("browse", epilog=EXAMPLES)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True, help="The port; 0: a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8642, show_default=True, help="The port; 0 picks a free one."
+)
 @click.option(
     "--trusted-host", multiple=True, metavar="NAME:PORT", help="Another name of this server; may be repeated."
 )
@@ -31,11 +33,11 @@ carries a token. Through a tunnel or a proxy, --trusted-host says by which name 
 @click.option(
     "--export", type=click.Path(path_type=Path), help="Write the pages into this new folder, and serve nothing."
 )
-@click.option("--no-generate", is_flag=True, help="Only look: offer neither to apply nor to record.")
+@click.option("--no-generate", is_flag=True, help="Only show the library: offer neither to apply nor to record.")
 @click.option(
     "--pictures",
     type=click.Path(path_type=Path),
-    help="The folder for pictures that you keep.  [default: beside the library's folder, its name and -pictures]",
+    help="The folder for pictures that you keep.  [default: the library's folder with -pictures appended]",
 )
 @device_options
 @library_option

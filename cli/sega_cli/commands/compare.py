@@ -23,9 +23,9 @@ Examples:
   sega-vec compare glasses smile --json
 
 \b
-cosine: of the values, -1 to 1; overlap: of the supports (the entries that are kept), 0 to 1 (Jaccard
-index). Both are means over the steps,
-beside a bar for each step, of full height at 1 (for the cosine, its size). together: whether one run can take both."""
+cosine compares the values, from -1 to 1. overlap compares the supports (the entries that are kept), from 0 to 1
+(Jaccard index). Each is a mean over the steps, followed by one bar per step; a full bar is 1, and the cosine's bars
+ignore its sign. together says whether one run can use both vectors."""
 
 _COLUMNS = ("first", "second", "cosine", "cosine by step", "overlap", "overlap by step", "together")
 _BARS = 24
@@ -38,7 +38,7 @@ _BARS = 24
 def command(refs: tuple[str, ...], library: Place, report: Report) -> None:
     """Compare the vectors REF with each other.
 
-    How alike their values and supports are, and when in the run; for every pair of them.
+    Shows how alike the values and supports of every pair are, over the whole run and in each step.
     """
     if len(refs) < 2:
         raise click.UsageError(f"two or more vectors are compared, met one, {clean(refs[0])}: name another.")
@@ -64,7 +64,7 @@ def command(refs: tuple[str, ...], library: Place, report: Report) -> None:
 
 
 def _differences(first: "GuidanceVector", second: "GuidanceVector") -> list[str]:
-    """What keeps one run from taking both as they were recorded."""
+    """What prevents one run from using both vectors as they were recorded."""
     one, other = first.provenance, second.provenance
     checks = {
         "noise": one.noise.sha256 == other.noise.sha256,
@@ -74,7 +74,7 @@ def _differences(first: "GuidanceVector", second: "GuidanceVector") -> list[str]
 
 
 def _known(values: "Float[np.ndarray, 'T']") -> list[float | None]:
-    """By step; None where a vector keeps nothing."""
+    """The values by step; None where a vector keeps nothing."""
     return [None if value != value else float(value) for value in values.tolist()]
 
 

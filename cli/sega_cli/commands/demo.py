@@ -1,4 +1,4 @@
-"""`sega-vec demo`: the main job on the embedded model, measured, and shown in one picture."""
+"""`sega-vec demo`: the main workflow on the embedded model, measured and shown in one picture."""
 
 import time
 from pathlib import Path
@@ -38,7 +38,13 @@ PROMPTS = (  # the first is recorded on
     show_default=True,
     help="The folder for the picture and the library.",
 )
-@click.option("--seed", type=Seeds(), default="1..6", show_default=True, help="The initial noises, two or more.")
+@click.option(
+    "--seed",
+    type=Seeds(),
+    default="1..6",
+    show_default=True,
+    help="Seeds that draw the random initial noises, two or more.",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="num_inference_steps.  [default: the model's]")
 @reporting
 def command(output: Path, seed: tuple[int, ...], steps: int | None, report: Report) -> None:
@@ -57,7 +63,7 @@ def command(output: Path, seed: tuple[int, ...], steps: int | None, report: Repo
     start = time.monotonic()
     library = Library(prepare_folder(output) / "library")
     pipe = open_pipeline("embedded", "auto", "auto", report)
-    pipe.set_progress_bar_config(disable=True)  # one bar for all
+    pipe.set_progress_bar_config(disable=True)  # one bar for all runs
     from sega_cli.printing.transfer_report import lines, picture, rates
     from sega_vectors import Concept
     from sega_vectors.judging.embedded_judge import Judge

@@ -20,7 +20,7 @@ Examples:
   sega-vec ls --quiet
 
 \b
-Newest first. Where standard output is no terminal, columns are separated by tabs:
+Newest first. If standard output isn't a terminal, columns are separated by tabs:
 REF, name, concept, prompt, model, seed, steps, bytes, created."""
 
 _COLUMNS = ("ref", "name", "concept", "prompt", "model", "seed", "steps", "size", "created")
@@ -28,10 +28,14 @@ _COLUMNS = ("ref", "name", "concept", "prompt", "model", "seed", "steps", "size"
 
 @click.command("ls", epilog=EXAMPLES)
 @click.argument("query", type=Text(), default="")
-@click.option("--concept", type=Text(), help="Only of this concept.")
-@click.option("--model", type=Text(), help="Only recorded with this model.")
-@click.option("--noise", type=Text(), help="Only recorded from this initial noise: its hash, or the start of it.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--concept", type=Text(), help="List only vectors of this concept.")
+@click.option("--model", type=Text(), help="List only vectors recorded with this model.")
+@click.option(
+    "--noise",
+    type=Text(),
+    help="List only vectors recorded from this initial noise, given by its hash or the start of it.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="List at most this many.")
 @library_option
 @reporting
 def command(
@@ -71,7 +75,7 @@ def command(
 
 
 def _cells(entry: "Entry", people: bool) -> tuple[str, ...]:
-    """What is shown of an entry beside its REF, for people or for programs; all of it may come from a stranger."""
+    """What is shown of an entry beside its REF, for people or programs; its texts may be a stranger's."""
     seed = "" if entry.seed is None else str(entry.seed)
     stored = size(entry.bytes) if people else str(entry.bytes)
     created = entry.created[:16].replace("T", " ") if people else entry.created

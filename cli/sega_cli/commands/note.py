@@ -12,7 +12,7 @@ Examples:
   sega-vec note glasses ""
 
 \b
-The text takes the place of the note before; an empty TEXT takes it away."""
+TEXT replaces the previous note; an empty TEXT removes it."""
 
 
 @click.command("note", epilog=EXAMPLES)

@@ -14,9 +14,9 @@ Examples:
   sega-vec push backup glasses smile --jobs 2
 
 \b
-A library is a folder, or a URL such as s3://bucket/name. Every file is checked before it is written. What is there
-already stays as it is, so an interrupted push is resumed by the same command. A name that another vector there has is
-left out."""
+A library is a folder, or a URL such as s3://bucket/name. Every file is checked before it is written. Whatever the
+target already holds stays as it is, so the same command resumes an interrupted push. A name that another vector there
+has is left out."""
 
 
 @click.command("push", epilog=EXAMPLES)
@@ -28,7 +28,7 @@ left out."""
 def command(other: Place, refs: Sequence[str], jobs: int, library: Place, report: Report) -> None:
     """Copy vectors to the library OTHER.
 
-    The vectors REF, or all, with their noises, names, tags, ratings and notes.
+    Copies the vectors REF, or all of them, with their noises, names, tags, ratings and notes.
     """
     from sega_store import Library
 

@@ -24,8 +24,8 @@ Examples:
   sega-vec record "a portrait of a man" --concept hat --edit-guidance-scale 8 --edit-threshold 0.9 --output pictures
 
 \b
-An option for a concept, given once, goes for all concepts; given once for each, it goes in their order.
-What the library holds already is not recorded again, so an interrupted sweep is resumed by the same command.
+An edit parameter given once applies to all concepts; given once for each concept, it applies in their order.
+Vectors that the library already holds are not recorded again, so the same command resumes an interrupted sweep.
 
 \b
 Defaults: those of diffusers (s_e 5, λ 0.95, δ 10, s_m 0.1, β_m 0.4); with the embedded model
@@ -34,13 +34,19 @@ Defaults: those of diffusers (s_e 5, λ 0.95, δ 10, s_m 0.1, β_m 0.4); with th
 
 @click.command("record", epilog=EXAMPLES)
 @click.argument("prompt", type=Text())
-@click.option("--concept", type=Text(), multiple=True, required=True, help="What to record; may be repeated.")
-@click.option("--seed", type=Seeds(), default="0", show_default=True, help="Seeds: 7, 1,2,5 or 0..9; a run for each.")
+@click.option("--concept", type=Text(), multiple=True, required=True, help="A concept to record; may be repeated.")
+@click.option(
+    "--seed",
+    type=Seeds(),
+    default="0",
+    show_default=True,
+    help="Seeds: 7, 1,2,5 or 0..9. Each draws the random initial noise that one run starts from.",
+)
 @run_options("the model's")
 @recording_options
 @momentum_options
 @click.option("--no-guide", is_flag=True, help="Observe the concepts on the plain run, without editing it.")
-@click.option("--no-preview", is_flag=True, help="Keep no pictures before and after with the vectors.")
+@click.option("--no-preview", is_flag=True, help="Don't keep the pictures before and after with the vectors.")
 @click.option("--name", type=Text(), multiple=True, help="A name in the library, one for each concept.")
 @click.option("--output", type=click.Path(path_type=Path), help="A folder for the pictures before and after.")
 @pipeline_options("embedded")
@@ -65,7 +71,7 @@ def command(
 ) -> None:
     """Record the guidance vector of each concept on PROMPT.
 
-    PROMPT is run with SEGA, once for each seed. All concepts are recorded in one pass, which they guide together.
+    PROMPT is run with SEGA, once for each seed. All concepts are recorded in the same run, which they guide together.
     """
     from sega_cli.generating.picture import prepare_folder, write_picture
     from sega_store import Library
@@ -114,7 +120,7 @@ def command(
 
 
 def _concepts(texts: Sequence[str], defaults: Defaults, edits: Edits) -> "list[Concept]":
-    """The concepts, valid or refused."""
+    """The concepts; invalid ones are refused."""
     from sega_store import Concept
 
     own = per_concept(edits, len(texts), "concepts")

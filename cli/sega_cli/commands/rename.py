@@ -12,7 +12,7 @@ Examples:
   sega-vec rename glasses ""
 
 \b
-A name is one line, and no two vectors of a library share one; an empty NAME takes it away."""
+A name is one line, and no two vectors of a library share one; an empty NAME removes it."""
 
 
 @click.command("rename", epilog=EXAMPLES)
@@ -21,7 +21,7 @@ A name is one line, and no two vectors of a library share one; an empty NAME tak
 @library_option
 @reporting
 def command(ref: str, name: str, library: Place, report: Report) -> None:
-    """Call the vector REF by NAME."""
+    """Give the vector REF the name NAME."""
     from sega_store import Library
 
     store = Library(library)

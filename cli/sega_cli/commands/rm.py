@@ -17,7 +17,7 @@ An initial noise is removed with the last vector that was recorded from it."""
 
 @click.command("rm", epilog=EXAMPLES)
 @click.argument("refs", metavar="REF...", nargs=-1, required=True)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask for confirmation.")
 @library_option
 @reporting
 def command(refs: tuple[str, ...], yes: bool, library: Place, report: Report) -> None:

@@ -27,7 +27,7 @@ Examples:
 def command(ctx: click.Context, ref: str, library: Place, report: Report) -> None:
     """Draw the vector REF in the terminal.
 
-    When and where it acts, where it comes from, and its file.
+    Shows when and where it acts, where it comes from, and its file.
     """
     from sega_store import Library
 

@@ -1,4 +1,4 @@
-"""`sega-vec study`: measure SEGA's properties on a model, and write a report that can be made again."""
+"""`sega-vec study`: measure SEGA's properties on a model, and write a reproducible report."""
 
 import shlex
 import sys
@@ -27,30 +27,34 @@ Examples:
   sega-vec study --plan study/plan.json --jobs 2
 
 \b
-Pictures that are there already are not made again, so an interrupted study is resumed by the same command. On models
-other than the embedded one name a judge, such as --judge clip:openai/clip-vit-base-patch32. The report's plots need
-the extra: pip install 'sega-vectors[eval]'."""
+Pictures that exist already are not made again, so the same command resumes an interrupted study. For a model other
+than the embedded one, name a judge, such as --judge clip:openai/clip-vit-base-patch32. The report's plots need
+an extra: pip install 'sega-vectors[eval]'."""
 
 
 @click.command("study", epilog=EXAMPLES)
 @click.argument("points", nargs=-1, type=click.Choice(POINTS), metavar="[POINT]...")
-@click.option("--plan", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A report's plan.json.")
-@click.option("--concept", type=Text(), multiple=True, help="What to study; may be repeated.")
+@click.option(
+    "--plan", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Repeat a report's plan.json."
+)
+@click.option("--concept", type=Text(), multiple=True, help="A concept to study; may be repeated.")
 @click.option("--style", type=Text(), multiple=True, help="A prompt's beginning, such as 'a pencil drawing of'.")
 @click.option("--subject", type=Text(), multiple=True, help="A prompt's end, such as 'a woman'.")
-@click.option("--seed", type=Seeds(), help="The initial noises: 1,2,5 or 0..64.")
-@click.option("--swap", type=(Text(), Text()), multiple=True, help="Two concepts: one to go, one to take its place.")
-@click.option("--tried", type=click.IntRange(min=2), help="How many of the noises vectors are tried at.")
-@click.option("--few", type=click.IntRange(min=2), help="How many noises the points with many runs a noise take.")
-@click.option("--apply-scale", type=float, help="s_e to apply vectors with.")
+@click.option("--seed", type=Seeds(), help="Seeds that draw the random initial noises: 1,2,5 or 0..64.")
+@click.option("--swap", type=(Text(), Text()), multiple=True, help="A concept, and one to replace it.")
+@click.option("--tried", type=click.IntRange(min=2), help="How many of the noises to try vectors at.")
+@click.option("--few", type=click.IntRange(min=2), help="How many noises to use for points with many runs per noise.")
+@click.option("--apply-scale", type=float, help="The guidance scale s_e to apply vectors with.")
 @run_options("the model's")
 @click.option("--judge", help="embedded, or clip:MODEL.  [default: embedded for the embedded model]")
 @click.option(
-    "--output", type=click.Path(path_type=Path), default="sega-vec-study", show_default=True, help="A folder."
+    "--output", type=click.Path(path_type=Path), default="sega-vec-study", show_default=True, help="The study's folder."
 )
 @click.option("--library", type=LibraryPlace(), help="A library for the vectors.  [default: one in the output folder]")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures a call.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that make pictures.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures per call.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="How many processes make pictures."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
 @pipeline_options("embedded")
 @reporting
@@ -80,7 +84,8 @@ def command(
     """Measure what guidance vectors do on a model.
 
     POINT is one or more of robustness, transfer, monotonicity, isolation, choices, another-noise and composition; all
-    of them if none is given. The pictures are made, judged and compared; report.html in the output folder shows it.
+    of them if none is given. The pictures are made, judged and compared; report.html in the output folder shows the
+    results.
     """
     from sega_cli.generating.picture import prepare_folder
     from sega_store import Library
@@ -133,7 +138,7 @@ def command(
 
 
 def _ready(plan: "Plan", report: Report) -> "PictureJudge":
-    """The judge, loaded and the plots' libraries found before hours of work."""
+    """The judge. It is loaded, and the plots' libraries are looked for, before hours of work begin."""
     from importlib.util import find_spec
 
     from sega_vectors.judging.judges import load_judge

@@ -16,25 +16,25 @@ Examples:
   sega-vec tag glasses
 
 \b
-Options stand before REF, for a word after it that begins with - takes a tag away. A tag may hold blanks."""
+Options must come before REF, since a word after it that begins with - removes a tag. A tag may contain spaces."""
 
 
-# after the first argument nothing is an option: -q would be one, and takes the tag q away
+# after the first argument nothing is an option, so that -q removes the tag q
 @click.command("tag", epilog=EXAMPLES, context_settings={"allow_interspersed_args": False})
 @click.argument("ref")
 @click.argument("tags", metavar="[+TAG|-TAG]...", nargs=-1)
-@click.option("--rating", type=click.IntRange(0, 5), help="From 1 to 5; 0 takes it away.")
+@click.option("--rating", type=click.IntRange(0, 5), help="A rating from 1 to 5; 0 removes it.")
 @library_option
 @reporting
 def command(ref: str, tags: Sequence[str], rating: int | None, library: Place, report: Report) -> None:
     """Tag and rate the vector REF.
 
-    +TAG adds a tag, -TAG takes it away. sega-vec ls finds vectors by their tags.
+    +TAG adds a tag, -TAG removes it. sega-vec ls finds vectors by their tags.
     """
     for tag in tags:
         if tag[:1] not in ("+", "-") or tag.startswith("--"):
             raise click.UsageError(
-                f"Write +TAG to add a tag and -TAG to take it away, options before REF; met {tag!r}."
+                f"Write +TAG to add a tag and -TAG to remove it, with options before REF; met {tag!r}."
             )
     from sega_store import Library
 

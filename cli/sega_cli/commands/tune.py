@@ -21,9 +21,10 @@ Examples:
   sega-vec tune glasses --edit-guidance-scale 10 --edit-guidance-scale 15 --edit-threshold 0.9 --edit-warmup-steps 2
 
 \b
-Recommended is the setting that changes the pictures least among those whose success is within one standard error of
-the best: at or above the lower end of the best one's Wilson interval with z = 1. Its success is of the pictures that
-it was chosen by, so it is somewhat too good. sega-vec apply takes what is recommended unless it is given."""
+The recommended setting is the one that changes the pictures least among those whose success is within one standard
+error of the best: at or above the lower end of the best one's Wilson interval with z = 1. Its success is measured on
+the same pictures that it is chosen by, so it is somewhat optimistic. sega-vec apply uses the recommended values
+unless others are given."""
 
 _COLUMNS = ("edit_guidance_scale", "edit_threshold", "edit_warmup_steps", "shown", "change", "")
 _SETTINGS = _COLUMNS[:3]
@@ -32,7 +33,7 @@ _SETTINGS = _COLUMNS[:3]
 @click.command("tune", epilog=EXAMPLES)
 @click.argument("ref")
 @click.option("--edit-guidance-scale", type=float, multiple=True, help="s_e to try.  [default: 0.5 to 2 x recorded]")
-@click.option("--edit-threshold", type=float, multiple=True, help="λ to try.  [default: kept, recorded, a stricter]")
+@click.option("--edit-threshold", type=float, multiple=True, help="λ to try.  [default: kept, recorded, stricter]")
 @click.option("--edit-warmup-steps", type=int, multiple=True, help="δ to try.  [default: 0, 1 and 2 x recorded]")
 @click.option("--dry-run", is_flag=True, help="Keep nothing.")
 @tryout_options
@@ -55,7 +56,7 @@ def command(
     """Find the edit parameters that the vector REF works best with.
 
     Scales, thresholds and warm-ups are tried in all combinations on other prompts, from the vector's initial noise. A
-    judge tells how often the concept appears, the pixels how much changes. What is recommended is kept with the vector.
+    judge tells how often the concept appears, the pixels how much changes. The recommendation is kept with the vector.
     """
     from tqdm import tqdm
 
@@ -65,7 +66,7 @@ def command(
     vector = store[ref]
     if vector.concept.reverse_editing_direction:
         raise InvalidInputError(
-            f"what is tuned is how often a concept appears, and {ref} guides away from {vector.concept.text!r}: tune a"
+            f"tuning makes a concept appear more often, and {ref} guides away from {vector.concept.text!r}: tune a"
             " vector that guides towards it"
         )
     from sega_vectors.provenance.gate import check_named

@@ -18,17 +18,17 @@ Examples:
   sega-vec verify --move-aside damaged --from backup
 
 \b
-One line for each damaged file. Exit status: 3 if there is one, also if it was repaired or moved aside, else 0. The
-library of --from may be an exported folder; only what is whole there and has the same hash is taken. Without REFs, what
-killed processes left in the library is removed, too, when it is old enough.
---rebuild mends the catalogue of a library in an object store, if segments of it were damaged or lost."""
+Prints one line for each damaged file. Exit status: 3 if any file was damaged, even if it was repaired or moved aside;
+else 0. --from may name an exported folder; only undamaged files with the same hash are taken from it. Without REFs,
+files that killed processes left behind are removed too, once they are old enough.
+--rebuild mends the catalogue of a library in an object store if segments of it were damaged or lost."""
 
 
 @click.command("verify", epilog=EXAMPLES)
 @click.argument("refs", metavar="[REF]...", nargs=-1)
 @click.option("--move-aside", type=click.Path(path_type=Path), help="Move damaged files into this folder.")
 @click.option("--from", "source", type=LibraryPlace(), help="Repair from this library.")
-@click.option("--rebuild", is_flag=True, help="Build the catalogue again from the files first.")
+@click.option("--rebuild", is_flag=True, help="First rebuild the catalogue from the files.")
 @library_option
 @reporting
 @click.pass_context
@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Check every byte against its hashes.
 
-    Of the vectors REF with their noises, or of the whole library.
+    Checks the vectors REF with their noises, or the whole library.
     """
     from tqdm import tqdm
 

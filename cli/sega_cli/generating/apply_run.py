@@ -27,7 +27,7 @@ def make_applier(
     noise: "InitialNoise",
     allow: Collection[str] = (),
 ) -> Applier:
-    """The applier of vectors with the edit parameters given for each; what is not given is as recorded."""
+    """The applier of vectors with the edit parameters given for each; the others are as recorded."""
     columns = {name: [edit.get(name) for edit in edits] for name in _PARAMETERS}
     columns["edit_weights"] = columns.pop("edit_weight")
     return Applier(pipe, vectors, noise=noise, allow=allow, **columns)
@@ -40,7 +40,7 @@ class Applied:
     Attributes:
         image: The picture.
         facts: Its provenance, as JSON.
-        denoiser_rows: Its price.
+        denoiser_rows: The price of the run: how many rows the denoiser computed.
         compatibility: For each vector, how its recording relates to this run.
     """
 
@@ -63,9 +63,9 @@ def apply_to(
 
     Args:
         pipe: The pipeline.
-        vectors: What to add; none is a plain run.
-        edits: Their edit parameters that are not as recorded.
-        noise: What to start from.
+        vectors: The vectors to add; without any, the run is plain.
+        edits: For each vector, the edit parameters that differ from its recording.
+        noise: The initial noise.
         allow: The refusals to override.
         prompt: The prompt.
         arguments: Further arguments of the pipeline's call.

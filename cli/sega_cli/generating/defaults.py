@@ -1,4 +1,4 @@
-"""What a recording takes where the command line says nothing."""
+"""Defaults for what the command line leaves out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ class Defaults:
     Attributes:
         run: Arguments of the pipeline's call.
         edit: Edit parameters of a concept.
-        apply_scale: s_e to apply its vectors to other prompts with; None: as recorded. A vector that guided the run
-            that it was recorded on fades there as the concept appears, so other prompts want a larger scale.
-        prompts: What to try its vectors on.
-        judge: What tells which of its pictures show a concept.
+        apply_scale: s_e to apply its vectors to other prompts with; None: as recorded. A vector that guides its own
+            recording fades as the concept appears there, so other prompts need a larger scale.
+        prompts: Prompts to try its vectors on.
+        judge: The judge that tells which of its pictures show a concept.
 
-    As a text they are what a help text says of them.
+    Their text form is meant for help texts.
     """
 
     run: Mapping[str, Any] = field(default_factory=dict)

@@ -33,7 +33,7 @@ def per_concept(edits: Edits, count: int, of: str) -> list[dict[str, Any]]:
     """The parameters that were given, for each of several concepts or vectors.
 
     Args:
-        edits: The values of each parameter that were met on the command line.
+        edits: The values of each parameter that the command line gives.
         count: How many concepts or vectors there are.
         of: What they are called in a message, in the plural.
     """

@@ -5,9 +5,9 @@ The provenance is JSON in a text chunk with the keyword `sega_vectors`:
     format      1
     command     what made the picture: `record`, `apply`
     model, scheduler, noise, versions      as in a vector's provenance
-    run         prompt, negative_prompt, guidance_scale, num_inference_steps; what else was given under `arguments`
-    vectors     what guided it: each with its id, its recorded concept and momentum, and under `edit` the
-                parameters that were not as recorded
+    run         prompt, negative_prompt, guidance_scale, num_inference_steps; other arguments under `arguments`
+    vectors     the vectors that guided it: each with its id, its recorded concept and momentum, and under `edit` the
+                parameters that differ from the recording
 """
 
 import hashlib
@@ -32,10 +32,10 @@ _PACKAGES = ("sega-vectors", "diffusers", "torch", "transformers")
 
 
 def prepare_folder(folder: Path) -> Path:
-    """Create a folder and make sure that files can be written there, before minutes of work go into their content.
+    """Create a folder and make sure that files can be written there, before minutes of work are spent on them.
 
     Raises:
-        OSError: It can't be created or written.
+        OSError: The folder can't be created or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
@@ -53,12 +53,12 @@ def picture_facts(
     """The provenance of a picture, as JSON.
 
     Args:
-        command: What made it.
+        command: The command that made it.
         model: The model that ran.
         scheduler: Its scheduler.
         noise: The initial noise.
         run: The call's arguments.
-        vectors: What guided it; see the top of this module.
+        vectors: The vectors that guided it; see the top of this module.
     """
     known = {key: run[key] for key in _RUN if key in run}
     others = {key: value for key, value in run.items() if key not in _RUN}

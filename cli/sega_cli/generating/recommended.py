@@ -1,4 +1,4 @@
-"""The edit parameters that a library recommends for a vector; a damaged recommendation is noted and does without."""
+"""The edit parameters that a library recommends for a vector; a damaged recommendation is reported and ignored."""
 
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def recommended_of(store: "Library", identity: str, report: Report) -> "Recommendation | None":
-    """What is recommended for a vector, if anything readable is."""
+    """The recommendation for a vector, if there is a readable one."""
     from sega_store import VectorFileError
 
     try:
@@ -24,15 +24,15 @@ def recommended_of(store: "Library", identity: str, report: Report) -> "Recommen
 def recommended_edits(
     store: "Library", vector: "GuidanceVector", ref: str, given: Container[str], steps: int | None, report: Report
 ) -> dict[str, Any]:
-    """The recommended edit parameters that the command line doesn't give, which a note names.
+    """The recommended edit parameters that the command line doesn't give; a note lists them.
 
     Args:
         store: The library.
         vector: The vector.
-        ref: What the command line calls it.
-        given: The names of those that it gives.
-        steps: The run's num_inference_steps, None: as recorded; a recommended warm-up is the same share of them.
-        report: For the note.
+        ref: Its REF on the command line.
+        given: The names of the parameters that the command line gives.
+        steps: The run's num_inference_steps, None: as recorded. A recommended warm-up is scaled to the same share.
+        report: Where the note goes.
     """
     recommended = recommended_of(store, vector.id, report)
     taken = {name: value for name, value in _parameters(recommended).items() if name not in given}

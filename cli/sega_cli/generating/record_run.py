@@ -23,11 +23,11 @@ class Recorded:
 
     Attributes:
         status: `recorded`, or `held already` if nothing was run.
-        ids: The vector of each concept.
-        vectors: What was recorded; () if nothing was run.
+        ids: The id of each concept's vector.
+        vectors: The recorded vectors; () if nothing was run.
         before: The picture of the plain run, if it was made.
         after: The picture of the recorded run, if it was made.
-        denoiser_rows: The price of the recording.
+        denoiser_rows: The price of the recording: how many rows the denoiser computed.
     """
 
     status: str
@@ -57,10 +57,10 @@ def record_from(
     before: bool,
     preview: bool,
 ) -> Recorded:
-    """Record, unless the library holds what would come of it.
+    """Record, unless the library already holds the resulting vectors.
 
     Args:
-        recorder: With the pipeline and the concepts.
+        recorder: The recorder, with its pipeline and concepts.
         library: Where the vectors and their noise go.
         prompt: The prompt.
         arguments: Further arguments of the pipeline's call.
@@ -69,7 +69,7 @@ def record_from(
         preview: Whether to keep both pictures with the vectors.
 
     Raises:
-        IncompatibleError: The run did not start from the noise that it was to start from; nothing is kept.
+        IncompatibleError: The run did not start from the noise that `start` names; nothing is kept.
     """
     from sega_store import IncompatibleError
     from sega_vectors import DenoiserRows

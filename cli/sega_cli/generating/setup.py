@@ -1,4 +1,4 @@
-"""What all that generates does to get ready: load the pipeline, mind its progress bars, find its noise."""
+"""The preparations of everything that generates: load the pipeline, set up its progress bars, find its noise."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
 
 
 def open_pipeline(model: str, device: str, dtype: str, report: Report) -> "DiffusionPipeline":
-    """Load a model, with bars on standard error where somebody looks at them.
+    """Load a model, with progress bars if standard error is a terminal.
 
     Raises:
         InvalidInputError: The device or dtype is unknown.
@@ -35,12 +35,12 @@ def open_pipeline(model: str, device: str, dtype: str, report: Report) -> "Diffu
 
 
 def model_name(model: str) -> str:
-    """What provenance remembers of a model's name, which must hold in another working folder."""
+    """A model's name as provenance keeps it, valid from any working folder."""
     return str(Path(model).resolve()) if model != "embedded" and Path(model).is_dir() else model
 
 
 def recorded_call(pipe: "DiffusionPipeline", run: "RunFacts") -> dict[str, Any]:
-    """The arguments of a recorded call, but for its prompt and noise.
+    """The arguments of a recorded call, except its prompt and noise.
 
     Raises:
         InvalidInputError: This pipeline doesn't take one of them, or only its hash is known.
@@ -52,10 +52,10 @@ def recorded_call(pipe: "DiffusionPipeline", run: "RunFacts") -> dict[str, Any]:
 
 
 def check_prompts(pipe: "DiffusionPipeline", prompts: Iterable[str], arguments: Mapping[str, Any]) -> None:
-    """Refuse a call whose prompts, or negative prompt, the text encoder would cut.
+    """Refuse a call with a prompt or negative prompt that the text encoder would truncate.
 
     Raises:
-        InvalidInputError: One is too long.
+        InvalidInputError: A prompt is too long.
     """
     from sega_vectors import check_prompt
 
@@ -75,18 +75,18 @@ class Start:
     """What a run starts from: the noise of a seed, or a stored one.
 
     Attributes:
-        seed: The seed; not looked at where there is a noise.
-        noise: The noise.
+        seed: The seed; ignored if there is a noise.
+        noise: The stored noise; None: the seed's.
     """
 
     seed: int = 0
     noise: "InitialNoise | None" = None
 
     def arguments(self, pipe: "DiffusionPipeline") -> dict[str, Any]:
-        """The arguments of one call of the pipeline: a generator draws other numbers in a second one.
+        """The arguments of one call of the pipelineonly: a used generator draws other numbers.
 
-        A stored noise that its seed draws again comes from that generator, since a stochastic sampler goes on drawing
-        from it.
+        If its seed draws the stored noise again, the run gets that generator, since a stochastic sampler goes on
+        drawing from it.
         """
         from sega_vectors.latents.noise import as_tensor
 
@@ -99,10 +99,10 @@ class Start:
 
 
 def first_picture(pipe: "DiffusionPipeline", result: Any) -> "Image":
-    """The picture in what a pipeline returned.
+    """The first picture of a pipeline's result.
 
     Raises:
-        PipelineError: It makes something else, such as a video.
+        PipelineError: The pipeline makes something else, such as a video.
     """
     from sega_store import PipelineError
 

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 # `--to-prompt` and `--judge` as the mapping `tryout`.
 tryout_options = grouped(
     "tryout",
-    click.option("--to-prompt", type=Text(), multiple=True, help="What to try on.  [default: some for embedded]"),
+    click.option("--to-prompt", type=Text(), multiple=True, help="A prompt to try on.  [default: some for embedded]"),
     click.option("--judge", help="'embedded', or clip:MODEL.  [default: embedded for the embedded model]"),
 )
 
 
 @dataclass(frozen=True)
 class Tryout:
-    """What a vector is to be tried with.
+    """The model, judge and prompts that a vector is tried with.
 
     Attributes:
         model: The model.
         judge: The judge's name, None if there is none for the model.
-        prompts: What to try on.
+        prompts: The prompts to try the vector on.
     """
 
     model: str
@@ -41,7 +41,7 @@ class Tryout:
     def of(
         cls, vector: "GuidanceVector", model: str | None, to_prompt: Sequence[str] = (), judge: str | None = None
     ) -> "Tryout":
-        """What the command line says, else what is known of the model; never the prompt of the recording by default."""
+        """From the command line, or else the model's defaults, of which the recording's own prompt is left out."""
         recorded = vector.provenance
         model = model_name(model or recorded.model.id)
         defaults = defaults_of(model)
@@ -59,11 +59,11 @@ class Tryout:
         """Load the judge and the model.
 
         Args:
-            vector: What is tried, in calls like that of its recording.
+            vector: The vector to try, in calls like that of its recording.
             noise: The noise to start from.
             device: Where the model runs.
-            dtype: Its dtype.
-            report: Whether there are progress bars.
+            dtype: The model's dtype.
+            report: Says whether to draw progress bars.
         """
         if self.judge is None or not self.prompts:
             raise click.UsageError(
@@ -75,7 +75,7 @@ class Tryout:
 
         judge = load_judge(self.judge, [vector.concept.text], device)
         pipe = open_pipeline(self.model, device, dtype, report)
-        pipe.set_progress_bar_config(disable=True)  # one bar for all
+        pipe.set_progress_bar_config(disable=True)  # one bar for all runs
         arguments = recorded_call(pipe, vector.provenance.run)
         check_prompts(pipe, self.prompts, arguments)
         return Trials(pipe, judge, vector.concept.text, self.prompts, [noise], arguments)

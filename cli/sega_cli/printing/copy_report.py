@@ -1,4 +1,4 @@
-"""What `push` and `pull` do: copy vectors between two libraries and tell what became of them."""
+"""What `push` and `pull` do: copy vectors between two libraries and report what was copied."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sega_store import Library
 
 jobs_option = click.option(
-    "--jobs", type=click.IntRange(min=1), default=8, show_default=True, help="How many vectors at once."
+    "--jobs", type=click.IntRange(min=1), default=8, show_default=True, help="How many vectors to copy at once."
 )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def print_entry(report: Report, store: "Library", entry: "Entry") -> None:
-    """One line with the REF and all that is said of it; its row as JSON."""
+    """Print one line with the REF and all its annotations, or its row as JSON."""
     said = [entry.name or entry.concept, *(f"+{tag}" for tag in entry.tags)]
     if entry.rating is not None:
         said.append("★" * entry.rating)

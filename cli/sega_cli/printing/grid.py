@@ -23,7 +23,7 @@ class Row:
         label: What was done.
         note: A second, fainter line.
         images: The pictures, one a column.
-        shown: Whether each picture shows what the row is about; None: not a question for this row.
+        shown: Whether each picture shows what the row is about; None: the row isn't judged.
     """
 
     label: str
@@ -38,7 +38,7 @@ class Section:
 
     Attributes:
         title: What they have in common.
-        colour: Of the title's band.
+        colour: The colour of the title's band.
         rows: The rows.
     """
 

@@ -28,16 +28,16 @@ class Report:
 
     @property
     def terminal(self) -> bool:
-        """Whether standard output is one."""
+        """Whether standard output is a terminal."""
         return sys.stdout.isatty()
 
     @property
     def bars(self) -> bool:
-        """Whether progress bars are wanted: somebody is looking at standard error."""
+        """Whether progress bars are wanted: standard error is a terminal, and --quiet isn't given."""
         return not self.quiet and sys.stderr.isatty()
 
     def item(self, text: str, bare: str | None = None) -> None:
-        """One result: `text` for people, `bare` (an id or a path, if any) with --quiet, nothing with --json."""
+        """Print one result: `text` for people, `bare` (an id or a path, if any) with --quiet, nothing with --json."""
         if self.json:
             return
         if not self.quiet:
@@ -46,12 +46,12 @@ class Report:
             click.echo(clean(bare) if self.terminal else bare)  # a program wants a path as it is
 
     def note(self, text: str) -> None:
-        """A remark beside the results, on standard error."""
+        """Print a remark beside the results, on standard error."""
         if not self.quiet:
             click.echo(text, err=True)
 
     def document(self, document: Mapping[str, object]) -> None:
-        """All results at once, when JSON was asked for."""
+        """Print all results at once, if --json was given."""
         if self.json:
             import json
 

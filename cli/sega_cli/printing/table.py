@@ -15,11 +15,11 @@ def print_rows(
     """Print rows, if lines for people are wanted.
 
     Args:
-        report: Where to.
-        columns: Their titles, which only a terminal shows.
-        rows: Texts without control characters, one a column.
+        report: Where to print.
+        columns: The columns' titles, which only a terminal shows.
+        rows: Texts without control characters, one for each column.
         right: The columns that are aligned to the right.
-        shortened: Those whose texts may be cut where the terminal is narrow.
+        shortened: The columns whose texts may be cut on a narrow terminal.
     """
     if not report.plain:
         return

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
 
-_JOINERS = "\u200c\u200d"  # Persian and emoji need them, and they move nothing
+_JOINERS = "\u200c\u200d"  # Persian and emoji need them, and they are harmless
 _BARS = " ▁▂▃▄▅▆▇█"
 _SHADES = " ░▒▓█"
 _HEAT = ((13, 8, 60), (110, 20, 110), (205, 60, 70), (250, 150, 40), (252, 250, 190))  # dark to bright, as inferno
@@ -29,7 +29,7 @@ def clean(text: str) -> str:
 def escape(document: str) -> str:
     """JSON text with all unprintable characters as escapes: the same document, and harmless to look at.
 
-    JSON's writer escapes only those below U+0020; the others are found nowhere but in its strings.
+    JSON's writer escapes only those below U+0020; the others occur only inside its strings.
     """
     return "".join(c if c.isprintable() or c in f"\n{_JOINERS}" else json.dumps(c)[1:-1] for c in document)
 
@@ -48,8 +48,8 @@ def sparkline(values: Sequence[float], width: int = 60, top: float | None = None
 
     Args:
         values: The numbers.
-        width: The most bars.
-        top: What is drawn at full height; None: the largest.
+        width: The largest number of bars.
+        top: The number drawn at full height; None: the largest.
     """
     count = len(values)
     edges = [round(i * count / width) for i in range(width + 1)] if count > width else list(range(count + 1))
@@ -58,7 +58,7 @@ def sparkline(values: Sequence[float], width: int = 60, top: float | None = None
     top = max(means, default=0.0) if top is None else top
     if top <= 0:
         return _BARS[0] * len(means)
-    # what is not zero is never drawn as nothing
+    # a number above zero is never drawn as a blank
     return "".join(_BARS[max(1, round(m / top * 8)) if m > 0 else 0] for m in means)
 
 
@@ -66,9 +66,9 @@ def heat_map(values: "Float[np.ndarray, 'H W']", *, colour: bool, width: int = 6
     """A picture of numbers >= 0, as lines of text.
 
     Args:
-        values: What to draw, shape (H, W).
-        colour: Two rows of numbers a line, as coloured half blocks; else one row a line, in shades two characters wide.
-        width: The most columns of numbers; a larger picture is averaged in blocks.
+        values: The numbers, shape (H, W).
+        colour: Draw two rows per line, as coloured half blocks; else one row per line, in shades two characters wide.
+        width: The largest number of columns; a larger picture is averaged in blocks.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What was measured of transfer, as figures, as lines of text, and as one picture."""
+"""Measurements of transfer as figures, as lines of text, and as one picture."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ _GREEN, _RED = (28, 110, 70), (150, 60, 50)
 
 
 def rates(measured: Measured) -> dict[str, dict[str, Any]]:
-    """By concept and kind: how many pictures show the concept, of how many, the rate and its 95% interval."""
+    """How many pictures show the concept, of how many, the rate and its 95% interval, by concept and kind."""
     table: dict[str, dict[str, Any]] = {}
     for concept in measured.setting.concepts:
         table[concept.text] = {}

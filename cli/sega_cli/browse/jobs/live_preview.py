@@ -1,4 +1,4 @@
-"""LivePreview at a picture while it is made: what the sampler takes for x_0, decoded by the model's own VAE."""
+"""A live preview of a picture while it is made: the sampler's estimate of x_0, decoded by the model's own VAE."""
 
 import io
 import time
@@ -11,15 +11,15 @@ from torch import Tensor
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-_SHARE = 5  # at most one part in so many of the time goes into them
-_LEAST_SECONDS = 0.08  # between two: nobody sees more of them
+_SHARE = 5  # previews take at most one part in so many of the time
+_LEAST_SECONDS = 0.08  # between two previews: nobody could see more of them
 _EDGE = 512  # pixels
 
 
 class LivePreview:
     """Pictures of a run's latents, as often as their price allows.
 
-    There are none of pipelines without an `AutoencoderKL`, of latents packed into tokens, and of a VAE that overflows
+    There are none for pipelines without an `AutoencoderKL`, for latents packed into tokens, or for a VAE that overflows
     in the pipeline's precision.
     """
 

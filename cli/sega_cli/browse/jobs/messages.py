@@ -1,4 +1,4 @@
-"""What the server and the process that generates tell each other."""
+"""The messages between the server and the process that generates."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -25,14 +25,14 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Doing:
-    """What goes on, where there are no steps to count."""
+    """What the job is doing while there are no steps to count."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step is done: of which picture, how many, of how many."""
+    """A step of a picture is done: `done` of its `count` steps."""
 
     shot: int
     done: int
@@ -52,10 +52,10 @@ class Made:
     """A picture is done.
 
     Attributes:
-        shot: Which.
+        shot: The picture's place in the order.
         png: Its file, with its provenance.
         name: A name for the file.
-        denoiser_rows: Its price.
+        denoiser_rows: Its price: how many rows the denoiser computed.
     """
 
     shot: int

@@ -1,4 +1,4 @@
-"""Orders: what a page asks to be generated. They are valid by construction, and known without torch."""
+"""Orders: what a page asks to be generated. They are valid by construction, and need no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Shot:
 
     @property
     def caption(self) -> str:
-        """What tells it from the other pictures of its prompt."""
+        """What distinguishes it from the other pictures of its prompt."""
         return {0.0: "plain", 1.0: "guided"}.get(self.factor, f"guided × {self.factor:g}".replace("-", "−"))
 
 
@@ -39,11 +39,11 @@ class ApplyOrder:
     """Prompts to run with vectors added.
 
     Attributes:
-        vectors: Their ids.
-        edits: For each, the edit parameters that are not as recorded, under the names of `Concept`.
+        vectors: The ids of the vectors.
+        edits: For each vector, the edit parameters that differ from its recording, under the names of `Concept`.
         prompts: The prompts.
-        factors: What all the guidance is multiplied by, a picture each; 0 is the plain run.
-        run: Arguments of the pipeline's call that are not as recorded.
+        factors: Factors for all the guidance, each of which makes one picture; 0 is the plain run.
+        run: Arguments of the pipeline's call that differ from the recording.
 
     Raises:
         InvalidInputError: There are none or too many of something, or a value is out of range.
@@ -81,7 +81,7 @@ class RecordOrder:
         model: The model's name.
         seed: The seed of the initial noise, if `noise` is None.
         noise: The beginning of the hash of one of the library's noises.
-        run: Arguments of the pipeline's call that are not the model's defaults.
+        run: Arguments of the pipeline's call that differ from the model's defaults.
 
     Raises:
         InvalidInputError: There are none or too many of something, or a value is out of range.

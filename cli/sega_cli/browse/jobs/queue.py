@@ -1,7 +1,7 @@
-"""Jobs: orders in a queue, and what has become of them. One process works on them; see `sega_cli.browse.jobs.worker`.
+"""Jobs: orders in a queue, and their progress. One process works on them; see `sega_cli.browse.jobs.worker`.
 
-A job's progress is one immutable value, replaced as the job goes on. Whoever listens looks at it when it likes, so any
-number may listen, and nobody who is slow or gone is waited for.
+A job's progress is one immutable value, replaced as the job goes on. Listeners read it when they like, so there may be
+any number of them, and nothing waits for one that is slow or gone.
 """
 
 import itertools
@@ -26,7 +26,7 @@ from sega_store import SegaError
 
 
 class BusyError(SegaError):
-    """There is more to do already than the queue takes."""
+    """The queue is full."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Progress:
     Attributes:
         version: Larger with each change.
         state: `queued`, `running`, `done`, `failed` or `cancelled`.
-        doing: What goes on where there are no steps.
+        doing: What the job is doing while there are no steps.
         reason: Why it failed.
         runs: How many runs have begun, each of which makes a picture.
         shot: The picture that is being made, if any.
-        done: Its steps that are done.
-        count: Its steps.
+        done: How many of its steps are done.
+        count: How many steps it has.
         live: The last unfinished picture.
-        pictures: What is made, by shot.
+        pictures: The finished pictures, by shot.
         notes: Remarks.
         kept: The vectors that were recorded, or were there already.
         new: Whether they are new.
@@ -65,7 +65,7 @@ class Progress:
 
     @property
     def over(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the job is over, so that nothing will change any more."""
         return self.state in ("done", "failed", "cancelled")
 
     def after(self, event: Event) -> "Progress":
@@ -97,7 +97,7 @@ class Job:
         id: Its number.
         order: What was asked for.
         progress: How far it has come.
-        cancelling: Whether its end was asked for.
+        cancelling: Whether somebody asked to cancel it.
     """
 
     def __init__(self, number: int, order: Order) -> None:
@@ -108,7 +108,7 @@ class Job:
 
     @property
     def bytes(self) -> int:
-        """What its pictures take."""
+        """How many bytes its pictures take."""
         return sum(len(made.png) for made in self.progress.pictures.values())
 
     def become(self, event: Event) -> None:
@@ -117,9 +117,9 @@ class Job:
 
 
 class JobQueue:
-    """Jobs, of which one is worked on.
+    """Jobs, which are worked on one at a time.
 
-    The process is started when the first job is, and again after one that ended it.
+    The process is started with the first job, and again after a job that ended it.
 
     Args:
         library: Where vectors come from and go to.
@@ -128,7 +128,7 @@ class JobQueue:
         most_waiting: How many jobs may wait.
         most_kept: How many jobs that are over are remembered.
         most_bytes: How much their pictures may take together.
-        patience: Seconds that a job which is cancelled has to end by itself; then the process is ended.
+        patience: Seconds that a cancelled job has to end by itself before the process is ended.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class JobQueue:
             return sum(not other.progress.over for other in self._jobs.values() if other.id < job.id)
 
     def cancel(self, job: Job) -> None:
-        """Ask for a job's end: one that waits is over at once, one that runs at its next step."""
+        """Cancel a job: a waiting one is over at once, a running one at its next step."""
         with self._changed:
             job.cancelling = True
             if job.progress.state == "queued":
@@ -212,7 +212,7 @@ class JobQueue:
         self._stop()
 
     def _serve(self) -> None:
-        """The thread: jobs in their order, for ever."""
+        """Work on the jobs in their order until the queue is closed; the thread runs this."""
         while True:
             with self._changed:
                 waiting = (job for job in self._jobs.values() if job.progress.state == "queued")
@@ -274,7 +274,7 @@ class JobQueue:
             connection.close()
 
     def _forget(self) -> None:
-        """Drop the oldest jobs that are over, as far as there are too many."""
+        """Drop the oldest jobs that are over while there are too many."""
         with self._changed:
             over = [job for job in self._jobs.values() if job.progress.over]
             total = sum(job.bytes for job in over)

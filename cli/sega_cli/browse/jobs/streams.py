@@ -1,7 +1,8 @@
 """Server-sent events: a job's progress, as a browser's `EventSource` reads it.
 
-A stream looks at the progress ten times a second rather than being told of each change: so a job waits for no listener,
-a slow one gets what is newest when it reads on, and nothing piles up. It costs a comparison, and no thread.
+A stream looks at the progress ten times a second instead of being told of each change. So a job waits for no listener,
+a slow listener gets the newest progress when it reads on, and nothing piles up. Each look costs one comparison, and no
+stream needs a thread.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ class Streams:
     """The streams that are open.
 
     Args:
-        most: How many may be.
+        most: How many may be open.
     """
 
     def __init__(self, most: int = MOST_STREAMS) -> None:
@@ -33,10 +34,10 @@ class Streams:
         self.open = 0
 
     def check(self) -> None:
-        """Refuse one stream more where there are too many.
+        """Refuse another stream if as many are open as may be.
 
         Raises:
-            TooManyStreamsError: There are.
+            TooManyStreamsError: As many are open as may be.
         """
         if self.open >= self.most:
             raise TooManyStreamsError(f"{self.most} pages follow jobs already: close some, then load this one again.")
@@ -47,8 +48,8 @@ class Streams:
         """The events of one stream.
 
         Args:
-            state: What there is to tell, and whether nothing will come after it.
-            ended: Whether the server is about to end.
+            state: Gives the progress to send, and whether it is the last.
+            ended: Tells whether the server is about to end.
         """
         self.open += 1
         try:

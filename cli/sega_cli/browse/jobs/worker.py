@@ -1,7 +1,7 @@
 """The process that generates: it loads a model, keeps it for the next order, and works on one order at a time.
 
-It is a process of its own so that pages stay quick meanwhile, and so that what ends it (a full memory, a fault of a
-driver) ends nothing else. It loads only what is on this machine: the name of a model may be a stranger's.
+It is a process of its own so that pages stay quick, and so that whatever kills it (a full memory, a driver's fault)
+kills nothing else. It loads only models that are on this machine, since a model's name may be a stranger's.
 """
 
 import os
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class CancelledError(Exception):
-    """Somebody has asked for the end of the job."""
+    """Somebody has cancelled the job."""
 
 
 def main(connection: "Connection[Any, Any]", library: Place, device: str, dtype: str) -> None:
     """Works on what `Start` asks for until the other end is closed.
 
     Args:
-        connection: To the server.
+        connection: The connection to the server.
         library: Where vectors come from and go to.
         device: Where models run.
         dtype: Their precision.
@@ -53,7 +53,7 @@ class Worker:
     """Works on orders.
 
     Args:
-        connection: To the server.
+        connection: The connection to the server.
         library: Where vectors come from and go to.
         device: Where models run.
         dtype: Their precision.
@@ -68,7 +68,7 @@ class Worker:
         self._job = 0
 
     def work(self, start: Start) -> Ended:
-        """Work on an order; whatever happens is an answer."""
+        """Work on an order and tell how it ended, also after an error."""
         from sega_store import SegaError
 
         self._job = start.job
@@ -83,7 +83,10 @@ class Worker:
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             first = next(iter(str(error).splitlines()), "")
-            return Ended("failed", f"{type(error).__name__}: {first}\nThe whole of it is where sega-vec browse runs.")
+            return Ended(
+                "failed",
+                f"{type(error).__name__}: {first}\nThe full traceback is in the terminal where sega-vec browse runs.",
+            )
         return Ended("done")
 
     def _generate(self, order: Order) -> None:
@@ -142,7 +145,7 @@ class Worker:
         self._send(Kept(tuple(made.ids), made.status == "recorded"))
 
     def _pipeline(self, model: str) -> "DiffusionPipeline":
-        """The model, loaded or still there; one at a time."""
+        """The pipeline of a model, kept until another model is asked for."""
         from sega_cli.generating.setup import open_pipeline
         from sega_cli.printing.report import Report
         from sega_store import PipelineError
@@ -162,7 +165,7 @@ class Worker:
 
     @contextmanager
     def _followed(self, pipe: "DiffusionPipeline", shots: Sequence[int]) -> Iterator[None]:
-        """Tell of each step of the runs within the block, which make the shots in this order."""
+        """Report each step of the runs within the block; the runs make the shots in this order."""
         from sega_cli.browse.jobs.live_preview import LivePreview
         from sega_vectors.pipeline.scheduler_hooks import followed_steps
 
@@ -183,7 +186,7 @@ class Worker:
             yield
 
     def _heed(self) -> None:
-        """End the job if that has been asked for."""
+        """End the job if it has been cancelled."""
         while self._connection.poll():
             message = self._connection.recv()
             if isinstance(message, Cancel) and message.job == self._job:

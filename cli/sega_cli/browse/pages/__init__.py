@@ -1,1 +1,1 @@
-"""The pages, a module each, with its templates beside it."""
+"""The pages: one module each, with its templates beside it."""

@@ -32,7 +32,7 @@ def page(
     id: Ids = [],  # noqa: B006
     job: int | None = None,
 ) -> HTMLResponse:
-    """The form, with the vectors of the address, or as it was when a job was ordered by it."""
+    """The form, with the vectors that the address names, or filled in as it was for a job."""
     order = None if job is None else studio.ordered(job, ApplyOrder)
     picked, misfits = _picked(site, order.vectors if order else id)
     edits = dict(zip(order.vectors, order.edits, strict=True)) if order else {}
@@ -73,7 +73,7 @@ def submit(
     studio: StudioOf,
     sent: Annotated[Fields, Depends(fields)],
 ) -> Response:
-    """Order it."""
+    """Order the pictures."""
     vectors = [site.library[ref] for ref in sent.texts("id")[: MOST_VECTORS + 1]]
     _check_together(site, vectors)
     made = [_sliders(vector) for vector in vectors]
@@ -99,14 +99,14 @@ def run_of(sent: Fields) -> dict[str, Any]:
 
 
 def _picked(site: Site, refs: Sequence[str]) -> tuple[list[GuidanceVector], list[Candidate]]:
-    """The vectors that can be applied with the first, and the others with the reason."""
+    """The vectors that can be applied with the first, and the others, each with the reason why it can't."""
     picked: list[GuidanceVector] = []
     misfits: list[Candidate] = []
     for ref in dict.fromkeys(refs):
         entry = site.library.entry(ref)
         reason = unfit(site.library, entry, picked[0] if picked else None)
         if not reason and len(picked) == MOST_VECTORS:
-            reason = f"{MOST_VECTORS} vectors are the most"
+            reason = f"at most {MOST_VECTORS} vectors can be applied together"
         if reason:
             misfits.append(Candidate(entry, reason))
         else:
@@ -118,7 +118,7 @@ def _check_together(site: Site, vectors: Sequence[GuidanceVector]) -> None:
     for vector in vectors:
         if reason := unfit(site.library, site.library.entry(vector.id), vectors[0]):
             raise InvalidInputError(
-                "vectors that are applied together share noise, shape and architecture; take out"
+                "vectors that are applied together must share noise, shape and architecture; take out"
                 f" {vector.concept.text!r}: {reason}."
             )
 

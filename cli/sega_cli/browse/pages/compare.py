@@ -21,12 +21,12 @@ router = APIRouter()
 
 @router.get("/compare")
 def compare(site: SiteOf, id: Annotated[list[str] | None, Query()] = None) -> Response:
-    """Compares vectors; the first is the one that the others are held against."""
+    """Compares vectors with the first of them."""
     refs = list(dict.fromkeys(id or []))
     if not refs:
         return site.page("compare_start.html")
     if not LEAST <= len(refs) <= MOST:
-        raise InvalidInputError(f"From {LEAST} to {MOST} different vectors are compared, met {len(refs)}.")
+        raise InvalidInputError(f"A comparison takes {LEAST} to {MOST} different vectors, met {len(refs)}.")
     return site.page("compare.html", **compare_context(site, [site.library.resolve(ref) for ref in refs]))
 
 
@@ -37,7 +37,7 @@ def compare_context(site: Site, ids: Sequence[str]) -> dict[str, Any]:
     measures = {
         "Cosine": ("of the values, −1 to 1", cosine, -1.0),
         "Overlap": (
-            "of the supports (the entries kept): what both keep, of what either keeps",
+            "of the supports (the entries kept): the entries that both keep, as a share of those that either keeps",
             overlap,
             0.0,
         ),
@@ -75,7 +75,7 @@ def matrix(vectors: Sequence[GuidanceVector], measure: Any) -> list[list[tuple[f
         if a.shape != b.shape:
             return None
         mean = _mean(measure(a, b))
-        return (round(mean, 2) + 0.0, round(abs(mean) * LEVELS)) if np.isfinite(mean) else None  # -0.0 is 0.0
+        return (round(mean, 2) + 0.0, round(abs(mean) * LEVELS)) if np.isfinite(mean) else None  # makes -0.0 0.0
 
     return [[cell(a, b) for b in vectors] for a in vectors]
 

@@ -1,4 +1,4 @@
-"""The gallery: the vectors of a library that are searched and filtered for, in pages, or grouped by what they share."""
+"""The gallery: the vectors of a library, searched and filtered, in pages or in groups that share something."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class Filters:
-    """What the address of the gallery asks for; what it doesn't know is as if it weren't there.
+    """What the gallery's address asks for; unknown parameters are ignored.
 
     Attributes:
         q: The search.
@@ -72,7 +72,7 @@ class Facet:
 
 @router.get("/")
 def gallery(site: SiteOf, filters: Annotated[Filters, Depends()], after: str | None = None) -> HTMLResponse:
-    """A page of the gallery; what it could be narrowed to is counted by itself, for the tiles don't wait for that."""
+    """A page of the gallery; the filters on offer are counted by a second request, so that the tiles needn't wait."""
     return site.page(
         "gallery.html", headers={"HX-Trigger-After-Swap": "searched"}, **gallery_context(site, filters, after)
     )
@@ -80,13 +80,13 @@ def gallery(site: SiteOf, filters: Annotated[Filters, Depends()], after: str | N
 
 @router.get("/facets")
 def facets_page(site: SiteOf, filters: Annotated[Filters, Depends()]) -> HTMLResponse:
-    """What the gallery could be narrowed to."""
+    """The filters on offer, with how many vectors each leaves."""
     return site.page("gallery_facets.html", filters=filters, facets=facets(site, filters))
 
 
 @router.get("/tiles")
 def tiles(site: SiteOf, filters: Annotated[Filters, Depends()], after: str) -> HTMLResponse:
-    """The tiles that follow a vector's."""
+    """The tiles after a vector's."""
     return site.page("gallery_tiles.html", **tiles_context(site, filters, after))
 
 
@@ -96,7 +96,7 @@ def groups(
     filters: Annotated[Filters, Depends()],
     skip: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
 ) -> HTMLResponse:
-    """The groups that follow so many others."""
+    """The groups after the first `skip` ones."""
     return site.page("gallery_groups.html", **groups_context(site, filters, skip))
 
 
@@ -118,7 +118,7 @@ def gallery_context(site: Site, filters: Filters, after: str | None = None) -> d
 
 
 def tiles_context(site: Site, filters: Filters, after: str | None, limit: int = PAGE) -> dict[str, Any]:
-    """A page of tiles, and after which vector the next begins, if there is one."""
+    """A page of tiles, and the vector after which the next page begins, if there is one."""
     sort = filters.sort if filters.sort in ORDERS else "newest"
     entries = site.library.catalogue.page(filters.selection, sort, after, limit + 1)
     return {
@@ -151,7 +151,9 @@ def facets(site: Site, filters: Filters) -> list[Facet]:
         chosen = getattr(filters, name)
         groups = found[group]
         choices = [(group.value, label(group), group.count, group.value == chosen) for group in groups[:FACET]]
-        if chosen is not None and not any(choice[-1] for choice in choices):  # a rare one, or one that is left by none
+        if chosen is not None and not any(
+            choice[-1] for choice in choices
+        ):  # a rare value, or one that no vector left over has
             choices.append((chosen, chosen[:12] if name == "noise" else chosen, left, True))
         return Facet(name, title, choices, len(groups) > FACET)
 
@@ -167,7 +169,7 @@ def facets(site: Site, filters: Filters) -> list[Facet]:
 
 
 def _ratings(groups: list[Group], chosen: int | None) -> Facet:
-    """Ratings count from the best down: who asks for three stars wants four, too."""
+    """Ratings are counted from the best down, since three stars and up includes four."""
     choices, count = [], 0
     for group in groups:
         count += group.count
@@ -178,7 +180,7 @@ def _ratings(groups: list[Group], chosen: int | None) -> Facet:
 
 
 def chips(filters: Filters) -> list[tuple[str, str]]:
-    """The conditions that hold, each as a parameter and a text."""
+    """The filters in use, each as a parameter and a text."""
     texts = {
         "q": f"“{filters.q}”" if filters.q else None,
         "concept": filters.concept,
@@ -192,7 +194,7 @@ def chips(filters: Filters) -> list[tuple[str, str]]:
 
 
 def _noise(entry: Entry) -> str:
-    """What a noise is called among others, some of which may share its seed."""
+    """A name for a noise among others, some of which may share its seed."""
     return noise_name(entry) if entry.seed is None else f"{noise_name(entry)} · {entry.noise[:6]}"
 
 

@@ -1,4 +1,4 @@
-"""A job's page: its progress as it goes on, its pictures, and what became of it."""
+"""A job's page: its progress, its pictures, and how it ended."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -42,7 +42,7 @@ def page(site: SiteOf, studio: StudioOf, job: JobOf) -> HTMLResponse:
 
 @router.get("/jobs/{number}/outcome")
 def outcome(site: SiteOf, studio: StudioOf, job: JobOf) -> HTMLResponse:
-    """The part of the page that tells what became of the job."""
+    """The part of the page that tells how the job ended."""
     return site.page("job_outcome.html", **_context(site, studio, job))
 
 
@@ -78,7 +78,7 @@ def picture(job: JobOf, shot: int, download: bool = False) -> Response:
 
 @router.post("/jobs/{number}/cancel")
 def cancel(request: Request, site: SiteOf, studio: StudioOf, job: JobOf) -> Response:
-    """Ask for the job's end."""
+    """Cancel the job."""
     studio.queue.cancel(job)
     if request.headers.get("HX-Request") == "true":
         return Response(status_code=204)
@@ -87,7 +87,7 @@ def cancel(request: Request, site: SiteOf, studio: StudioOf, job: JobOf) -> Resp
 
 @router.post("/jobs/{number}/pictures/{shot}/keep")
 def keep(request: Request, site: SiteOf, studio: StudioOf, job: JobOf, shot: int) -> Response:
-    """Write a picture to the folder of those that are kept."""
+    """Write a picture to the folder for kept pictures."""
     from sega_cli.generating.picture import prepare_folder, write_png
     from sega_store import LibraryError
 
@@ -164,7 +164,7 @@ def _document(queue: JobQueue, job: Job) -> dict[str, Any]:
 
 
 def _text(queue: JobQueue, job: Job) -> str:
-    """Where the job is, in a line."""
+    """How far the job is, in a line."""
     progress, shots = job.progress, len(job.order.shots)
     if progress.state == "queued":
         ahead = queue.ahead(job)

@@ -17,7 +17,7 @@ router = APIRouter()
 
 @router.get("/noises/{sha256}")
 def noise_page(site: SiteOf, sha256: str) -> Response:
-    """A noise's page; the beginning of its hash leads there."""
+    """A noise's page; the beginning of its hash redirects there."""
     context = noise_context(site, sha256)
     if context["sha256"] != sha256:
         return RedirectResponse(site.links.noise(context["sha256"]), 307)
@@ -61,11 +61,11 @@ def noise_is_held(site: Site, sha256: str) -> bool:
 
 
 def _noise(site: Site, sha256: str) -> tuple[InitialNoise | None, str | None]:
-    """The noise, or why it isn't there."""
+    """The noise, or why it is missing."""
     if not noise_is_held(site, sha256):
         return (
             None,
-            "The library doesn't hold this noise: its vectors were added without, and can't be applied from here.",
+            "The library doesn't hold this noise: its vectors were added without it, and can't be applied from here.",
         )
     try:
         return site.library.noise(sha256), None

@@ -1,4 +1,4 @@
-"""The pictures of a vector, each a PNG that was written here: previews anew, and drawings of where it acts.
+"""The pictures of a vector, each a PNG that was made here: previews, encoded again, and drawings of where it acts.
 
 | name                           | picture                                                                    |
 |--------------------------------|----------------------------------------------------------------------------|
@@ -46,7 +46,7 @@ def picture(site: SiteOf, identity: str, name: str) -> Response:
 
 @router.get("/noises/{sha256}/picture.png")
 def noise_picture(site: SiteOf, sha256: str) -> Response:
-    """An initial noise."""
+    """The picture of an initial noise."""
     return _png(draw_noise(site.library.noise(sha256)))
 
 
@@ -83,14 +83,14 @@ def difference(vector: GuidanceVector, other: GuidanceVector) -> bytes:
 
 
 def draw_noise(noise: InitialNoise) -> bytes:
-    """The first three channels of a noise as red, green and blue; two standard deviations are full."""
+    """The first three channels of a noise as red, green and blue; two standard deviations give the full colour."""
     values = widen(noise.array, noise.dtype).reshape((noise.shape[0], -1, noise.shape[-1]))[:3]
     planes = np.stack([values[min(i, len(values) - 1)] for i in range(3)], axis=-1)
     return as_png(np.rint(np.clip(planes / 4 + 0.5, 0, 1) * 255).astype(np.uint8))
 
 
 def columns(steps: int) -> int:
-    """The steps that stand beside each other in the picture `steps`."""
+    """How many steps are side by side in the picture `steps`."""
     return math.isqrt(steps - 1) + 1
 
 

@@ -17,13 +17,13 @@ from sega_store import Concept
 router = APIRouter()
 
 EMBEDDED = "embedded"
-STEPS = 50  # of most of diffusers' pipelines, if nothing is said
+STEPS = 50  # the default of most of diffusers' pipelines
 RECENT = 1000  # vectors whose noises and models are offered
 
 
 @router.get("/record")
 def page(site: SiteOf, studio: StudioOf, noise: str = "", job: int | None = None) -> HTMLResponse:
-    """The form, with the noise of the address, or as it was when a job was ordered by it."""
+    """The form, with the noise that the address names, or filled in as it was for a job."""
     order = None if job is None else studio.ordered(job, RecordOrder)
     model = order.model if order else EMBEDDED
     noise = order.noise or "" if order else noise
@@ -62,7 +62,7 @@ def submit(
     studio: StudioOf,
     sent: Annotated[Fields, Depends(fields)],
 ) -> Response:
-    """Order it."""
+    """Order the recording."""
     model = sent.text("model") or EMBEDDED
     made = _sliders(model)
     edit = {**defaults_of(model).edit, **edit_of(made, [sent.numbers(slider.name, 1)[0] for slider in made])}
@@ -77,7 +77,7 @@ def _run(model: str) -> dict[str, object]:
 
 
 def _sliders(model: str, moved: Concept | None = None) -> list[Slider]:
-    """The sliders of a model's parameters, where those of a concept stand."""
+    """The sliders of a model's parameters, moved to those of a concept if one is given."""
     defaults = defaults_of(model)
     steps = int(defaults.run.get("num_inference_steps", STEPS))
 

@@ -1,4 +1,4 @@
-"""A vector's page: its pictures, where and when it acts, where it comes from, and what people say of it."""
+"""A vector's page: its pictures, where and when it acts, where it comes from, and its annotations."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -30,7 +30,7 @@ router = APIRouter()
 
 @router.get("/vectors/{ref}")
 def vector_page(site: SiteOf, ref: str) -> Response:
-    """A vector's page; another REF than its id leads there."""
+    """A vector's page; any REF other than its id redirects there."""
     identity = site.library.resolve(ref)
     if identity != ref:
         return RedirectResponse(site.links.vector(identity), 307)
@@ -55,7 +55,9 @@ def export(site: SiteOf, identity: str, kind: str) -> Response:
 
     identity = site.library.resolve(identity)
     if kind not in EXPORTS:
-        raise InvalidInputError(f"A page exports as {' or '.join(EXPORTS)}, met {kind!r}. sega-vec export knows more.")
+        raise InvalidInputError(
+            f"A page exports as {' or '.join(EXPORTS)}, met {kind!r}. For other formats use sega-vec export."
+        )
     folder = tempfile.TemporaryDirectory(prefix="sega-vec-")
     try:
         path = Path(folder.name, f"{identity[:12]}.{EXPORTS[kind]}")
@@ -77,7 +79,7 @@ def annotate(
     add: Annotated[str | None, Form(max_length=MAX_FORM_TEXT)] = None,
     remove: Annotated[str | None, Form(max_length=MAX_FORM_TEXT)] = None,
 ) -> Response:
-    """Changes what is said of a vector; what isn't given stays."""
+    """Changes a vector's annotations; anything not given stays as it is."""
     library = site.library
     entry = library.entry(library.resolve(identity))
     tags = {*entry.tags, *([add.strip()] if add and add.strip() else [])} - {remove}
@@ -109,7 +111,7 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
     steps, channels = acting.shape[:2]
     per_step = vector.support[0].size
     weights = strength(acting, 0, 2, 3)
-    where = library.where if site.live else "my-vectors"  # a path is nobody else's business
+    where = library.where if site.live else "my-vectors"  # an exported page must not tell others a path
     return {
         "entry": entry,
         "vector": vector,
@@ -182,7 +184,7 @@ def provenance(vector: GuidanceVector) -> list[tuple[str, Mapping[str, object]]]
 
 
 def file_facts(site: Site, vector: GuidanceVector) -> Mapping[str, object]:
-    """What is to be known of a vector's file."""
+    """Facts about a vector's file."""
     entry = site.library.entry(vector.id)
     dense = vector.support.size * vector.values.itemsize
     return {
@@ -210,7 +212,7 @@ def _preview_problem(vector: GuidanceVector) -> str | None:
 
 
 def _guided(vector: GuidanceVector) -> tuple[float, float]:
-    """From where to where the recorded parameters guide, 0 to 100."""
+    """Where the recorded parameters begin and end to guide, 0 to 100."""
     concept, steps = vector.concept, vector.shape[0]
     end = steps if concept.edit_cooldown_steps is None else min(concept.edit_cooldown_steps, steps)
     start = min(concept.edit_warmup_steps, end)

@@ -1,1 +1,1 @@
-"""What pages are made of."""
+"""The parts that several pages are made of."""

@@ -13,11 +13,11 @@ MOST_UNFIT = 8
 
 @dataclass(frozen=True)
 class Candidate:
-    """A vector that may join those that are picked.
+    """A vector that might join the picked ones.
 
     Attributes:
-        entry: Its row.
-        reason: Why it can't; empty if it can.
+        entry: Its entry in the library.
+        reason: Why it can't join; empty if it can.
     """
 
     entry: Entry
@@ -25,7 +25,7 @@ class Candidate:
 
 
 def candidates(library: Library, picked: Sequence[GuidanceVector], query: str = "") -> list[Candidate]:
-    """What a search finds, those that fit first.
+    """The vectors that a search finds, with those that fit first.
 
     Args:
         library: Where to search.

@@ -1,4 +1,4 @@
-"""The fields of a form that a page has sent: texts, and numbers in their place."""
+"""The fields of a form that a page has sent, as texts and numbers."""
 
 import math
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ MOST_FIELDS = 200
 
 
 class Fields:
-    """A form's fields; each may be there several times.
+    """A form's fields; each may occur several times.
 
     Args:
-        form: What was sent.
+        form: The form that was sent.
     """
 
     def __init__(self, form: FormData) -> None:
@@ -44,10 +44,10 @@ class Fields:
         return _whole(name, text) if text else None
 
     def numbers(self, name: str, count: int) -> list[float]:
-        """So many numbers.
+        """The numbers of a field that occurs `count` times.
 
         Raises:
-            InvalidInputError: There are more or fewer.
+            InvalidInputError: The field occurs more or fewer times.
         """
         texts: Sequence[str] = self.texts(name)
         if len(texts) != count:
@@ -66,12 +66,12 @@ def _number(name: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InvalidInputError(f"{name} is a number, met {text[:40]!r}: write one such as 7.5.")
+        raise InvalidInputError(f"{name} must be a number, met {text[:40]!r}: write one such as 7.5.")
     return number
 
 
 def _whole(name: str, text: str) -> int:
     number = _number(name, text)
     if len(text) > 20 or not number.is_integer():
-        raise InvalidInputError(f"{name} is a whole number, met {text[:40]!r}: write one such as 20.")
+        raise InvalidInputError(f"{name} must be a whole number, met {text[:40]!r}: write one such as 20.")
     return int(text) if text.lstrip("+-").isdigit() else int(number)

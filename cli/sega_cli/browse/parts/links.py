@@ -21,7 +21,7 @@ class Links(Protocol):
         """The gallery's next groups alone."""
 
     def facets(self) -> str:
-        """What the gallery could be narrowed to."""
+        """The filters that the gallery offers."""
 
     def vector(self, identity: str) -> str:
         """A vector's page."""
@@ -90,7 +90,7 @@ class ExportedLinks:
     """The files of an exported site, as a page of it refers to them.
 
     Args:
-        up: What leads from the page to the site's folder, such as `../`.
+        up: The path from the page to the site's folder, such as `../`.
     """
 
     def __init__(self, up: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Numbers as lines and bars of an SVG, in a box of 100 by 100 that a page stretches; words stand beside it as HTML."""
+"""Numbers as lines and bars of an SVG, in a box of 100 by 100 that a page stretches; its words are HTML beside it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Line:
 
     Attributes:
         label: What it shows.
-        path: The `d` of an SVG path; it pauses where there is no number.
+        path: The `d` of an SVG path; it has gaps where there is no number.
         values: The numbers; None where there is none.
     """
 
@@ -33,8 +33,8 @@ class Plot:
     Attributes:
         title: What is shown.
         lines: The lines.
-        low: At the bottom.
-        high: At the top.
+        low: The value at the bottom.
+        high: The value at the top.
         steps: T.
         zero: How far down 0 is, 0 to 100.
     """
@@ -48,7 +48,7 @@ class Plot:
 
     @property
     def summary(self) -> str:
-        """The plot in words, for those who don't see it."""
+        """The plot in words, for people who can't see it."""
         return f"{self.title}. " + " ".join(_in_words(line, named=len(self.lines) > 1) for line in self.lines)
 
 
@@ -59,9 +59,9 @@ def plot(
 
     Args:
         title: What is shown.
-        lines: Labels and values, all as many; NaN for none.
-        low: At the bottom; None: the least value, but 0 at most.
-        high: At the top; None: the largest value.
+        lines: Labels with their values, all of one length; NaN where there is none.
+        low: The value at the bottom; None: the least value, but 0 at most.
+        high: The value at the top; None: the largest value.
     """
     known = [float(value) for _, values in lines for value in values if isfinite(value)]
     bottom = min([0.0, *known]) if low is None else low
@@ -76,7 +76,7 @@ def plot(
         parts = []
         for drawn, run in groupby(enumerate(values), lambda pair: isfinite(pair[1])):
             points = [f"{place(i, steps):.2f} {height(value):.2f}" for i, value in run] if drawn else []
-            if len(points) == 1:  # a line of no length, which round ends make a dot
+            if len(points) == 1:  # a line of no length, which its round ends turn into a dot
                 points *= 2
             parts += [f"M{' L'.join(points)}"] if points else []
         return "".join(parts)
@@ -88,13 +88,13 @@ def plot(
 
 
 def place(step: float, steps: int) -> float:
-    """How far right a step is, 0 to 100: in the middle of its share."""
+    """How far right a step is, 0 to 100: the middle of its share of the width."""
     return 100 * (step + 0.5) / steps
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often values are met.
+    """How often values occur.
 
     Attributes:
         bars: The height of each, 0 to 100; the values run from -edge to edge.

@@ -1,7 +1,7 @@
-"""How a vector is made again and applied, as a command line and as Python.
+"""How to record a vector again and apply it, as a command line and as Python.
 
-What is shown is meant to be pasted into a terminal, and its texts may be a stranger's: unprintable characters, which a
-terminal would obey, are written as escapes.
+The lines are meant to be pasted into a terminal, and their texts may be a stranger's. So unprintable characters, which
+a terminal would obey, are written as escapes.
 """
 
 import shlex
@@ -26,7 +26,7 @@ class Recipe:
     Attributes:
         command: A command line; None if there is none.
         python: Lines of Python; None if there are none.
-        remarks: What is to be known besides.
+        remarks: What else a reader should know.
     """
 
     command: str | None
@@ -35,7 +35,7 @@ class Recipe:
 
 
 def record_again(vector: GuidanceVector, library: str) -> Recipe:
-    """How a vector is recorded again, into the library that is at a place."""
+    """How to record a vector again, into the library at a place."""
     facts, run = vector.provenance, vector.provenance.run
     if facts.derived_from:
         of = ", ".join(content[:12] for content in facts.derived_from)
@@ -44,18 +44,20 @@ def record_again(vector: GuidanceVector, library: str) -> Recipe:
     remarks = [f"Recorded with {facts.scheduler.name}; load the pipeline with the same scheduler."]
     mixed = len({concept.edit_cooldown_steps is None for concept in concepts}) > 1
     if mixed:
-        remarks.append("Only some of its concepts have a cool-down, which the command line can't say.")
+        remarks.append("Only some of its concepts have a cool-down, which the command line can't express.")
     if facts.noise.seed is None:
         remarks.append("The seed of its initial noise isn't known, so it starts from the noise itself.")
     if run.arguments:
-        remarks.append(f"The call's other arguments: {', '.join(sorted(run.arguments))}. The command line has none.")
+        remarks.append(
+            f"The call's other arguments: {', '.join(sorted(run.arguments))}. The command line can't give them."
+        )
     possible = facts.noise.seed is not None and facts.noise.device == "cpu" and not run.arguments
     command = _record_command(vector, concepts, library) if possible and not mixed else None
     return Recipe(command, _record_python(vector, concepts), tuple(remarks))
 
 
 def apply_it(vector: GuidanceVector, ref: str, library: str) -> Recipe:
-    """How a vector is applied to another prompt.
+    """How to apply a vector to another prompt.
 
     Args:
         vector: The vector.
@@ -142,7 +144,7 @@ def _call(what: str, prompt: str, arguments: Mapping[str, Any]) -> str:
 
 
 def _spread(what: str, arguments: Sequence[str], indent: str = "") -> str:
-    """A call on one line, or if that is long with an argument a line."""
+    """A call on one line, or with one argument per line if that is too long."""
     line = f"{what}({', '.join(arguments)})"
     if len(line) <= _MOST_COLUMNS:
         return line
@@ -150,7 +152,7 @@ def _spread(what: str, arguments: Sequence[str], indent: str = "") -> str:
 
 
 class _Code:
-    """Python that stands as it is where the repr of a value would."""
+    """Python code that is used as it is in place of a value's repr."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -1,4 +1,4 @@
-"""The edit parameters of a vector or concept as sliders, and what a slider's value says."""
+"""The edit parameters of a vector or concept as sliders, and what a slider's value means."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,12 +17,12 @@ class Slider:
 
     Attributes:
         name: Its name in `Concept`.
-        label: What a person reads.
+        label: Its label on the page.
         hint: What the parameter does.
         value: Where it starts: as recorded, or the model's default.
         least: Its left end.
         most: Its right end.
-        step: Between two values.
+        step: The distance between two values.
         endless: The right end means never.
         moved: Where it stands, if somebody moved it.
     """
@@ -56,7 +56,7 @@ class Slider:
         return "never" if self.endless and value >= self.most else f"{value:g}"
 
     def changed(self, value: float) -> Any:
-        """What the parameter becomes by a value that was sent; None if it stays where it started."""
+        """The parameter's new value, from the slider value that was sent; None if it stays where it started."""
         if abs(value - self.value) < self.step / 2:  # a browser moves a value to the nearest that the step allows
             return None
         if self.endless and value >= self.most:
@@ -65,7 +65,7 @@ class Slider:
 
 
 def sliders(concept: Concept, steps: int, *, keep: bool) -> list[Slider]:
-    """The parameters of a concept, in the order in which one reaches for them.
+    """The parameters of a concept, the most used first.
 
     Args:
         concept: Where they start.
@@ -96,5 +96,5 @@ def edit_of(made: Sequence[Slider], values: Sequence[float]) -> dict[str, Any]:
 
 
 def moved_to(made: Sequence[Slider], edit: Mapping[str, Any]) -> list[Slider]:
-    """The sliders as they stand after parameters were changed, which is what `edit_of` undoes."""
+    """The sliders moved to changed parameters: the inverse of `edit_of`."""
     return [replace(one, moved=min(edit[one.name], one.most)) if one.name in edit else one for one in made]

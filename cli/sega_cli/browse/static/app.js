@@ -1,4 +1,4 @@
-// What pages do beyond links and forms. Nothing is evaluated, and nothing is asked of another server.
+// What pages do beyond links and forms. Nothing is evaluated, and no other server is asked.
 "use strict";
 
 const toast = (() => {
@@ -41,13 +41,13 @@ document.addEventListener("pointerout", (event) => {
   wipe.style.removeProperty("--wipe");
 });
 
-// On a narrow screen the filters are opened by a button; the state is the page's, for results are exchanged.
+// On a narrow screen a button opens the filters; the page keeps the state, since results are replaced.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[aria-controls=facets]");
   if (button) button.setAttribute("aria-expanded", String(document.body.classList.toggle("filtering")));
 });
 
-// Texts to be copied.
+// Buttons that copy a text.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
@@ -111,7 +111,7 @@ document.addEventListener("click", async (event) => {
   show();
 })();
 
-// The heat map: the picture of all steps is cut into one a step.
+// The heat map: the picture of all steps is cut into one for each step.
 for (const figure of document.querySelectorAll("[data-map]")) {
   const { columns, steps, width, height } = Object.fromEntries(
     ["columns", "steps", "width", "height"].map((name) => [name, Number(figure.dataset[name])]),
@@ -179,7 +179,7 @@ for (const figure of document.querySelectorAll("[data-map]")) {
   sprite.src = figure.dataset.source;
 }
 
-// A tag that was added makes room for the next.
+// A tag that was added leaves the field, to make room for the next.
 document.addEventListener("htmx:afterRequest", (event) => {
   const add = document.getElementById("add");
   if (!add || event.detail.elt.id !== "annotation" || !event.detail.successful) return;

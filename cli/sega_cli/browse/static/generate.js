@@ -1,4 +1,4 @@
-// Apply, record and jobs: sliders that tell their values, vectors that are picked, a job as it goes on.
+// Apply, record and jobs: sliders show their values, vectors are picked, and a job's progress is followed.
 "use strict";
 
 document.addEventListener("input", (event) => {
@@ -27,7 +27,7 @@ document.addEventListener("click", (event) => {
   document.body.dispatchEvent(new Event("picked", { bubbles: true }));
 });
 
-// Whoever says which seed or noise it is to be wants that one.
+// Whoever enters a seed or chooses a noise wants to start from it.
 document.addEventListener("change", (event) => {
   const start = event.target.closest?.(".start");
   if (start) start.querySelector("[type=radio]").checked = true;
@@ -57,7 +57,7 @@ function show(told) {
   }
 }
 
-// Takes the place of the one before when it is there, so that nothing flickers.
+// Replaces the previous picture once the new one is loaded, so that nothing flickers.
 function picture(figure, address) {
   const image = figure.querySelector("img");
   const next = image.cloneNode();

@@ -1,10 +1,10 @@
-// Light, dark or as the system has it; before anything is drawn, so that nothing flashes.
+// Light, dark or the system's theme; set before anything is drawn, so that nothing flashes.
 (() => {
   let theme = null;
   try {
     theme = localStorage.getItem("theme");
   } catch {
-    // no storage: as the system has it
+    // no storage: the system's theme
   }
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 })();

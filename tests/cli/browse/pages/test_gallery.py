@@ -66,7 +66,7 @@ def test_facets_count_what_a_choice_would_leave(site: Served) -> None:
     assert counts == {"glasses": "1", "smile": "1", "hat": "1", "embedded": "3"}
     chosen = site.ask("/facets?concept=hat&noise=" + make_noise(3).sha256).text
     assert chosen.count('aria-current="true"') == 2
-    assert "and more: search for them" in chosen
+    assert "There are more: search for them." in chosen
 
 
 @pytest.mark.parametrize("query", ["rating=6", "rating=x", "noise=xyz", "date=yesterday", "date=2026-1"])
