@@ -29,11 +29,16 @@ def loaded(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *[[name, "--help"] for name in COMMANDS]])
-def test_help_imports_click_alone(arguments: list[str]) -> None:
-    packages = {name.partition(".")[0] for name in loaded(*arguments)}
-    assert packages.isdisjoint(
-        {*HEAVY, "numpy", "rich", "sega_store", "sega_vectors", "PIL", "platformdirs", "sqlite3"}
-    )
+def test_help_imports_click_and_the_table_of_edit_parameters_alone(arguments: list[str]) -> None:
+    modules = loaded(*arguments)
+    packages = {name.partition(".")[0] for name in modules}
+    assert packages.isdisjoint({*HEAVY, "numpy", "rich", "sega_vectors", "PIL", "platformdirs", "sqlite3"})
+    store = {name for name in modules if name.partition(".")[0] == "sega_store"}
+    assert store <= {
+        "sega_store",
+        "sega_store.errors",
+        *(f"sega_store.records{m}" for m in ("", ".edit_parameters", ".rules")),
+    }
 
 
 @pytest.mark.parametrize("arguments", [["ls"], ["show", "glasses"], ["rm", "smile", "--yes"]])
