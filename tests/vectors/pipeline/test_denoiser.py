@@ -89,6 +89,12 @@ def test_rows_of_lists_are_their_elements() -> None:
     assert [call.row_of(place) for place in range(5)] == [0, 1, 0, 1, None]
 
 
+def test_leaves_beside_the_lists_of_rows_are_of_no_single_row() -> None:
+    one, two = torch.zeros(4, 3, 3), torch.ones(4, 3, 3)
+    call = DenoiserCall.of(([one, two], torch.tensor([7, 7])), {"sizes": [1, 2, 3]})
+    assert [call.row_of(place) for place in range(6)] == [0, 1, None, None, None, None]
+
+
 @pytest.mark.parametrize(
     "output", [SAMPLE, (SAMPLE,), [SAMPLE], UNet2DConditionOutput(sample=SAMPLE), ([SAMPLE[0], SAMPLE[1]],)]
 )
