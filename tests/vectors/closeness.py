@@ -4,6 +4,15 @@ import torch
 from torch import Tensor
 
 
+def rounding(edited: Tensor, plain: Tensor) -> float:
+    """How far two edited runs may lie apart whose kernels round otherwise, for another number of rows say.
+
+    Float32's rounding of the latents themselves, 1e-5 of their size after a run's steps, and a little of the edit,
+    which is some hundredths of them or more.
+    """
+    return 1e-5 * float(plain.abs().max()) + 1e-4 * float((edited - plain).abs().max())
+
+
 def assert_same_entries(found: Tensor, expected: Tensor, *, rtol: float, atol: float) -> None:
     """Assert that two m_t, shape (T, C, *S), agree where both keep an entry.
 
