@@ -90,9 +90,15 @@ class DenoiserCall:
 
     def row_of(self, place: int) -> int | None:
         """The row that a leaf is alone about: its place in a list of `rows` elements; None for other leaves."""
-        path = pytree.tree_flatten_with_path(pytree.tree_unflatten(self.leaves, self.spec))[0][place][0]
-        key = path[-1]
-        return key.idx if self.listed and isinstance(key, pytree.SequenceKey) and key.idx < self.rows else None
+        if not self.listed:
+            return None
+        holder: Any = pytree.tree_unflatten(self.leaves, self.spec)
+        *outer, key = pytree.tree_flatten_with_path(holder)[0][place][0]
+        for step in outer:
+            holder = step.get(holder)
+        # the arguments themselves, which `outer` of one step leads to, are no list of rows
+        in_rows = len(outer) > 1 and isinstance(holder, list | tuple) and len(holder) == self.rows
+        return key.idx if in_rows and isinstance(key, pytree.SequenceKey) else None
 
     def with_leaves(self, changes: Mapping[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Its (args, kwargs) with some leaves replaced, by place."""
