@@ -52,7 +52,7 @@ ARROWS: dict[str, dict[str, set[str]]] = {
     },
     "sega_vectors": {
         "study": {"applier", "judging", "latents", "pipeline", "recorder"},
-        "judging": {"applier", "pipeline", "recorder"},
+        "judging": {"applier", "latents", "pipeline", "recorder"},
         "recorder": {"latents", "maths", "pipeline", "provenance", "recording"},
         "applier": {"latents", "maths", "pipeline", "provenance"},
         "guider": {"latents", "maths", "pipeline", "provenance"},

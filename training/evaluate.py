@@ -11,25 +11,24 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pairs import Pair, control_of, study_pairs
 from PIL import Image
 from scipy import stats
 
-from sega_store import GuidanceVector, InitialNoise
-from sega_vectors import Applier, Concept, Recorder, load_pipeline
+from sega_store.records.algebra import moved
+from sega_vectors import load_pipeline
 from sega_vectors.judging.embedded_judge import Judge
 from sega_vectors.judging.rates import wilson
+from sega_vectors.judging.trials import Trials, draw_noises
 
 CONDITIONS = ("plain", "SEGA itself", "same noise", "other noise")
-BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,19 @@ class Settings:
     apply_guidance_scale: float = 15.0
     first_seed: int = 50_000
 
-    def concept(self, text: str) -> Concept:
-        """The concept with these edit parameters."""
-        return Concept(
-            text,
-            edit_guidance_scale=self.edit_guidance_scale,
-            edit_threshold=self.edit_threshold,
-            edit_warmup_steps=self.edit_warmup_steps,
-        )
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Edit parameters of recordings."""
+        return {
+            "edit_guidance_scale": self.edit_guidance_scale,
+            "edit_threshold": self.edit_threshold,
+            "edit_warmup_steps": self.edit_warmup_steps,
+        }
+
+    @property
+    def applied(self) -> dict[str, Any]:
+        """Those to apply with that are not as recorded."""
+        return {"edit_guidance_scale": self.apply_guidance_scale}
 
 
 # Measured besides, on noises of its own: the hat missed the aim with the common settings (see the card).
@@ -64,97 +68,30 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-class Study:
-    """Makes the pictures of the study, batch by batch."""
-
-    def __init__(self, pipe: Any, settings: Settings) -> None:
-        self.pipe = pipe
-        self.settings = settings
-        pipe.set_progress_bar_config(disable=True)
-
-    def _call(
-        self, run: Callable[..., Any], prompts: Sequence[str], indices: Iterable[int] | None = None
-    ) -> list[Image.Image]:
-        generators = None
-        if indices is not None:
-            generators = [torch.Generator().manual_seed(self.settings.first_seed + i) for i in indices]
-        images: list[Image.Image] = run(
-            list(prompts),
-            generator=generators,
-            num_inference_steps=self.settings.num_inference_steps,
-            guidance_scale=self.settings.guidance_scale,
-        ).images
-        return images
-
-    def plain(self, prompts: Sequence[str]) -> list[Image.Image]:
-        """Plain runs, prompt i from noise i."""
-        images = []
-        for start in range(0, len(prompts), BATCH):
-            part = prompts[start : start + BATCH]
-            images += self._call(self.pipe, part, range(start, start + len(part)))
-        return images
-
-    def record(
-        self, prompts: Sequence[str], concept: str
-    ) -> tuple[list[Image.Image], list[GuidanceVector], list[InitialNoise]]:
-        """Runs with SEGA, prompt i from noise i: pictures, vectors and noises."""
-        images, vectors, noises = [], [], []
-        for start in range(0, len(prompts), BATCH):
-            part = prompts[start : start + BATCH]
-            recorder = Recorder(self.pipe, [self.settings.concept(concept)])
-            images += self._call(recorder, part, range(start, start + len(part)))
-            vectors += recorder.vectors
-            noises += recorder.noises
-        return images, vectors, noises
-
-    def transfer(
-        self, prompts: Sequence[str], vectors: Sequence[GuidanceVector], noises: Sequence[InitialNoise]
-    ) -> list[Image.Image]:
-        """Each vector applied to its prompt at the noise that it was recorded from."""
-        images = []
-        for start in range(0, len(prompts), BATCH):
-            part = slice(start, start + BATCH)
-            images += self._call(
-                Applier(
-                    self.pipe, vectors[part], noise=noises[part], edit_guidance_scale=self.settings.apply_guidance_scale
-                ),
-                prompts[part],
-            )
-        return images
-
-    def control(
-        self, prompts: Sequence[str], vectors: Sequence[GuidanceVector], noises: Sequence[InitialNoise]
-    ) -> list[Image.Image]:
-        """Each vector applied to its prompt at a noise that it was not recorded from."""
-        images = []
-        for prompt, vector, noise in zip(prompts, vectors, noises, strict=True):
-            images += self._call(
-                Applier(
-                    self.pipe,
-                    [vector],
-                    noise=noise,
-                    edit_guidance_scale=self.settings.apply_guidance_scale,
-                    allow={"noise"},
-                ),
-                [prompt],
-            )
-        return images
+def trials_of(pipe: Any, judge: Judge, settings: Settings, concept: str, prompts: Sequence[str]) -> Trials:
+    """Trials of prompt i from noise i."""
+    arguments = {"num_inference_steps": settings.num_inference_steps, "guidance_scale": settings.guidance_scale}
+    seeds = range(settings.first_seed, settings.first_seed + len(prompts))
+    return Trials(pipe, judge, concept, prompts, draw_noises(pipe, seeds, arguments), arguments, paired=True)
 
 
 def measure(
-    study: Study, judge: Judge, concept: str, pairs: list[Pair]
-) -> tuple[dict[str, Any], dict[str, list[Image.Image]]]:
+    pipe: Any, judge: Judge, settings: Settings, concept: str, pairs: list[Pair]
+) -> tuple[dict[str, Any], dict[str, Sequence[Image.Image]]]:
     """One concept's figures and pictures."""
-    sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    _, vectors, noises = study.record(sources, concept)
-    pictures = {
-        "plain": study.plain(targets),
-        "SEGA itself": study.record(targets, concept)[0],
-        "same noise": study.transfer(targets, vectors, noises),
-        "other noise": study.control(targets, [vectors[control_of(pairs, i)] for i in range(len(pairs))], noises),
+    sources = trials_of(pipe, judge, settings, concept, [pair.source for pair in pairs])
+    targets = replace(sources, prompts=[pair.target for pair in pairs])
+    _, vectors = sources.record(settings.recorded)
+    controls = [moved(vectors[control_of(pairs, i)], noise.facts) for i, noise in enumerate(targets.noises)]
+    outcomes = {
+        "plain": targets.run(),
+        "SEGA itself": targets.record(settings.recorded)[0],
+        "same noise": targets.run(vectors, settings.applied),
+        "other noise": targets.run(controls, settings.applied),
     }
+    pictures = {name: outcome.pictures for name, outcome in outcomes.items()}
     judged = {name: judge(images) for name, images in pictures.items()}
-    found = {name: result[concept] > 0.5 for name, result in judged.items()}
+    found = {name: outcome.found for name, outcome in outcomes.items()}
     figures: dict[str, Any] = {}
     for kind in ("all", "medium", "attribute"):
         chosen = np.array([kind in ("all", pair.kind) for pair in pairs])
@@ -192,7 +129,7 @@ def asking(attribute: str, text: str, medium: str) -> str:
     return f"a {medium} of a person with {article}{text}"
 
 
-def prompt_following(study: Study, judge: Judge, worn: Sequence[str]) -> dict[str, dict[str, float]]:
+def prompt_following(pipe: Any, judge: Judge, settings: Settings, worn: Sequence[str]) -> dict[str, dict[str, float]]:
     """How often an attribute that the prompt asks for is found, per attribute."""
     figures = {}
     media = judge.attributes["medium"]
@@ -200,7 +137,7 @@ def prompt_following(study: Study, judge: Judge, worn: Sequence[str]) -> dict[st
         asked = [value for value in values if name != "worn" or value in worn]
         texts = [asked[i % len(asked)] for i in range(80)]
         prompts = [asking(name, text, media[i // len(asked) % len(media)]) for i, text in enumerate(texts)]
-        judged = judge(study.plain(prompts))
+        judged = judge(trials_of(pipe, judge, settings, texts[0], prompts).run().pictures)
         hits = np.array([judged[text][i] > 0.5 for i, text in enumerate(texts)])
         figures[name] = share(hits)
         if name == "worn":
@@ -209,7 +146,7 @@ def prompt_following(study: Study, judge: Judge, worn: Sequence[str]) -> dict[st
     return figures
 
 
-def contact_sheet(pictures: dict[str, list[Image.Image]], columns: int, path: Path) -> None:
+def contact_sheet(pictures: dict[str, Sequence[Image.Image]], columns: int, path: Path) -> None:
     """One row a condition, evenly chosen pairs as columns, magnified twice."""
     sheet = Image.new("RGB", (columns * 128, len(CONDITIONS) * 128))
     count = len(pictures["plain"])
@@ -230,17 +167,18 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = Settings(**{name: getattr(arguments, name) for name in asdict(Settings())})
     pipe, judge, pairs = load_pipeline("embedded"), Judge.load(), study_pairs(arguments.pairs)
+    pipe.set_progress_bar_config(disable=True)
     figures: dict[str, Any] = {"settings": asdict(settings), "concepts": {}}
     began = time.monotonic()
     for title in arguments.concepts:
         concept, changes = VARIANTS.get(title, (title, {}))
-        row, pictures = measure(Study(pipe, replace(settings, **changes)), judge, concept, pairs)
+        row, pictures = measure(pipe, judge, replace(settings, **changes), concept, pairs)
         figures["concepts"][title] = row
         contact_sheet(pictures, 12, arguments.out.with_name(f"{arguments.out.stem}_{title.replace(' ', '_')}.png"))
         arguments.out.write_text(json.dumps(figures, indent=2) + "\n")
         shares = (f"{name} {row['all'][name]['share']:.2f}" for name in CONDITIONS)
         print(title, *shares, f"{time.monotonic() - began:.0f} s", flush=True)
-    figures["prompts followed"] = prompt_following(Study(pipe, settings), judge, ["glasses", "hat", "beard", "smile"])
+    figures["prompts followed"] = prompt_following(pipe, judge, settings, ["glasses", "hat", "beard", "smile"])
     arguments.out.write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures["prompts followed"], indent=2))
 

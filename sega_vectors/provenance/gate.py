@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sega_store import GuidanceVector, IncompatibleError, InvalidInputError, ModelFacts, SchedulerFacts
+from sega_store.records.provenance import OF_NO_NOISE
 
 OVERRIDES = ("noise", "architecture")
-OF_NO_NOISE = (
-    "made of vectors of several initial noises, which was measured not to work: record the concept at the noise wanted"
-)
-"""Why a vector that names no initial noise is refused."""
 
 
 @dataclass(frozen=True)

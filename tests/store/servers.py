@@ -39,6 +39,7 @@ class Proxy:
         refusing: Whether every request is answered by 403.
         forgetful: Whether `If-None-Match` is dropped on the way.
         delay: Seconds that every request waits, as on a long line.
+        most_at_once: How many requests waited at the same time, at most.
     """
 
     def __init__(self, target: str) -> None:
@@ -49,6 +50,8 @@ class Proxy:
         self.refusing = False
         self.forgetful = False
         self.delay = 0.0
+        self.most_at_once = 0
+        self._waiting = 0
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -94,7 +97,11 @@ class Proxy:
             self.requests.append(f"{handler.command} /{path.split('/', 2)[-1] if path.count('/') > 1 else ''}{mark}")
             fails = self.failures > 0
             self.failures -= fails
+            self._waiting += 1
+            self.most_at_once = max(self.most_at_once, self._waiting)
         time.sleep(self.delay)
+        with self._lock:
+            self._waiting -= 1
         if fails or self.refusing:
             handler.send_response(503 if fails else 403)
             handler.send_header("Content-Length", "0")

@@ -1,8 +1,9 @@
 """`sega-vec demo`: the main workflow on the embedded model, measured and shown in one picture."""
 
 import time
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -10,9 +11,6 @@ from sega_cli.generating.defaults import defaults_of
 from sega_cli.generating.setup import open_pipeline
 from sega_cli.options import Seeds, reporting
 from sega_cli.printing.report import Report
-
-if TYPE_CHECKING:
-    from sega_store import GuidanceVector, InitialNoise
 
 EXAMPLES = """\b
 Examples:
@@ -63,31 +61,32 @@ def command(output: Path, seed: tuple[int, ...], steps: int | None, report: Repo
     start = time.monotonic()
     library = Library(prepare_folder(output) / "library")
     pipe = open_pipeline("embedded", "auto", "auto", report)
-    pipe.set_progress_bar_config(disable=True)  # one bar for all runs
-    from sega_cli.printing.transfer_report import lines, picture, rates
-    from sega_vectors import Concept
+    pipe.set_progress_bar_config(disable=True)  # one bar for all
+    from sega_cli.printing.transfer_report import lines, picture, rates, rows_per_picture
     from sega_vectors.judging.embedded_judge import Judge
-    from sega_vectors.judging.rates import Setting, measure
+    from sega_vectors.judging.trials import Trials, draw_noises, measure_transfer
 
     defaults = defaults_of("embedded")
     arguments = {**defaults.run, **({"num_inference_steps": steps} if steps else {})}
-    concepts = [Concept(text, **defaults.edit) for text in CONCEPTS]
-    setting = Setting(PROMPTS, concepts, seed, arguments, defaults.apply_scale)
-    vectors: list[GuidanceVector] = []
-
-    def keep(vector: "GuidanceVector", noise: "InitialNoise") -> None:
-        library.add(vector, noise)
-        vectors.append(vector)
-
-    with tqdm(total=setting.pictures, unit="picture", disable=not report.bars) as bar:
-        measured = measure(pipe, Judge.load(), setting, keep, lambda count: bar.update(count))
+    trials = Trials(pipe, Judge.load(), CONCEPTS[0], PROMPTS, draw_noises(pipe, seed, arguments), arguments)
+    scale = {"edit_guidance_scale": defaults.apply_scale}
+    pictures = trials.size * (1 + 3 * len(CONCEPTS))
+    with tqdm(total=pictures, unit="picture", disable=not report.bars) as bar:
+        plain = trials.run(progress=bar.update)
+        measured = {
+            text: measure_transfer(replace(trials, concept=text), plain, defaults.edit, scale, bar.update)
+            for text in CONCEPTS
+        }
+    vectors = list(chain(*zip(*(one.vectors for one in measured.values()), strict=True)))
+    for i, vector in enumerate(vectors):
+        library.add(vector, trials.noises[i // len(CONCEPTS)])
     facts = recorded_facts("demo", vectors[0].provenance, [vector_facts(vector, {}) for vector in vectors])
-    path = write_picture(output, picture(measured), facts, "demo.png")
+    path = write_picture(output, picture(PROMPTS, seed, measured), facts, "demo.png")
     sizes = {vector.id: library.path_of(vector.id).stat().st_size for vector in vectors}
     seconds = time.monotonic() - start
-    for line in lines(measured, vectors, sizes):
+    for line in lines(PROMPTS, measured, sizes):
         report.item(line)
-    report.item(f"{measured.setting.pictures} pictures in {seconds:.0f} s")
+    report.item(f"{pictures} pictures in {seconds:.0f} s")
     report.item(f"Picture: {path}\nLibrary: {output / 'library'}", bare=str(path))
     report.document(
         {
@@ -95,8 +94,8 @@ def command(output: Path, seed: tuple[int, ...], steps: int | None, report: Repo
             "library": str(output / "library"),
             "prompts": list(PROMPTS),
             "seeds": list(seed),
-            "success": rates(measured),
-            "denoiser_rows_per_picture": {kind: measured.rows_per_picture(kind) for kind in measured.rows},
+            "success": rates(PROMPTS, measured),
+            "denoiser_rows_per_picture": rows_per_picture(measured),
             "bytes": sizes,
             "seconds": seconds,
         }

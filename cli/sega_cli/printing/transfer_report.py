@@ -1,47 +1,52 @@
-"""Measurements of transfer as figures, as lines of text, and as one picture."""
+"""What was measured of transfer, as figures, as lines of text, and as one picture."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sega_cli.printing.grid import Row, Section, draw_grid
 from sega_cli.printing.terminal import size
-from sega_vectors.judging.judges import SHOWN
-from sega_vectors.judging.rates import KINDS, Kind, Measured, wilson
+from sega_vectors.judging.rates import wilson
+from sega_vectors.judging.trials import KINDS, Kind, Outcome, Transfer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from sega_store import GuidanceVector
-
 _GREEN, _RED = (28, 110, 70), (150, 60, 50)
+_Measured = Mapping[str, Transfer]  # by concept
 
 
-def rates(measured: Measured) -> dict[str, dict[str, Any]]:
-    """How many pictures show the concept, of how many, the rate and its 95% interval, by concept and kind."""
-    table: dict[str, dict[str, Any]] = {}
-    for concept in measured.setting.concepts:
-        table[concept.text] = {}
-        for kind in KINDS:
-            shown, of = measured.successes(kind, concept.text)
-            table[concept.text][kind] = {"shown": shown, "of": of, "rate": shown / of, "interval": wilson(shown, of)}
-    return table
+def rates(prompts: Sequence[str], measured: _Measured) -> dict[str, dict[str, Any]]:
+    """By concept and kind: in how many pictures of the prompts that were not recorded on the concept is shown, of how
+    many, the rate and its 95% interval."""
+
+    def of_targets(outcome: Outcome) -> dict[str, Any]:
+        found = outcome.found.reshape(-1, len(prompts))[:, 1:]
+        shown, of = int(found.sum()), found.size
+        return {"shown": shown, "of": of, "rate": shown / of, "interval": wilson(shown, of)}
+
+    return {text: {kind: of_targets(one.outcomes[kind]) for kind in KINDS} for text, one in measured.items()}
 
 
-def lines(measured: Measured, vectors: "Sequence[GuidanceVector]", sizes: Mapping[str, int]) -> Iterator[str]:
+def rows_per_picture(measured: _Measured) -> dict[Kind, float]:
+    """The price of a picture of each kind."""
+    outcomes = {kind: [one.outcomes[kind] for one in measured.values()] for kind in KINDS}
+    return {kind: sum(o.rows for o in found) / sum(len(o.pictures) for o in found) for kind, found in outcomes.items()}
+
+
+def lines(prompts: Sequence[str], measured: _Measured, sizes: Mapping[str, int]) -> Iterator[str]:
     """The figures for people: success, price, sizes."""
-    setting, table = measured.setting, rates(measured)
-    prompts, noises = len(setting.prompts) - 1, len(setting.seeds)
-    yield f'Recorded on "{setting.prompts[0]}", applied to {prompts} other prompts, from {noises} initial noises.'
+    noises = len(next(iter(measured.values())).vectors)
+    yield f'Recorded on "{prompts[0]}", applied to {len(prompts) - 1} other prompts, from {noises} initial noises.'
     yield "Pictures of the other prompts that show the concept, by the judge (and the 95% interval of the rate):"
     yield ""
     yield (" " * 12 + "".join(f"{kind:<25}" for kind in KINDS)).rstrip()
-    for concept, row in table.items():
+    for concept, row in rates(prompts, measured).items():
         yield (f"  {concept:<10}" + "".join(f"{_cell(**row[kind]):<25}" for kind in KINDS)).rstrip()
     yield ""
-    yield "Denoiser rows per picture: " + ", ".join(f"{kind} {measured.rows_per_picture(kind):g}" for kind in KINDS)
-    dense = vectors[0].support.size * vectors[0].values.itemsize
-    for concept in table:
-        own = [sizes[vector.id] for vector in vectors if vector.concept.text == concept]
+    yield "Denoiser rows per picture: " + ", ".join(f"{kind} {n:g}" for kind, n in rows_per_picture(measured).items())
+    for concept, one in measured.items():
+        own, vector = [sizes[vector.id] for vector in one.vectors], one.vectors[0]
+        dense = vector.support.size * vector.values.itemsize
         yield f"Vector files of {concept}: {size(min(own))} to {size(max(own))}, dense {size(dense)}"
 
 
@@ -49,27 +54,20 @@ def _cell(shown: int, of: int, rate: float, interval: tuple[float, float]) -> st
     return f"{rate:.2f}  {shown}/{of} ({interval[0]:.2f}-{interval[1]:.2f})"
 
 
-def picture(measured: Measured) -> "Image":
+def picture(prompts: Sequence[str], seeds: Sequence[int], measured: _Measured) -> "Image":
     """All runs of the first recording on one page: at its own noise above, at the other below."""
-    setting = measured.setting
-    seed = setting.seeds[0]
-    other = setting.other(seed)
-    texts = [concept.text for concept in setting.concepts]
+    seed, other, *_ = seeds
+    first, *targets = prompts
 
-    def rows(plain_seed: int, kind: Kind, note: str) -> list[Row]:
-        plain = [measured.pictures["plain", "", plain_seed, prompt] for prompt in setting.prompts]
+    def rows(noise: int, kind: Kind, note: str) -> list[Row]:
+        part = slice(noise * len(prompts), (noise + 1) * len(prompts))
+        plain = next(iter(measured.values())).outcomes["plain"]
         applied = [
-            Row(
-                f"+ {text}",
-                note,
-                [measured.pictures[kind, text, seed, prompt] for prompt in setting.prompts],
-                [measured.shows[kind, text, seed, prompt] > SHOWN for prompt in setting.prompts],
-            )
-            for text in texts
+            Row(f"+ {text}", note, one.outcomes[kind].pictures[part], one.outcomes[kind].found[part].tolist())
+            for text, one in measured.items()
         ]
-        return [Row("plain", "no vector", plain), *applied]
+        return [Row("plain", "no vector", plain.pictures[part]), *applied]
 
-    first, *targets = setting.prompts
     return draw_grid(
         "Recorded once, applied to other prompts",
         [
@@ -79,11 +77,11 @@ def picture(measured: Measured) -> "Image":
         ],
         [f"{first} (recorded on)", *targets],
         [
-            Section(f"the same initial noise (seed {seed})", _GREEN, rows(seed, "same noise", "the vector, applied")),
+            Section(f"the same initial noise (seed {seed})", _GREEN, rows(0, "same noise", "the vector, applied")),
             Section(
                 f"control: another initial noise (seed {other})",
                 _RED,
-                rows(other, "other noise", "the same vector, applied"),
+                rows(1, "other noise", "the same vector, applied"),
             ),
         ],
     )

@@ -19,6 +19,10 @@ from sega_store.records.json_record import JSON, Record, canonical_json, load_js
 RECIPE_VERSION = "sega-recipe-1"
 NO_NOISE = "0" * 64
 """What stands for a noise's hash in files of vectors that 0.1.0 made of several noises' vectors; no noise has it."""
+OF_NO_NOISE = (
+    "made of vectors of several initial noises, which was measured not to work: record the concept at the noise wanted"
+)
+"""Why a vector that names no initial noise is refused."""
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", "flow_prediction")
 
 

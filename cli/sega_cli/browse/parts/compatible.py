@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sega_store import Entry, GuidanceVector, Library, SegaError
-from sega_store.records.provenance import NO_NOISE
-from sega_vectors.provenance.gate import OF_NO_NOISE
+from sega_store.records.provenance import NO_NOISE, OF_NO_NOISE
 
 MOST_FIT = 24
 MOST_UNFIT = 8
