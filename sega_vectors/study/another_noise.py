@@ -4,16 +4,14 @@ What is made of several vectors is made anew for every pair from those of the ot
 that it is tried at.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from sega_vectors.judging.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence, place_runs
-from sega_vectors.study.findings import Figure, Findings, Rate, Table, number, paired
+from sega_vectors.study.findings import Figure, Findings, Rate, Table, comparison, number
 from sega_vectors.study.plan import Pair, Plan, evenly
+from sega_vectors.study.rows import Row, median, shown, shown_in_place, where
 from sega_vectors.study.runs import Derived, Nearest, Noise, Recorded, Run
 
 TITLE = "Another noise"
@@ -23,6 +21,7 @@ VOTE_SHARES = (0.15, 0.3)
 STABLE_SHARES = (0.25, 0.4)
 COMPONENTS = (1, 4)
 LOW_PASS = 4
+_MIXED_IN = "vector of the noise that is mixed in"
 BOUNDS = ("plain", "SEGA", "same noise", "other noise")
 
 
@@ -65,9 +64,7 @@ def _mixed(plan: Plan, pair: Pair, concept: str, share: float) -> Mapping[str, R
     return {
         "plain": plain,
         "SEGA": plain.sega(plan.concept(concept)),
-        "vector of the noise that is mixed in": Run(
-            plain.prompt, plain.noise, applied=(plan.applied(plan.control(concept, pair)),)
-        ),
+        _MIXED_IN: Run(plain.prompt, plain.noise, applied=(plan.applied(plan.control(concept, pair)),)),
     }
 
 
@@ -93,13 +90,6 @@ def findings(evidence: Evidence) -> Findings:
                 for way, run in _mixed(plan, pair, concept, share).items():
                     rows.append({"way": way, "share": share, **_measured(evidence, run, concept, pair)})
 
-    def outcomes(way: str, column: str, concept: str | None = None, share: float | None = None) -> list[bool]:
-        return [
-            row["probability"] > SHOWN and (column == "shown" or row["in place"])
-            for row in rows
-            if row["way"] == way and row.get("share") == share and concept in (None, row["concept"])
-        ]
-
     ways = list(_ways(plan, plan.few_pairs[0], plan.concepts[0]))
     table = Table(
         f"Applied to another style at a noise that the vector was not recorded at ({len(plan.few_pairs)} pairs a"
@@ -109,15 +99,15 @@ def findings(evidence: Evidence) -> Findings:
         [
             [
                 way,
-                *(str(Rate.of(outcomes(way, "shown", concept))) for concept in plan.leading_concepts),
-                str(Rate.of(outcomes(way, "shown"))),
-                *_placed(rows, way, outcomes(way, "placed")),
-                *_against(outcomes(way, "shown"), outcomes("other noise", "shown")),
+                *(str(Rate.of(shown(where(found, concept=concept)))) for concept in plan.leading_concepts),
+                str(Rate.of(shown(found))),
+                *(("", "") if way == "plain" else _placed(found)),
+                *comparison(shown(found), shown(where(rows, way="other noise", share=None))),
             ]
             for way in ways
+            for found in [where(rows, way=way, share=None)]
         ],
     )
-    vector = "vector of the noise that is mixed in"
     mixed = Table(
         "Starting from the new noise mixed with the stored one, by the share of the way towards the stored one on the"
         " arc between the two: success of the stored vector, of SEGA itself, and without guidance",
@@ -125,11 +115,13 @@ def findings(evidence: Evidence) -> Findings:
         [
             [
                 f"{share:g}",
-                *(str(Rate.of(outcomes(vector, "shown", concept, share))) for concept in plan.leading_concepts),
-                *(str(Rate.of(outcomes(vector, column, None, share))) for column in ("shown", "placed")),
-                *(str(Rate.of(outcomes(way, "shown", None, share))) for way in ("SEGA", "plain")),
+                *(str(Rate.of(shown(where(found, concept=concept)))) for concept in plan.leading_concepts),
+                str(Rate.of(shown(found))),
+                str(Rate.of(shown_in_place(found))),
+                *(str(Rate.of(shown(where(rows, way=way, share=share)))) for way in ("SEGA", "plain")),
             ]
             for share in MIXED_SHARES
+            for found in [where(rows, way=_MIXED_IN, share=share)]
         ],
     )
     return Findings(
@@ -140,7 +132,7 @@ def findings(evidence: Evidence) -> Findings:
             " is mixed with the stored one. Vectors that are made of several have the energy of recorded ones."
         ],
         [table, mixed],
-        [_plots(plan, outcomes), _grid(evidence, ways)],
+        [_plots(plan, rows), _grid(evidence, ways)],
         rows,
     )
 
@@ -152,31 +144,29 @@ def _measured(evidence: Evidence, run: Run, concept: str, pair: Pair) -> dict[st
     return {**facts, "place": evidence.place(run, concept), "in place": evidence.in_place(run, concept)}
 
 
-def _placed(rows: list[dict[str, Any]], way: str, placed: list[bool]) -> tuple[str, str]:
-    if way == "plain":
-        return "", ""
-    return str(Rate.of(placed)), number(float(np.median([row["place"] for row in rows if row["way"] == way])))
+def _placed(found: Sequence[Row]) -> tuple[str, str]:
+    return str(Rate.of(shown_in_place(found))), number(median(found, "place"))
 
 
-def _against(outcomes: list[bool], control: list[bool]) -> tuple[str, str]:
-    one, other, p = paired(outcomes, control)
-    return f"{one} / {other}", f"{p:.1g}"
-
-
-def _plots(plan: Plan, outcomes: Any) -> Figure:
+def _plots(plan: Plan, rows: Sequence[Row]) -> Figure:
     figure, axes = drawing.panels(2, 4.4, 3.0)
     counts = [n for n in COUNTS if n <= _most(plan)]
-    means = {c: [Rate.of(outcomes(f"mean of {n}", "shown", c)) for n in counts] for c in plan.leading_concepts}
+    means = {
+        concept: [Rate.of(shown(where(rows, way=f"mean of {n}", concept=concept))) for n in counts]
+        for concept in plan.leading_concepts
+    }
     drawing.rates_over(axes[0, 0], counts, means)
     axes[0, 0].set(xscale="log", xlabel="vectors in the mean", title="mean of other noises' vectors")
     axes[0, 0].set_xticks(counts, [str(n) for n in counts])
     axes[0, 0].minorticks_off()
     for name in BOUNDS[1:]:
-        level = Rate.of(outcomes(name, "shown")).value
+        level = Rate.of(shown(where(rows, way=name, share=None))).value
         axes[0, 0].axhline(level, color="#555", linewidth=0.8, linestyle=":")
         axes[0, 0].annotate(name, (counts[-1], level), fontsize=7, ha="right", va="bottom", color="#555")
-    way = "vector of the noise that is mixed in"
-    mixed = {c: [Rate.of(outcomes(way, "shown", c, share)) for share in MIXED_SHARES] for c in plan.leading_concepts}
+    mixed = {
+        concept: [Rate.of(shown(where(rows, way=_MIXED_IN, share=share, concept=concept))) for share in MIXED_SHARES]
+        for concept in plan.leading_concepts
+    }
     drawing.rates_over(axes[0, 1], MIXED_SHARES, mixed)
     axes[0, 1].set(xlabel="share of the stored noise", title="new noise mixed with the stored one")
     axes[0, 1].legend(fontsize=7)

@@ -1,15 +1,15 @@
 """Choices: what the edit parameters, open-loop recording and the stored precision do to transfer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from sega_vectors.judging.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence, place_runs
 from sega_vectors.study.findings import Figure, Findings, Rate, Table, number
 from sega_vectors.study.plan import Pair, Plan
+from sega_vectors.study.rows import Row, median, shown, shown_in_place, where
 from sega_vectors.study.runs import Derived, Recorded, Run, Source
 
 TITLE = "Choices"
@@ -66,7 +66,7 @@ def runs(plan: Plan) -> Iterator[Run]:
 def findings(evidence: Evidence) -> Findings:
     """Success, place and change elsewhere for every choice."""
     plan = evidence.plan
-    rows: list[dict[str, Any]] = [
+    rows = [
         {
             "parameter": name,
             "value": value,
@@ -84,12 +84,6 @@ def findings(evidence: Evidence) -> Findings:
         for run in [_run(plan, pair, concept, name, value, edits)]
     ]
 
-    def chosen(name: str, value: Any, concept: str | None = None) -> list[dict[str, Any]]:
-        return [r for r in rows if r["parameter"] == name and r["value"] == value and concept in (None, r["concept"])]
-
-    def success(found: list[dict[str, Any]]) -> Rate:
-        return Rate.of(r["probability"] > SHOWN for r in found)
-
     table = Table(
         f"Transfer to another style at the same noise ({len(plan.few_pairs)} pairs a concept); every choice alone, the"
         " rest as in the plan; elsewhere: change outside SEGA's own region in grey levels of 255, SSIM with the plain"
@@ -99,13 +93,14 @@ def findings(evidence: Evidence) -> Findings:
             [
                 name,
                 _label(value),
-                *(str(success(chosen(name, value, concept))) for concept in plan.leading_concepts),
-                str(success(chosen(name, value))),
-                str(Rate.of(r["probability"] > SHOWN and r["in place"] for r in chosen(name, value))),
-                f"{np.median([r['elsewhere'] for r in chosen(name, value)]):.2f}",
-                number(float(np.median([r["SSIM"] for r in chosen(name, value)]))),
+                *(str(Rate.of(shown(where(found, concept=concept)))) for concept in plan.leading_concepts),
+                str(Rate.of(shown(found))),
+                str(Rate.of(shown_in_place(found))),
+                f"{median(found, 'elsewhere'):.2f}",
+                number(median(found, "SSIM")),
             ]
             for name, value, _ in settings(plan)
+            for found in [where(rows, parameter=name, value=value)]
         ],
     )
     return Findings(
@@ -124,7 +119,7 @@ def _label(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _plots(plan: Plan, rows: list[dict[str, Any]]) -> Figure:
+def _plots(plan: Plan, rows: Sequence[Row]) -> Figure:
     names = [
         name
         for name in (
@@ -134,16 +129,15 @@ def _plots(plan: Plan, rows: list[dict[str, Any]]) -> Figure:
             "edit_cooldown_steps",
             "edit_momentum_scale",
         )
-        if any(row["parameter"] == name for row in rows)
+        if where(rows, parameter=name)
     ]
     figure, axes = drawing.panels(len(names), 2.6, 2.3, rows=2)
     for column, name in enumerate(names):
-        of_name = [row for row in rows if row["parameter"] == name]
-        values = list(dict.fromkeys(row["value"] for row in of_name))
+        values = list(dict.fromkeys(row["value"] for row in where(rows, parameter=name)))
         rates, elsewhere = {}, {}
         for concept in plan.leading_concepts:
-            found = [[r for r in of_name if r["value"] == v and r["concept"] == concept] for v in values]
-            rates[concept] = [Rate.of(r["probability"] > SHOWN for r in group) for group in found]
+            found = [where(rows, parameter=name, value=value, concept=concept) for value in values]
+            rates[concept] = [Rate.of(shown(group)) for group in found]
             elsewhere[concept] = np.array([[r["elsewhere"] for r in group] for group in found]).T
         drawing.rates_over(axes[0, column], values, rates)
         drawing.spread_over(axes[1, column], values, elsewhere)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from operator import and_
 
 from sega_vectors.judging.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence
 from sega_vectors.study.findings import Figure, Findings, Rate, Table
 from sega_vectors.study.plan import Pair, Plan, evenly
+from sega_vectors.study.rows import where
 from sega_vectors.study.runs import Derived, Noise, Run
 
 TITLE = "Composition"
@@ -41,7 +42,7 @@ def runs(plan: Plan) -> Iterator[Run]:
 def findings(evidence: Evidence) -> Findings:
     """How often the new concept appears, the old one goes, and both happen."""
     plan = evidence.plan
-    rows: list[dict[str, Any]] = [
+    rows = [
         {
             "kind": kind,
             "old": old,
@@ -56,22 +57,16 @@ def findings(evidence: Evidence) -> Findings:
         for kind, run in _kinds(plan, pair, old, new).items()
     ]
 
-    def rate(old: str, new: str, kind: str, half: str) -> Rate:
-        return Rate.of(
-            {"come": r["probability of new"] > SHOWN, "gone": r["probability of old"] <= SHOWN}.get(
-                half, r["probability of new"] > SHOWN and r["probability of old"] <= SHOWN
-            )
-            for r in rows
-            if (r["old"], r["new"], r["kind"]) == (old, new, kind)
-        )
-
     table = Table(
         f"The prompt names the old concept; success of each half and of both ({len(plan.few_pairs)} pairs)",
         ["swap", "run", "new one shown", "old one gone", "both"],
         [
-            [f"{new} - {old}", kind, *(str(rate(old, new, kind, half)) for half in ("come", "gone", "both"))]
+            [f"{new} - {old}", kind, *(str(Rate.of(outcomes)) for outcomes in (come, gone, map(and_, come, gone)))]
             for old, new in plan.swaps
             for kind in KINDS
+            for found in [where(rows, old=old, new=new, kind=kind)]
+            for come in [[row["probability of new"] > SHOWN for row in found]]
+            for gone in [[row["probability of old"] <= SHOWN for row in found]]
         ],
     )
     return Findings(

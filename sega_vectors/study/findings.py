@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sega_vectors.judging.rates import wilson
+from sega_vectors.study.rows import Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -92,7 +93,7 @@ class Findings:
     text: Sequence[str]
     tables: Sequence[Table]
     figures: Sequence[Figure] = ()
-    rows: Sequence[dict[str, Any]] = field(default_factory=tuple)
+    rows: Sequence[Row] = field(default_factory=tuple)
 
 
 def file_names(texts: Sequence[str]) -> list[str]:
@@ -119,3 +120,9 @@ def paired(first: Sequence[bool], second: Sequence[bool]) -> tuple[int, int, flo
     other = sum(b and not a for a, b in zip(first, second, strict=True))
     p = float(binomtest(one, one + other).pvalue) if one + other else 1.0
     return one, other, p
+
+
+def comparison(first: Sequence[bool], second: Sequence[bool]) -> tuple[str, str]:
+    """Two cells: how often only the first and only the second succeeded, and McNemar's p."""
+    one, other, p = paired(first, second)
+    return f"{one} / {other}", f"{p:.1g}"

@@ -99,10 +99,10 @@ def findings(evidence: Evidence) -> Findings:
         [[concept, *map(str, rates)] for concept, rates in crowd.items()],
     )
     size = len(concepts)
-    off = np.array([[_mean(alone[a, b]) - _mean(plain[b]) for b in concepts] for a in concepts])
+    off = np.array([[np.mean(alone[a, b]) - np.mean(plain[b]) for b in concepts] for a in concepts])
     loss = np.full((size, size), np.nan)
     for (a, b), outcomes in both.items():
-        loss[concepts.index(a), concepts.index(b)] = _mean(outcomes) - _mean(alone[a, a])
+        loss[concepts.index(a), concepts.index(b)] = np.mean(outcomes) - np.mean(alone[a, a])
     shared = _overlaps(evidence)
     return Findings(
         [
@@ -114,10 +114,6 @@ def findings(evidence: Evidence) -> Findings:
         [_matrices(concepts, off, loss, shared), _crowd(crowd)],
         rows,
     )
-
-
-def _mean(outcomes: list[bool]) -> float:
-    return sum(outcomes) / len(outcomes)
 
 
 def _overlaps(evidence: Evidence) -> Array:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sega_vectors.judging.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence
 from sega_vectors.study.findings import Figure, Findings, Rate, Table
 from sega_vectors.study.plan import Pair, Plan
+from sega_vectors.study.rows import shown, where
 from sega_vectors.study.runs import Noise, Run
 
 TITLE = "Robustness: SEGA itself"
@@ -47,30 +47,24 @@ def findings(evidence: Evidence) -> Findings:
                             "probability": evidence.probability(run, concept),
                         }
                     )
-
-    def rate(concept: str, kind: str, style: str | None = None) -> Rate:
-        return Rate.of(
-            row["probability"] > SHOWN
-            for row in rows
-            if row["concept"] == concept and row["kind"] == kind and style in (None, row["style"])
-        )
-
+    rates = {
+        kind: [Rate.of(shown(where(rows, concept=concept, kind=kind))) for concept in plan.concepts]
+        for kind in ("plain", "SEGA")
+    }
     table = Table(
         "Share of pictures that show the concept, with 95% intervals; in brackets the number of prompt and noise pairs",
         ["concept", "plain", "SEGA", *(f"SEGA, {style}" for style in plan.styles)],
         [
             [
-                f"{concept} ({rate(concept, 'plain').trials})",
-                str(rate(concept, "plain")),
-                str(rate(concept, "SEGA")),
-                *(str(rate(concept, "SEGA", style)) for style in plan.styles),
+                f"{concept} ({len(where(rows, concept=concept, kind='plain'))})",
+                *(str(rates[kind][i]) for kind in rates),
+                *(str(Rate.of(shown(where(rows, concept=concept, kind="SEGA", style=style)))) for style in plan.styles),
             ]
-            for concept in plan.concepts
+            for i, concept in enumerate(plan.concepts)
         ],
     )
     figure, axes = drawing.panels(1, max(5.0, 0.95 * len(plan.concepts)), 2.8)
-    kinds = {kind: [rate(concept, kind) for concept in plan.concepts] for kind in ("plain", "SEGA")}
-    drawing.bars(axes[0, 0], plan.concepts, kinds)
+    drawing.bars(axes[0, 0], plan.concepts, rates)
     axes[0, 0].set_ylabel("pictures that show it")
     axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
     return Findings(

@@ -1,16 +1,16 @@
 """Uniqueness and transfer: does a stored vector work on prompts it was not recorded on, and only at its noise?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from sega_store.analysis.similarity import cosine, overlap
 from sega_store.records.dtypes import Array
-from sega_vectors.judging.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence, place_runs
-from sega_vectors.study.findings import Figure, Findings, Rate, Table, file_names, number, paired
+from sega_vectors.study.findings import Figure, Findings, Rate, Table, comparison, file_names, number
 from sega_vectors.study.plan import Pair, Plan, evenly
+from sega_vectors.study.rows import Row, median, shown, shown_in_place, where
 from sega_vectors.study.runs import Derived, Noise, Recorded, Run, Source
 
 TITLE = "Uniqueness and transfer"
@@ -66,14 +66,6 @@ def findings(evidence: Evidence) -> Findings:
         for run in [of_kind(plan, pair, getattr(pair, attribute), concept, kind)]
     ]
 
-    def of(concept: str, kind: str, column: str, target: str | None = None) -> list[bool]:
-        chosen = [r for r in rows if r["concept"] == concept and r["kind"] == kind and target in (None, r["target"])]
-        if column == "shown":
-            return [r["probability"] > SHOWN for r in chosen]
-        if column == "placed":
-            return [r["probability"] > SHOWN and r.get("in place", False) for r in chosen]
-        raise KeyError(column)
-
     success = Table(
         "Share of pictures that show the concept (n per concept and target), with 95% intervals; the p value is"
         " McNemar's for same against other noise, paired by noise and prompt",
@@ -81,13 +73,14 @@ def findings(evidence: Evidence) -> Findings:
         [
             [
                 concept,
-                target or "either",
-                str(len(of(concept, "plain", "shown", target))),
-                *(str(Rate.of(of(concept, kind, "shown", target))) for kind in KINDS),
-                *_compared(of(concept, "same noise", "shown", target), of(concept, "other noise", "shown", target)),
+                target,
+                str(len(outcomes["plain"])),
+                *(str(Rate.of(outcomes[kind])) for kind in KINDS),
+                *comparison(outcomes["same noise"], outcomes["other noise"]),
             ]
             for concept in plan.concepts
-            for target in (None, *_TARGETS)
+            for target, chosen in {"either": {}, **{target: {"target": target} for target in _TARGETS}}.items()
+            for outcomes in [{kind: shown(where(rows, concept=concept, kind=kind, **chosen)) for kind in KINDS}]
         ],
     )
     guided = KINDS[1:]
@@ -99,13 +92,8 @@ def findings(evidence: Evidence) -> Findings:
             [
                 concept,
                 number(evidence.chance(concept)),
-                *(str(Rate.of(of(concept, kind, "placed"))) for kind in guided),
-                *(
-                    number(
-                        float(np.median([r["place"] for r in rows if r["concept"] == concept and r["kind"] == kind]))
-                    )
-                    for kind in guided
-                ),
+                *(str(Rate.of(shown_in_place(where(rows, concept=concept, kind=kind)))) for kind in guided),
+                *(number(median(where(rows, concept=concept, kind=kind), "place")) for kind in guided),
             ]
             for concept in plan.concepts
         ],
@@ -128,7 +116,7 @@ def findings(evidence: Evidence) -> Findings:
             " channels, so that its energy stays."
         ],
         [success, place, likeness],
-        [_glance(evidence, similarity), _bars(evidence, of), *_grids(evidence)],
+        [_glance(evidence, similarity), _bars(plan, rows), *_grids(evidence)],
         rows,
     )
 
@@ -139,11 +127,6 @@ def _changes(evidence: Evidence, run: Run, concept: str) -> dict[str, float | bo
         "in place": evidence.in_place(run, concept),
         "elsewhere": evidence.elsewhere(run, concept),
     }
-
-
-def _compared(first: list[bool], second: list[bool]) -> tuple[str, str]:
-    one, other, p = paired(first, second)
-    return f"{one} / {other}", f"{p:.1g}"
 
 
 _RELATIONS = (
@@ -200,15 +183,16 @@ def _glance(evidence: Evidence, similarity: dict[str, tuple[Array, Array]]) -> F
     )
 
 
-def _bars(evidence: Evidence, of: Callable[[str, str, str], list[bool]]) -> Figure:
-    concepts = evidence.plan.concepts
+def _bars(plan: Plan, rows: Sequence[Row]) -> Figure:
+    concepts = plan.concepts
     figure, axes = drawing.panels(1, max(6.0, 1.15 * len(concepts)), 2.7, rows=2)
-    for line, (column, title) in enumerate((("shown", "shows the concept"), ("placed", "shows it, changed in place"))):
-        kinds = KINDS if column == "shown" else KINDS[1:]
-        drawing.bars(
-            axes[line, 0], concepts, {kind: [Rate.of(of(c, kind, column)) for c in concepts] for kind in kinds}
-        )
-        axes[line, 0].set_title(title)
+    for place, title, kinds, succeeded in (
+        (axes[0, 0], "shows the concept", KINDS, shown),
+        (axes[1, 0], "shows it, changed in place", KINDS[1:], shown_in_place),
+    ):
+        rates = {kind: [Rate.of(succeeded(where(rows, concept=c, kind=kind))) for c in concepts] for kind in kinds}
+        drawing.bars(place, concepts, rates)
+        place.set_title(title)
     axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
     return Figure("transfer", "Success on prompts that were not recorded on, with 95% intervals.", figure)
 
