@@ -29,6 +29,7 @@ BATCH = 16  # prompts at once
 Kind = Literal["plain", "SEGA", "same noise", "other noise"]
 KINDS: tuple[Kind, ...] = ("plain", "SEGA", "same noise", "other noise")
 Progress = Callable[[int], object]
+Keep = Callable[[GuidanceVector, InitialNoise], object]
 
 
 @dataclass(frozen=True)
@@ -127,13 +128,17 @@ class Trials:
         return self._series(apply, progress)
 
     def record(
-        self, edit: Mapping[str, Any] | None = None, progress: Progress = lambda count: None
+        self,
+        edit: Mapping[str, Any] | None = None,
+        progress: Progress = lambda count: None,
+        keep: Keep = lambda vector, noise: None,
     ) -> tuple[Outcome, list[GuidanceVector]]:
         """Make a series of pictures with SEGA itself, and judge them.
 
         Args:
             edit: Edit parameters, by `Concept`'s names.
             progress: Is given the number of pictures after each call.
+            keep: Is given the vectors of each call, with their noises, before the next call.
 
         Returns:
             What came of it, and the vector of each run.
@@ -153,6 +158,8 @@ class Trials:
                 )
             result = recorder(prompts, generator=drawing, **arguments)
             vectors.extend(recorder.vectors)
+            for vector, noise in zip(recorder.vectors, recorder.noises, strict=True):
+                keep(vector, noise)
             return result
 
         return self._series(record, progress), vectors
@@ -200,6 +207,7 @@ def measure_transfer(
     recorded: Mapping[str, Any],
     applied: Mapping[str, Any],
     progress: Progress = lambda count: None,
+    keep: Keep = lambda vector, noise: None,
 ) -> Transfer:
     """Record a concept and apply what was recorded.
 
@@ -209,8 +217,14 @@ def measure_transfer(
         recorded: Edit parameters of the recordings, by `Concept`'s names.
         applied: Those to apply with, by `Applier`'s names.
         progress: Is given the number of pictures after each call.
+        keep: Is given the vectors of the first prompt, with their noises, as soon as they are recorded.
     """
-    sega, every = trials.record(recorded, progress)
+
+    def keep_first(vector: GuidanceVector, noise: InitialNoise) -> None:
+        if vector.provenance.run.prompt == trials.prompts[0]:
+            keep(vector, noise)
+
+    sega, every = trials.record(recorded, progress, keep_first)
     vectors = every[:: len(trials.prompts)]
     others = [moved(vector, noise.facts) for vector, noise in zip(vectors[-1:] + vectors, trials.noises, strict=False)]
     outcomes: dict[Kind, Outcome] = {

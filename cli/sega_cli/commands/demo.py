@@ -74,12 +74,10 @@ def command(output: Path, seed: tuple[int, ...], steps: int | None, report: Repo
     with tqdm(total=pictures, unit="picture", disable=not report.bars) as bar:
         plain = trials.run(progress=bar.update)
         measured = {
-            text: measure_transfer(replace(trials, concept=text), plain, defaults.edit, scale, bar.update)
+            text: measure_transfer(replace(trials, concept=text), plain, defaults.edit, scale, bar.update, library.add)
             for text in CONCEPTS
         }
     vectors = list(chain(*zip(*(one.vectors for one in measured.values()), strict=True)))
-    for i, vector in enumerate(vectors):
-        library.add(vector, trials.noises[i // len(CONCEPTS)])
     facts = recorded_facts("demo", vectors[0].provenance, [vector_facts(vector, {}) for vector in vectors])
     path = write_picture(output, picture(PROMPTS, seed, measured), facts, "demo.png")
     sizes = {vector.id: library.path_of(vector.id).stat().st_size for vector in vectors}

@@ -169,3 +169,23 @@ def test_pictures_are_judged_again_for_another_concept() -> None:
     dark = replace(trials(), concept="dark").judged(plain.pictures, plain.rows)
     assert dark.shows == pytest.approx(1 - plain.shows)
     assert dark.rows == plain.rows
+
+
+def test_what_is_recorded_is_kept_before_the_next_call() -> None:
+    series = trials(2)
+    kept: list[tuple[str, InitialNoise]] = []
+
+    def interrupted(_count: int) -> None:
+        raise KeyboardInterrupt
+
+    def keep(vector: GuidanceVector, noise: InitialNoise) -> None:
+        assert vector.provenance.noise == noise.facts
+        kept.append((vector.provenance.run.prompt, noise))
+
+    plain = series.run()
+    with pytest.raises(KeyboardInterrupt):
+        measure_transfer(series, plain, EDIT, {}, interrupted, keep)
+    assert kept == [(PROMPTS[0], series.noises[0])]
+    kept.clear()
+    measure_transfer(series, plain, EDIT, {}, keep=keep)
+    assert kept == [(PROMPTS[0], noise) for noise in series.noises]
