@@ -10,7 +10,7 @@ from torch import Tensor
 from sega_store import InitialNoise
 from sega_vectors.latents.packing import Packing
 from sega_vectors.latents.space import packed, unpacked
-from sega_vectors.latents.tensors import as_numpy, dtype_name, tolerance
+from sega_vectors.latents.tensors import as_numpy, dtype_name, same_but_for_rounding
 
 _SAME_DIRECTION = 0.99  # cosine of a first sample and a stored noise: near 0 for another noise, near 1 if only rounded
 
@@ -120,9 +120,7 @@ def starts(noise: Tensor, sample: Tensor, sigma: Any, packing: Packing | None) -
     """
     if noise.numel() != sample.numel():
         return False
-    expected = (packed(noise.to(sample.device), packing).reshape(sample.shape) * sigma).to(sample)
-    furthest = (expected - sample).abs().max()
-    return bool(furthest <= tolerance(sample.dtype) * sample.abs().max())
+    return same_but_for_rounding(packed(noise.to(sample.device), packing).reshape(sample.shape) * sigma, sample)
 
 
 def points_along(noise: InitialNoise, sample: Tensor, packing: Packing | None) -> bool:

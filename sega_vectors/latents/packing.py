@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sega_vectors.latents.tensors import tolerance
+from sega_vectors.latents.tensors import same_but_for_rounding
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,6 @@ def _of_drawn(drawn: Sequence[Tensor], sample: Tensor, sigma: Any) -> Packing | 
         packing = Packing.of_patches(shape, tuple(sample.shape[1:]))
         if packing is not None and noise.shape[0] == sample.shape[0]:
             packed = packing.to(noise.device).pack(noise.reshape(noise.shape[0], *shape)).to(sample.device) * sigma
-            if (packed.to(sample) - sample).abs().max() <= tolerance(sample.dtype) * sample.abs().max():
+            if same_but_for_rounding(packed, sample):
                 return packing
     return None

@@ -77,9 +77,8 @@ class Conditioning:
         else:
             by_place = [set().union(*(_differing_rows(own, other, place) for other in others)) for place in places]
             conditional = set[int]().union(*by_place)
-            if (
-                len(conditional) != num_samples
-            ):  # a leaf may know the prompt's length in every row, as AudioLDM 2's does
+            # a leaf may know the prompt's length in every row, as AudioLDM 2's does
+            if len(conditional) != num_samples:
                 conditional = conditional.intersection(*filter(None, by_place))
         unconditional = tuple(row for row in range(rows) if row not in conditional)
         if not places or len(conditional) != num_samples or len(unconditional) not in (0, num_samples):

@@ -28,10 +28,9 @@ from sega_store.analysis.noise_space import nearest, slerp
 from sega_store.places.disk import publish
 from sega_store.records.algebra import moved
 from sega_vectors.applier import Applier
+from sega_vectors.judging.trials import draw_noises
 from sega_vectors.latents.noise import as_tensor
-from sega_vectors.pipeline.call import PipelineCall
 from sega_vectors.pipeline.loading import load_pipeline, quiet
-from sega_vectors.pipeline.watch import watch
 from sega_vectors.recorder import Recorder
 from sega_vectors.study.derive import WAYS
 from sega_vectors.study.runs import Nearest, Noise, Recorded, Run, Source, batches, with_needs
@@ -167,9 +166,7 @@ class Laboratory:
         return self.archive.vector(recorded, self.library)
 
     def _draw(self, seed: int) -> InitialNoise:
-        generator = torch.Generator().manual_seed(seed)
-        call = PipelineCall.bind(self.pipe, ("",), {**self.arguments, "generator": generator})
-        return watch(call).noises[0]
+        return draw_noises(self.pipe, [seed], self.arguments)[0]
 
 
 def make_all(

@@ -38,11 +38,6 @@ def _harmless(character: str) -> bool:
     return character in _JOINERS or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co")
 
 
-def shorten(text: str, width: int) -> str:
-    """`text` in at most `width` characters; a longer one ends with an ellipsis."""
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
 def sparkline(values: Sequence[float], width: int = 60, top: float | None = None) -> str:
     """Numbers >= 0 as a line of bars; more than `width` numbers are averaged in groups.
 

@@ -151,9 +151,8 @@ def facets(site: Site, filters: Filters) -> list[Facet]:
         chosen = getattr(filters, name)
         groups = found[group]
         choices = [(group.value, label(group), group.count, group.value == chosen) for group in groups[:FACET]]
-        if chosen is not None and not any(
-            choice[-1] for choice in choices
-        ):  # a rare value, or one that no vector left over has
+        # the chosen value may be a rare one, or one that no vector left over has
+        if chosen is not None and not any(choice[-1] for choice in choices):
             choices.append((chosen, chosen[:12] if name == "noise" else chosen, left, True))
         return Facet(name, title, choices, len(groups) > FACET)
 
