@@ -40,11 +40,13 @@ class StepSums:
     """The sums over the concepts at one step.
 
     Attributes:
+        step: The run's step, from 0.
         joint: Σ_i g_i s_e,i m_t,i of the concepts that share each momentum, unconverted.
         early: The weighted sum, converted, while only some concepts are warm; else None.
         warm: Whether all concepts are.
     """
 
+    step: int
     joint: Mapping[Momentum, Tensor]
     early: Tensor | None
     warm: bool
@@ -76,6 +78,7 @@ def sum_step(kept: Sequence[Tensor], weights: StepWeights, momenta: Sequence[Mom
     """
     early = early_weights(weights, momenta, step)
     return StepSums(
+        step=step,
         joint={
             momentum: weighted_sum([kept[i] for i in members], [weights.joint[i] for i in members])
             for momentum, members in sharing(momenta).items()
@@ -90,7 +93,6 @@ class Accumulator:
 
     def __init__(self) -> None:
         self._momenta: dict[Momentum, Tensor] = {}
-        self._step = 0
 
     def guidance(self, sums: StepSums) -> Tensor | None:
         """γ_t of the next step, in the sums' shape and float32; None where nothing is added."""
@@ -100,8 +102,7 @@ class Accumulator:
             guidance, self._momenta[key] = add_momentum(
                 joint, torch.zeros_like(joint) if momentum is None else momentum, key.scale, key.beta
             )
-            guidances.append(guidance if key.conversion is None else key.factor(self._step) * guidance)
-        self._step += 1
+            guidances.append(guidance if key.conversion is None else key.factor(sums.step) * guidance)
         if sums.early is not None:
             return sums.early
         return functools.reduce(torch.add, guidances) if sums.warm else None

@@ -81,7 +81,7 @@ class GuidancePlan:
         self._step += 1
         joint = {momentum: steps.dense(step) for momentum, steps in self._joint.items()}
         early = None if weights.early is None else self._early.dense(step)
-        return self._accumulator.guidance(StepSums(joint, early, weights.warm))
+        return self._accumulator.guidance(StepSums(step, joint, early, weights.warm))
 
 
 class StepwisePlan:
