@@ -68,7 +68,8 @@ def read(path: Path) -> Iterator[Parcel]:
     """
     try:
         if not path.is_file():
-            raise InvalidInputError(f"there is no file of that name. {_REMEDY}")
+            met = "it is no plain file" if path.exists() else "there is no file of that name"
+            raise InvalidInputError(f"{met}. {_REMEDY}")
         with path.open("rb") as file:
             yield from _Files(path, file).parcels()
     except InvalidInputError as error:

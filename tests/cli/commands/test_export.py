@@ -45,6 +45,7 @@ def test_only_zips_are_imported_and_folders_pulled(sega_vec: SegaVec, library: L
         error = sega_vec("import", name, "--library", "other", exit_code=1).stderr
         assert "Only bundles are imported" in error
         assert "pull a library's folder or URL" in " ".join(error.split())
+    assert "it is no plain file" in sega_vec("import", "a", "--library", "other", exit_code=1).stderr
     assert not (folder / "other").exists()
     sega_vec("pull", "a", "--library", "other")
     assert set(sega_vec("ls", "-q", "--library", "other").stdout.split()) == set(library)
