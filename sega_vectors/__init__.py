@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from sega_vectors.guider import SegaGuidance
     from sega_vectors.pipeline.cost import DenoiserRows
     from sega_vectors.pipeline.loading import load_pipeline
-    from sega_vectors.pipeline.prompts import check_prompt
     from sega_vectors.provenance.gate import Compatibility
     from sega_vectors.recorder import Recorder
 
@@ -51,7 +50,6 @@ __all__ = [
     "SegaGuidance",
     "UnknownRefError",
     "VectorFileError",
-    "check_prompt",
     "load_pipeline",
 ]
 
@@ -63,7 +61,6 @@ _HOMES = {
     "DenoiserRows": "sega_vectors.pipeline.cost",
     "Recorder": "sega_vectors.recorder",
     "SegaGuidance": "sega_vectors.guider",
-    "check_prompt": "sega_vectors.pipeline.prompts",
     "load_pipeline": "sega_vectors.pipeline.loading",
 }
 

@@ -13,21 +13,24 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
-from sega_store import GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
+from sega_store import Concept, GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
 from sega_vectors.latents.noise import as_tensor, generators, starts
 from sega_vectors.latents.packing import Packing, find_packing
 from sega_vectors.latents.space import GuidanceSpace
-from sega_vectors.latents.tensors import as_doubles
 from sega_vectors.maths.parameters import edits
 from sega_vectors.maths.plan import GuidancePlan, PlannedVector, for_samples
 from sega_vectors.maths.prediction import conversion
-from sega_vectors.maths.schedule import FloatArray, match_steps, noise_ratios
+from sega_vectors.maths.schedule import FloatArray, extent, match_steps, noise_ratios
 from sega_vectors.pipeline.call import PipelineCall
 from sega_vectors.pipeline.denoiser import find_denoisers, hooked
 from sega_vectors.pipeline.draws import SubstitutedDraws
-from sega_vectors.pipeline.noise_levels import first_step, noise_levels, prediction_type
+from sega_vectors.pipeline.noise_levels import noise_levels, prediction_type
+from sega_vectors.pipeline.notes import cooldown_note, result_notes, text_notes
 from sega_vectors.pipeline.packings import learning_packings
+from sega_vectors.pipeline.run_check import RunCheck
 from sega_vectors.pipeline.scheduler_hooks import Guide, guided_steps
+from sega_vectors.pipeline.text_cache import encoded_once
+from sega_vectors.pipeline.turns import one_at_a_time
 from sega_vectors.pipeline.watch import watch
 from sega_vectors.provenance.facts import model_facts, scheduler_facts
 from sega_vectors.provenance.gate import Compatibility, Target, assign, check, check_named, check_overrides, check_shape
@@ -40,7 +43,9 @@ class Applier:
     sample acts on all.
 
     Attributes:
-        compatibility: For each vector, how its recording relates to the last run.
+        compatibility: For each vector, how its recording relates to the last run; empty if that failed.
+        notes: What a user should know of the last run: texts that were cut, parameters without effect, pictures that a
+            safety checker blanked.
     """
 
     def __init__(
@@ -89,6 +94,8 @@ class Applier:
         self.noise = noise
         self.allow = check_overrides(allow)
         self.compatibility: list[Compatibility] = []
+        self.notes: list[str] = []
+        self._beta_given = edit_mom_beta is not None
         self._edits = edits(
             self.vectors,
             edit_guidance_scale=edit_guidance_scale,
@@ -106,18 +113,26 @@ class Applier:
 
         Raises:
             IncompatibleError: A vector does not belong to this run; nothing has been run then.
+            PipelineError: The run met NaN or infinity.
         """
-        call, start = self._start(PipelineCall.bind(self.pipe, args, kwargs))
-        self.compatibility = self._check(call, start.known)
-        run = _AppliedRun(self, start, call.num_samples)
-        with ExitStack() as attached:
+        self.compatibility, self.notes = [], []
+        call = PipelineCall.bind(self.pipe, args, kwargs)
+        with one_at_a_time(self.pipe), encoded_once(self.pipe) as forget, ExitStack() as attached:
+            call, start = self._start(call)
+            run = _AppliedRun(self, start, self._check(call, start.known), call.num_samples)
+            run.notes += text_notes(call)
+            attached.enter_context(hooked(find_denoisers(self.pipe), lambda *_: forget(), pipe=self.pipe))
             if start.stored is not None:
                 start.packings = attached.enter_context(learning_packings(self.pipe))
                 draws = attached.enter_context(SubstitutedDraws([as_tensor(noise) for noise in start.stored]))
-                attached.enter_context(hooked(find_denoisers(self.pipe), lambda *_: draws.close()))
+                attached.enter_context(hooked(find_denoisers(self.pipe), lambda *_: draws.close(), pipe=self.pipe))
             if self.vectors or start.stored is not None:
-                attached.enter_context(guided_steps(self.pipe.scheduler, run.begin))
-            return call()
+                attached.enter_context(guided_steps(self.pipe, run.begin, run.check))
+            result = call()
+        run.check.check_finite()
+        self.compatibility = run.compatibility
+        self.notes = [*run.notes, *result_notes(result)]
+        return result
 
     def _start(self, call: PipelineCall) -> tuple[PipelineCall, "_Start"]:
         """The call as it is to be made, and what is known of its initial noise before it."""
@@ -162,20 +177,38 @@ class Applier:
             timesteps: The run's timesteps, shape (M,).
             device: Where the run's samples are.
         """
+        return GuidancePlan([self.planned(i, timesteps) for i in indices], len(timesteps), device)
+
+    def idle_notes(self, index: int, concept: Concept, num_steps: int) -> list[str]:
+        """What of a vector's parameters was given and has no effect in a run.
+
+        Args:
+            index: Which vector.
+            concept: It with the parameters that act.
+            num_steps: The run's steps.
+        """
+        edit, notes = self._edits[index], []
+        if reason := concept.idle_reason(num_steps):
+            notes.append(f"{concept.text!r} adds nothing: {reason}")
+        if "edit_cooldown_steps" in edit.changes and (note := cooldown_note(concept, num_steps)):
+            notes.append(note)
+        if self._beta_given and not edit.edit_momentum_scale:
+            notes.append(f"edit_mom_beta of {concept.text!r} has no effect, since edit_momentum_scale is 0")
+        return notes
+
+    def planned(self, index: int, timesteps: FloatArray) -> PlannedVector:
+        """One of the vectors, matched to the steps of a run."""
         scheduler = self.pipe.scheduler
         target = prediction_type(scheduler)
         ratios = noise_ratios(noise_levels(scheduler, timesteps), target)
-        planned = []
-        for edit in (self._edits[i] for i in indices):
-            vector = edit.vector
-            predicted = vector.provenance.scheduler.prediction_type
-            recorded = noise_ratios(vector.sigmas, predicted)
-            match = match_steps(vector.timesteps, recorded, timesteps, ratios)
-            factors = None
-            if predicted != target:
-                factors = tuple(conversion(predicted, target, match.between(recorded)).tolist())
-            planned.append(PlannedVector(edit.kept, edit.concept(match.steps_before), match, edit.momentum(factors)))
-        return GuidancePlan(planned, len(timesteps), device)
+        edit = self._edits[index]
+        predicted = edit.vector.provenance.scheduler.prediction_type
+        recorded = noise_ratios(edit.vector.sigmas, predicted)
+        match = match_steps(edit.vector.timesteps, recorded, timesteps, ratios, extent(edit.vector))
+        factors = None
+        if predicted != target:
+            factors = tuple(conversion(predicted, target, match.between(recorded)).tolist())
+        return PlannedVector(edit.kept, edit.concept(match.steps_before), match, edit.momentum(factors))
 
 
 @dataclass
@@ -208,19 +241,21 @@ def _seeded(call: PipelineCall, noises: Sequence[InitialNoise]) -> PipelineCall:
 class _AppliedRun:
     """What is attached to the pipeline for one call with vectors."""
 
-    def __init__(self, applier: Applier, start: _Start, num_samples: int) -> None:
+    def __init__(self, applier: Applier, start: _Start, compatibility: list[Compatibility], num_samples: int) -> None:
+        self.check = RunCheck()
+        self.compatibility = compatibility
+        self.notes: list[str] = []
         self._applier = applier
         self._start = start
         names = [None] * num_samples if start.known is None else [noise.sha256 for noise in start.known]
         self._assigned = assign(applier.vectors, names)
 
-    def begin(self, _model_output: Tensor, timestep: Any, sample: Tensor) -> Guide:
+    def begin(self, _model_output: Tensor, _timestep: Any, sample: Tensor) -> Guide:
         """Check what the run starts from, and plan all of it, before the first step.
 
         Raises:
             IncompatibleError: The run starts from something else than the given noise.
         """
-        pipe, scheduler = self._applier.pipe, self._applier.pipe.scheduler
         space = GuidanceSpace(self._packing(sample))
         for vector in self._applier.vectors:
             check_shape(vector, space.shape(sample))
@@ -228,10 +263,10 @@ class _AppliedRun:
             raise IncompatibleError(
                 f"a run must make {len(self._assigned)} samples as its prompts say, met {sample.shape[0]}"
             )
-        first = first_step(scheduler, timestep, getattr(pipe, "num_timesteps", None))
-        timesteps = as_doubles(scheduler.timesteps)[first:]
+        planned = [self._applier.planned(i, self.check.planned) for i in range(len(self._applier.vectors))]
+        self._describe(planned)
         plans = {
-            indices: self._applier.plan(indices, timesteps, sample.device)
+            indices: GuidancePlan([planned[i] for i in indices], len(self.check.planned), sample.device)
             for indices in dict.fromkeys(self._assigned)
             if indices
         }
@@ -242,12 +277,27 @@ class _AppliedRun:
 
         return guide
 
+    def _describe(self, planned: Sequence[PlannedVector]) -> None:
+        """Note what of the run each vector covers, and what has no effect there."""
+        for i, one in enumerate(planned):
+            steps, covered = len(one.match.covered), int(one.match.covered.sum())
+            if covered < steps:
+                part = f"{covered} of this run's {steps} steps covered, at the others it adds nothing"
+                self.compatibility[i] = Compatibility.of([*self.compatibility[i].differences, part])
+            self.notes += self._applier.idle_notes(i, one.concept, steps)
+
     def _packing(self, sample: Tensor) -> Packing | None:
-        """How the pipeline packs its samples; it is checked that a run with stored noise starts from it."""
-        if self._start.stored is None:
-            return self._start.packing
+        """How the pipeline packs its samples; it is checked that the run starts from the noise that is known."""
         sigma = getattr(self._applier.pipe.scheduler, "init_noise_sigma", 1.0)
-        noise = torch.stack([as_tensor(one) for one in self._start.stored])
+        if self._start.stored is None:
+            known = self._start.known
+            if known is not None and not starts(_stacked(known), sample, sigma, self._start.packing):
+                raise IncompatibleError(
+                    "a run must start from the noise that was checked, this one drew another one than a moment before"
+                    " (another thread may have drawn in between): pass generator= or noise="
+                )
+            return self._start.packing
+        noise = _stacked(self._start.stored)
         packing = find_packing(self._start.packings, [noise], sample, sigma)
         if not starts(noise, sample, sigma, packing):
             raise IncompatibleError(
@@ -256,3 +306,8 @@ class _AppliedRun:
                 " from an image starts from the recorded one with the recorded generator, and takes no noise="
             )
         return packing
+
+
+def _stacked(noises: Sequence[InitialNoise]) -> Tensor:
+    """Noises as a batch of shape (B, C, *S)."""
+    return torch.stack([as_tensor(noise) for noise in noises])

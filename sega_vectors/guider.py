@@ -10,6 +10,7 @@ the initial noise is the denoiser's first input, which also tells how it is pack
 """
 
 import os
+import threading
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -281,7 +282,11 @@ class _GuidedRun:
             check_architecture(vector, name, self._guider.allow)
         self.renormalised = name == _RENORMALISED
 
-        def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        thread = threading.get_ident()
+
+        def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
+            if kwargs is None or threading.get_ident() != thread:  # another pipeline's that shares the denoiser
+                return
             handle.remove()  # before the call, which may fail
             self._sample = DenoiserCall.of(args, kwargs).samples
 

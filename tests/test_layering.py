@@ -229,7 +229,6 @@ def test_public_names() -> None:
         "SegaGuidance",
         "UnknownRefError",
         "VectorFileError",
-        "check_prompt",
         "load_pipeline",
     ]
     for package in (sega_vectors, sega_store):

@@ -53,7 +53,7 @@ def settings(
         InvalidInputError: One breaks its rule, such as a λ looser than recorded.
     """
     concept = vector.concept
-    λ, δ = concept.edit_threshold, concept.edit_warmup_steps
+    λ, δ = concept.edit_threshold, concept.warmup
     tried: dict[str, Sequence[Any]] = {
         "edit_guidance_scale": scales or [factor * concept.edit_guidance_scale for factor in (0.5, 1.0, 1.5, 2.0)],
         "edit_threshold": thresholds or [concept.keep_threshold, λ, round((1 + λ) / 2, 6)],

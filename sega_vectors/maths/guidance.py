@@ -112,7 +112,7 @@ def step_weights(concepts: Sequence[Concept], step: int) -> StepWeights:
 
     weights = [0.0 if cooled(c) else c.edit_weight for c in concepts]
     scales = [-c.edit_guidance_scale if c.reverse_editing_direction else c.edit_guidance_scale for c in concepts]
-    ready = [step >= c.edit_warmup_steps for c in concepts]
+    ready = [step >= c.warmup for c in concepts]
     early = None
     if any(ready) and not all(ready):
         total = sum(w for w, r in zip(weights, ready, strict=True) if r)

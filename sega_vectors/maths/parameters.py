@@ -37,7 +37,7 @@ class Edit:
         recorded = self.vector.concept
         cooldown = recorded.edit_cooldown_steps
         moved = {
-            "edit_warmup_steps": steps_before(recorded.edit_warmup_steps),
+            "edit_warmup_steps": steps_before(recorded.warmup),
             "edit_cooldown_steps": None if cooldown is None else steps_before(cooldown),
         }
         return replace(recorded, **{**moved, **self.changes})

@@ -116,7 +116,8 @@ class StepwisePlan:
 
 def _mixed(of: Callable[[int], Tensor], match: StepMatch, step: int) -> Tensor:
     """What stands for a step of a run, given what there is for each recorded step."""
-    first, *others = (of(recorded) if share == 1 else share * of(recorded) for share, recorded in match.at(step))
+    shares = match.at(step) or [(0.0, 0)]
+    first, *others = (of(recorded) if share == 1 else share * of(recorded) for share, recorded in shares)
     for other in others:
         first = first + other
     return first

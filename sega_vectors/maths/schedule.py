@@ -68,15 +68,22 @@ class StepMatch:
         upper: Index of the recorded step after it, shape (M,).
         weight: Share of the upper one, in [0, 1], shape (M,).
         exact: Whether both have the same timesteps, so that each step stands for itself.
+        covered: Where the recording reaches: elsewhere nothing stands for the step, bool, shape (M,).
     """
 
     lower: NDArray[np.intp]
     upper: NDArray[np.intp]
     weight: FloatArray
     exact: bool
+    covered: NDArray[np.bool_]
 
     def at(self, step: int) -> list[tuple[float, int]]:
-        """The recorded steps that stand for a step of the run, each preceded by its share; the shares sum to 1."""
+        """The recorded steps that stand for a step of the run, each preceded by its share; the shares sum to 1.
+
+        There is none for a step that isn't covered.
+        """
+        if not self.covered[step]:
+            return []
         weight = float(self.weight[step])
         shares = [(1 - weight, int(self.lower[step])), (weight, int(self.upper[step]))]
         return [(share, recorded) for share, recorded in shares if share]
@@ -92,22 +99,55 @@ class StepMatch:
         return ratios
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How much of a whole run a recording holds. A step stands for the noise levels up to the next one's, so that a
+    recording of a whole run reaches from pure noise to none, whatever its first and last levels are.
+
+    Attributes:
+        from_start: Whether it starts where whole runs do, and not from an image.
+        to_end: Whether it goes on to the end.
+    """
+
+    from_start: bool = True
+    to_end: bool = True
+
+
+def extent(vector: GuidanceVector) -> Extent:
+    """How much of a whole run a vector was recorded on, as far as its facts tell."""
+    timesteps, run = vector.timesteps, vector.provenance.run
+    top = vector.provenance.scheduler.config.get("num_train_timesteps")
+    from_start = "denoising_start" not in run.arguments
+    if isinstance(top, int) and len(timesteps) > 1 and timesteps[0] > 10:  # some count log σ
+        gap = np.ptp(timesteps) / max(1, np.count_nonzero(np.diff(timesteps)))
+        from_start = from_start and bool(timesteps[0] + 1.5 * gap >= top)
+    chosen = {"timesteps", "sigmas", "strength"} & set(run.arguments)  # then num_inference_steps doesn't tell
+    stopped = from_start and not chosen and len(timesteps) < run.num_inference_steps
+    return Extent(from_start, to_end="denoising_end" not in run.arguments and not stopped)
+
+
 def match_steps(
-    recorded_timesteps: FloatArray, recorded_ratios: FloatArray, timesteps: FloatArray, ratios: FloatArray
+    recorded_timesteps: FloatArray,
+    recorded_ratios: FloatArray,
+    timesteps: FloatArray,
+    ratios: FloatArray,
+    recorded: Extent = Extent(),
 ) -> StepMatch:
-    """Match the steps of a run, or its first ones, to recorded ones by log-SNR; beyond the recorded range, the nearest
-    stands.
+    """Match the steps of a run, or its first ones, to recorded ones by log-SNR. Beyond the first and the last recorded
+    step the nearest stands, as far as the recording reaches.
 
     Args:
         recorded_timesteps: Shape (T,), as stored with the vector.
         recorded_ratios: Their ratios of noise to signal, shape (T,); see `noise_ratios`.
         timesteps: The run's timesteps, shape (M,).
         ratios: Their ratios of noise to signal, shape (M,).
+        recorded: How much of a whole run the recording holds.
     """
     both = min(len(recorded_timesteps), len(timesteps))  # some schedulers plan a last timestep that they never take
     if same_timesteps(recorded_timesteps[:both], timesteps[:both]).all():
         indices = np.arange(len(timesteps)).clip(max=len(recorded_timesteps) - 1)
-        return StepMatch(indices, indices, np.zeros(len(timesteps)), exact=True)
+        covered = np.full(len(timesteps), True) if recorded.to_end else np.arange(len(timesteps)) < both
+        return StepMatch(indices, indices, np.zeros(len(timesteps)), exact=True, covered=covered)
     known, first = _distinct(-np.log(recorded_ratios))
     levels = -np.log(ratios)
     position = np.interp(levels, known, np.arange(len(known)))
@@ -115,7 +155,12 @@ def match_steps(
     position = np.where(np.abs(levels - known[nearest]) <= ROUNDING, nearest, position)
     below = np.floor(position).astype(np.intp)
     above = np.minimum(below + 1, len(known) - 1)
-    return StepMatch(first[below], first[above], position - below, exact=False)
+    covered = np.full(len(levels), True)
+    if not recorded.from_start:
+        covered &= levels >= known[0] - ROUNDING
+    if not recorded.to_end:
+        covered &= levels <= known[-1] + ROUNDING
+    return StepMatch(first[below], first[above], position - below, exact=False, covered=covered)
 
 
 def _distinct(levels: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
@@ -145,7 +190,9 @@ class TrainedSteps:
         Args:
             timesteps: The run's timesteps so far, shape (M,).
         """
-        return match_steps(self._vector.timesteps, self._known, timesteps, self._ratios(timesteps))
+        return match_steps(
+            self._vector.timesteps, self._known, timesteps, self._ratios(timesteps), extent(self._vector)
+        )
 
     def _ratios(self, timesteps: FloatArray) -> FloatArray:
         """σ / α at timesteps: by the betas, else interpolated between the recorded steps (flow matching's σ is

@@ -1,8 +1,9 @@
 """One call of a pipeline: its arguments by name, and how they change when it is watched or given another prompt."""
 
 import inspect
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -14,6 +15,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from sega_store import InvalidInputError
+from sega_store.records.provenance import CONCEPT_EMBEDS
 
 JSON = str | int | float | bool | None | list[Any] | dict[str, Any]
 
@@ -22,6 +24,8 @@ _NOT_PROVENANCE = {
     "num_inference_steps", "guidance_scale", "generator", "latents", "output", "output_type", "return_dict",
     "num_images_per_prompt", "callback", "callback_steps", "callback_on_step_end", "callback_on_step_end_tensor_inputs",
 }  # fmt: skip
+
+_HASH, _OBJECT = "sha256:", "object:"
 
 _PROMPT = re.compile(r"(pooled_|generated_)?prompt(_\d)?(_embeds|_attention_mask|_mask|$)|attention_mask$")
 _PER_PROMPT = re.compile(r"num_(images|videos|waveforms)_per_prompt")
@@ -40,19 +44,44 @@ def _is_recorded(name: str) -> bool:
 def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What a recording remembers of its call beside its prompts, steps and noise, for another call.
 
+    JSON has no tuples: where the pipeline takes one, a list becomes one.
+
     Raises:
         InvalidInputError: One of the arguments isn't taken by this pipeline, is never recorded, or is known only by its
-            hash, such as a picture.
+            hash or class, such as a picture.
     """
+    arguments = {name: value for name, value in arguments.items() if name != CONCEPT_EMBEDS}
     known = inspect.signature(type(pipe).__call__).parameters
-    hashed = {name for name, value in arguments.items() if "sha256:" in repr(value)}
+    hashed = {name for name, value in arguments.items() if any(mark in repr(value) for mark in (_HASH, _OBJECT))}
     foreign = sorted(hashed | {name for name in arguments if name not in known or not _is_recorded(name)})
     if foreign:
         raise InvalidInputError(
             f"a recording is repeated with plain arguments that {type(pipe).__name__} takes, met"
             f" {', '.join(foreign)[:200]}: use the pipeline that it was recorded with, or apply it in Python"
         )
-    return dict(arguments)
+    return {name: _as_taken(known[name], value) for name, value in arguments.items()}
+
+
+def check_arguments(pipe: DiffusionPipeline, names: Iterable[str]) -> None:
+    """Check that a pipeline takes arguments of these names.
+
+    Raises:
+        InvalidInputError: It doesn't take one of them; the message says which it takes.
+    """
+    parameters = inspect.signature(type(pipe).__call__).parameters
+    known = [name for name, one in parameters.items() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    if foreign := sorted(set(names) - set(known)):  # some pipelines swallow any name, and do nothing with it
+        raise InvalidInputError(
+            f"a call may have the arguments that {type(pipe).__name__} takes, met {', '.join(foreign)}: leave it out."
+            f" It takes {', '.join(known[1:])}"
+        )
+
+
+def _as_taken(parameter: inspect.Parameter, value: Any) -> Any:
+    """A value from JSON as the pipeline's signature has it: a tuple where it says so."""
+    said = str(parameter.annotation).lower()
+    wants_tuple = isinstance(parameter.default, tuple) or ("tuple" in said and "list" not in said)
+    return tuple(value) if wants_tuple and isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -84,9 +113,21 @@ class PipelineCall:
         """The same call with some arguments changed."""
         return PipelineCall(self.pipe, {**self.arguments, **changes})
 
-    def with_prompt(self, text: str) -> "PipelineCall":
-        """The same call with `text` as the prompt of every sample."""
+    def with_prompt(self, text: str, embeddings: Mapping[str, Tensor] | None = None) -> "PipelineCall":
+        """The same call with `text` as the prompt of every sample, or with its embeddings, one row each, by argument.
+
+        Raises:
+            InvalidInputError: An embedding isn't an argument that carries a prompt.
+        """
         changes: dict[str, Any] = {name: None for name in self.arguments if _is_prompt(name)}
+        if embeddings is not None:
+            if foreign := sorted(set(embeddings) - set(changes)):
+                raise InvalidInputError(
+                    f"embeddings of {text!r} may be {', '.join(sorted(changes))} here, met {', '.join(foreign)}: name"
+                    f" them as {type(self.pipe).__name__} does"
+                )
+            rows = {name: rows.expand(self.num_prompts, *rows.shape[1:]) for name, rows in embeddings.items()}
+            return self.replace(**{**changes, **rows})
         prompts = self.arguments.get("prompt"), self.arguments.get("negative_prompt")  # pipelines want both of one type
         single = isinstance(next((given for given in prompts if given is not None), None), str)
         changes["prompt"] = text if single else [text] * self.num_prompts
@@ -151,14 +192,14 @@ class PipelineCall:
     def prompt_text(self, sample: int) -> str:
         """The text of a sample's prompt; where embeddings took its place, their hash."""
         text = self.text("prompt", sample)
-        return f"(prompt_embeds {_described(self.arguments.get('prompt_embeds'))})" if text is None else text
+        return f"(prompt_embeds {described(self.arguments.get('prompt_embeds'))})" if text is None else text
 
     @property
     def others(self) -> dict[str, JSON]:
         """The other arguments that differ from their defaults, since they decide the result too.
 
-        Plain values are kept as they are, tensors and pictures as `sha256:` and the hash of their content. All else is
-        left out, and so are the other prompts.
+        Plain values are kept as they are, tensors and pictures as `sha256:` and the hash of their content, all else as
+        `object:` and its class. The other prompts are left out.
         """
         parameters = inspect.signature(type(self.pipe).__call__).parameters
         found: dict[str, JSON] = {}
@@ -166,15 +207,18 @@ class PipelineCall:
             if not _is_recorded(name):
                 continue
             default = parameters[name].default if name in parameters else None
-            described = _described(value)
-            if described is not None and not (isinstance(value, bool | int | float | str) and value == default):
-                found[name] = described
+            kept = described(value)
+            plain = isinstance(kept, bool | int | float | str | None) and not isinstance(value, Tensor)
+            if value is not None and not (plain and kept == default):
+                found[name] = kept
         return found
 
 
-def _described(value: Any) -> JSON:
-    """A value as JSON has it, or its hash; None if it's neither plain nor numbers."""
-    if isinstance(value, bool | int | float | str):
+def described(value: Any) -> JSON:
+    """A value as JSON has it; the hash of what is made of numbers, the class of anything else."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool | int | str | None) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, Image):
         value = np.asarray(value)
@@ -182,11 +226,12 @@ def _described(value: Any) -> JSON:
         value = torch.from_numpy(np.array(value))
     if isinstance(value, Tensor):
         content = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-        return f"sha256:{sha256(f'{value.dtype} {tuple(value.shape)} '.encode() + content).hexdigest()}"
+        return f"{_HASH}{sha256(f'{value.dtype} {tuple(value.shape)} '.encode() + content).hexdigest()}"
     if isinstance(value, list | tuple):
-        items = [_described(item) for item in value]
-        return None if None in items else items
+        return [described(item) for item in value]
     if isinstance(value, Mapping):
-        entries = {str(key): _described(item) for key, item in value.items()}
-        return None if None in entries.values() else entries
-    return None
+        return {str(key): described(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return str(value)  # JSON has no infinity
+    kind = value if isinstance(value, type) or hasattr(value, "__qualname__") else type(value)
+    return f"{_OBJECT}{kind.__module__}.{kind.__qualname__}"

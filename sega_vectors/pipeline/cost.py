@@ -6,10 +6,11 @@ from diffusers import DiffusionPipeline
 from torch import nn
 
 from sega_vectors.pipeline.denoiser import DenoiserCall, find_denoisers
+from sega_vectors.pipeline.turns import in_call_of
 
 
 class DenoiserRows:
-    """Counts what a pipeline's denoisers are asked for, within a `with` block.
+    """Counts what a pipeline's calls in this thread ask its denoisers for, within a `with` block.
 
     Attributes:
         calls: Forward calls.
@@ -20,7 +21,7 @@ class DenoiserRows:
     def __init__(self, pipe: DiffusionPipeline) -> None:
         self.calls = 0
         self.rows = 0
-        self._denoisers = find_denoisers(pipe)
+        self._pipe, self._denoisers = pipe, find_denoisers(pipe)
 
     def __enter__(self) -> "DenoiserRows":
         self._handles = [d.register_forward_hook(self._count, with_kwargs=True) for d in self._denoisers]
@@ -30,6 +31,7 @@ class DenoiserRows:
         for handle in self._handles:
             handle.remove()
 
-    def _count(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], _output: Any) -> None:
-        self.calls += 1
-        self.rows += DenoiserCall.of(args, kwargs).rows  # as other hooks have left them
+    def _count(self, _module: nn.Module, args: tuple[Any, ...], *kwargs_and_output: Any) -> None:
+        if in_call_of(self._pipe):  # else another thread's, perhaps from before torch knew that kwargs are wanted
+            self.calls += 1
+            self.rows += DenoiserCall.of(args, kwargs_and_output[0]).rows  # as other hooks have left them

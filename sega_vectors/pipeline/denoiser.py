@@ -1,5 +1,6 @@
 """The denoisers of a pipeline, their calls, and hooks on them that live as long as a `with` block."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from sega_store import PipelineError
-from sega_vectors.pipeline.patching import replaced
+from sega_vectors.pipeline.patching import overridden
+from sega_vectors.pipeline.turns import in_call_of
 
 _NAMES = ("unet", "transformer", "transformer_2", "prior")
 
@@ -114,44 +116,79 @@ def predictions(output: Any) -> Tensor:
 
 
 @contextmanager
-def hooked(denoisers: Sequence[nn.Module], before: PreHook, after: PostHook | None = None) -> Iterator[None]:
+def hooked(
+    denoisers: Sequence[nn.Module],
+    before: PreHook,
+    after: PostHook | None = None,
+    pipe: DiffusionPipeline | None = None,
+) -> Iterator[None]:
     """Call `before(denoiser, args, kwargs)` and `after(output)` around each forward call, until the block ends.
 
     Torch's own hooks, since they survive `enable_model_cpu_offload` and other hooks coming and going; around the
     compiled call of a denoiser that was compiled in place, which would trace hooks too.
+
+    Args:
+        denoisers: The networks.
+        before: May return other (args, kwargs).
+        after: May return another output.
+        pipe: Only calls that this pipeline makes are hooked; None: all that this thread makes. Calls from within a
+            hooked call never are.
     """
+    hooks = _Hooks(before, after, pipe)
     with ExitStack() as attached:
         for denoiser in denoisers:
             if denoiser._compiled_call_impl is None:
-                attached.enter_context(_hooked(denoiser, before, after))
+                attached.callback(denoiser.register_forward_pre_hook(hooks.enter, with_kwargs=True).remove)
+                attached.callback(denoiser.register_forward_hook(hooks.leave, always_call=True).remove)
             else:
-                wrapped = _wrapped(denoiser, denoiser._compiled_call_impl, before, after)
-                attached.enter_context(replaced(denoiser, "_compiled_call_impl", wrapped))
+                attached.enter_context(overridden(denoiser, "_compiled_call_impl", hooks.around(denoiser)))
         yield
 
 
-@contextmanager
-def _hooked(denoiser: nn.Module, before: PreHook, after: PostHook | None) -> Iterator[None]:
-    handles = [denoiser.register_forward_pre_hook(before, with_kwargs=True)]
-    if after is not None:
-        handles.append(denoiser.register_forward_hook(lambda _module, _args, output: after(output)))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+class _Hooks:
+    """Two hooks that act on the calls that they belong to, and let all others through."""
 
+    def __init__(self, before: PreHook, after: PostHook | None, pipe: DiffusionPipeline | None) -> None:
+        self._before, self._after, self._pipe = before, after, pipe
+        self._thread = threading.get_ident()
+        self._depth = 0
 
-def _wrapped(
-    denoiser: nn.Module, compiled: Callable[..., Any], before: PreHook, after: PostHook | None
-) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs = before(denoiser, args, kwargs) or (args, kwargs)
-        output = compiled(*args, **kwargs)
-        changed = None if after is None else after(output)
-        return output if changed is None else changed
+    def enter(
+        self, denoiser: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        # torch attaches a hook and its wish for kwargs one after the other, so other threads may call it without
+        if kwargs is None or not self._belongs():
+            return None
+        if self._depth:
+            self._depth += 1
+            return None
+        changed = self._before(denoiser, args, kwargs)
+        self._depth = 1  # what `before` raises ends the call before it is entered
+        return changed
 
-    return call
+    def leave(self, _denoiser: nn.Module, _args: Any, output: Any) -> Any:
+        if not self._depth or not self._belongs():
+            return None
+        self._depth -= 1
+        raised = output is None
+        return None if self._depth or raised or self._after is None else self._after(output)
+
+    def around(self, denoiser: nn.Module) -> Callable[..., Any]:
+        """The same around a compiled call."""
+
+        def call(compiled: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            args, kwargs = self.enter(denoiser, args, kwargs) or (args, kwargs)
+            output = None
+            try:
+                output = compiled(*args, **kwargs)
+            finally:
+                changed = self.leave(denoiser, args, output)
+            return output if changed is None else changed
+
+        return call
+
+    def _belongs(self) -> bool:
+        return threading.get_ident() == self._thread and (self._pipe is None or in_call_of(self._pipe))
 
 
 def with_rows(tree: Any, rows: int, change: Callable[[Tensor], Tensor]) -> Any:

@@ -44,12 +44,12 @@ def first_step(scheduler: Any, timestep: Any, num_timesteps: int | None) -> int:
 
     Args:
         scheduler: A diffusers scheduler whose timesteps have been set.
-        timestep: The run's first.
+        timestep: The run's first; some pipelines give one a sample.
         num_timesteps: The number of steps that the run takes, if the pipeline says so: it tells the places of a
             repeated timestep apart where the scheduler doesn't know its beginning.
     """
     planned = as_doubles(scheduler.timesteps)
-    nearest = planned[np.argmin(np.abs(planned - float(timestep)))]
+    nearest = planned[np.argmin(np.abs(planned - float(torch.as_tensor(timestep).flatten()[0])))]
     places = np.flatnonzero(same_timesteps(planned, nearest)).tolist()
     said = [getattr(scheduler, "begin_index", None), None if num_timesteps is None else len(planned) - num_timesteps]
     return next((place for place in said if place in places), places[0])

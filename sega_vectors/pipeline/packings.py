@@ -1,6 +1,6 @@
 """The packings that a pipeline uses, learnt by letting its own `_pack_latents` pack the numbers of the entries."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,19 +9,18 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from sega_vectors.latents.packing import Packing
-from sega_vectors.pipeline.patching import replaced
+from sega_vectors.pipeline.patching import overridden
 
 
 @contextmanager
 def learning_packings(pipe: DiffusionPipeline) -> Iterator[list[Packing]]:
     """The packings that the pipeline uses within the block, in order."""
     learnt: list[Packing] = []
-    pack = getattr(pipe, "_pack_latents", None)
-    if pack is None:
+    if not hasattr(pipe, "_pack_latents"):
         yield learnt
         return
 
-    def watched(latents: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def watched(pack: Callable[..., Any], latents: Tensor, *args: Any, **kwargs: Any) -> Any:
         batch = latents.shape[0]
         numbers = torch.arange(latents[0].numel()).expand(batch, -1).reshape(latents.shape)
         packed = pack(numbers, *args, **kwargs)[0]
@@ -30,5 +29,5 @@ def learning_packings(pipe: DiffusionPipeline) -> Iterator[list[Packing]]:
         learnt.append(Packing(shape, tuple(packed.shape), order, order.argsort()))
         return pack(latents, *args, **kwargs)
 
-    with replaced(pipe, "_pack_latents", watched):
+    with overridden(pipe, "_pack_latents", watched):
         yield learnt

@@ -1,8 +1,9 @@
 """Encoding each text once: watched calls and the run itself share the text encoders' outputs.
 
 Every watched call of a recording encodes the same negative or empty prompt again. While `encoded_once` lasts, a text
-encoder that meets an input for the second time returns its first output. The outputs may be dropped sooner, at
-the run's first denoiser call, after which no text is encoded.
+encoder that meets an input for the second time returns its first output. At the run's first denoiser call, after which
+no text is encoded, the outputs are dropped. Up to there other threads wait with tokenizers that they share, which keep
+how they pad and truncate as state.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +15,8 @@ from diffusers import DiffusionPipeline
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from sega_vectors.pipeline.patching import replaced
+from sega_vectors.pipeline.patching import overridden
+from sega_vectors.pipeline.turns import tokenizing
 
 
 @contextmanager
@@ -22,18 +24,24 @@ def encoded_once(pipe: DiffusionPipeline) -> Iterator[Callable[[], None]]:
     """Let the pipeline's text encoders remember what they have encoded, until the block ends.
 
     Yields:
-        A function that drops the outputs remembered so far.
+        What to call once the texts are encoded.
     """
     outputs: dict[Any, Any] = {}
     encoders = [c for n, c in pipe.components.items() if n.startswith("text_encoder") and isinstance(c, nn.Module)]
-    with ExitStack() as attached:
+
+    def encoded() -> None:
+        outputs.clear()
+        held.close()
+
+    with ExitStack() as held, ExitStack() as attached:
+        held.enter_context(tokenizing(pipe))
         for number, encoder in enumerate(encoders):
-            attached.enter_context(replaced(encoder, "forward", _remembered(encoder.forward, outputs, number)))
-        yield outputs.clear
+            attached.enter_context(overridden(encoder, "forward", _remembered(outputs, number)))
+        yield encoded
 
 
-def _remembered(forward: Callable[..., Any], outputs: dict[Any, Any], number: int) -> Callable[..., Any]:
-    def remembered(*args: Any, **kwargs: Any) -> Any:
+def _remembered(outputs: dict[Any, Any], number: int) -> Callable[..., Any]:
+    def remembered(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         leaves, spec = pytree.tree_flatten((args, kwargs))
         key = (number, str(spec), *map(_key, leaves))
         if key not in outputs:

@@ -4,9 +4,9 @@ What is restored: the caller's generators (copies are used), torch's global rand
 pipeline and of its scheduler. No callback is called, no progress bar shown, nothing logged.
 """
 
-import functools
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from sega_vectors.pipeline.call import PipelineCall
 from sega_vectors.pipeline.denoiser import DenoiserCall, execution_device, find_denoiser, find_denoisers, hooked
 from sega_vectors.pipeline.draws import Draws
 from sega_vectors.pipeline.packings import learning_packings
-from sega_vectors.pipeline.patching import replaced
+from sega_vectors.pipeline.patching import overridden
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,13 @@ class Watched:
             scheduler's `init_noise_sigma`; where neither became the first sample as it is (image to image), that
             sample divided by `init_noise_sigma`.
         packing: How the pipeline packs its samples; None if it hands them on as they are.
+        num_steps: How many scheduler steps the run is to take.
     """
 
     call: DenoiserCall
     noises: list[InitialNoise]
     packing: Packing | None
+    num_steps: int
 
 
 class _Stop(BaseException):
@@ -55,12 +57,13 @@ def watch(call: PipelineCall) -> Watched:
     with _scaled(pipe.scheduler) as samples, learning_packings(pipe) as packings, Draws() as draws, _begun(call) as own:
         sample = (samples[0] if samples else own.samples)[: call.num_samples]
         sigma = getattr(pipe.scheduler, "init_noise_sigma", 1.0)
+        num_steps = getattr(pipe, "num_timesteps", None) or len(pipe.scheduler.timesteps)
     latents = call.arguments.get("latents")
     packing = find_packing(packings, draws.tensors, sample, sigma)
     if packing is None and latents is not None and hasattr(pipe, "_pack_latents"):  # given in packed form
         packing = watch(call.replace(latents=None)).packing
     noise = found([latents, *draws.tensors], sample, sigma, packing)
-    return Watched(own, named(noise, call.noise_generators()), packing)
+    return Watched(own, named(noise, call.noise_generators()), packing, num_steps)
 
 
 def watch_denoiser(call: PipelineCall) -> DenoiserCall:
@@ -71,6 +74,16 @@ def watch_denoiser(call: PipelineCall) -> DenoiserCall:
     """
     with _begun(call) as own:
         return own
+
+
+@contextmanager
+def freed(pipe: Any) -> Iterator[None]:
+    """Let what offloading moved within the block go back at its end, as a whole run does by itself."""
+    try:
+        yield
+    finally:
+        if hasattr(pipe, "maybe_free_model_hooks"):
+            pipe.maybe_free_model_hooks()
 
 
 @contextmanager
@@ -86,7 +99,7 @@ def _begun(call: PipelineCall) -> Iterator[DenoiserCall]:
     watched = call.replace(generator=_copied(call.arguments.get("generator")))
     if "callback_on_step_end" in call.arguments:
         watched = watched.replace(callback_on_step_end=None)
-    with _restored(pipe), hooked(find_denoisers(pipe), stop):
+    with _restored(pipe), hooked(find_denoisers(pipe), stop, pipe=pipe):
         pipe.set_progress_bar_config(disable=True)
         try:
             watched()
@@ -107,15 +120,12 @@ def _scaled(scheduler: Any) -> Iterator[list[Tensor]]:
     if not hasattr(scheduler, "scale_model_input"):
         yield samples
         return
-    scale = scheduler.scale_model_input
 
-    @functools.wraps(scale)
-    def scaled(sample: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def scaled(scale: Callable[..., Tensor], sample: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         samples.append(sample)
-        result: Tensor = scale(sample, *args, **kwargs)
-        return result
+        return scale(sample, *args, **kwargs)
 
-    with replaced(scheduler, "scale_model_input", scaled):
+    with overridden(scheduler, "scale_model_input", scaled):
         yield samples
 
 
@@ -133,14 +143,12 @@ def _copied(generator: Any) -> Any:
 @contextmanager
 def _restored(pipe: Any) -> Iterator[None]:
     """Put the attributes of the pipeline and its scheduler, and torch's random state, back as they were."""
-    logger = logging.getLogger("diffusers")  # its messages come again in the run
-    owners, level = [pipe, pipe.scheduler], logger.level
+    owners = [pipe, pipe.scheduler]
     before = [dict(vars(owner)) for owner in owners]
     # noise is drawn on the pipeline's device, which under offloading isn't the denoiser's
     devices = {torch.device(pipe._execution_device), execution_device(find_denoiser(pipe))}
-    logger.setLevel(logging.CRITICAL)
     try:
-        with ExitStack() as forked:
+        with _unlogged(), ExitStack() as forked:
             forked.enter_context(torch.random.fork_rng(devices=[]))
             for device in devices:
                 if device.type == "mps":
@@ -149,9 +157,25 @@ def _restored(pipe: Any) -> Iterator[None]:
                     forked.enter_context(torch.random.fork_rng(devices=[device], device_type=device.type))
             yield
     finally:
-        logger.setLevel(level)
-        if hasattr(pipe, "maybe_free_model_hooks"):
-            pipe.maybe_free_model_hooks()
         for owner, attributes in zip(owners, before, strict=True):
-            vars(owner).clear()
             vars(owner).update(attributes)
+            for name in vars(owner).keys() - attributes.keys():
+                del vars(owner)[name]
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep back what diffusers logs in this thread; it comes again in the run."""
+    thread = threading.get_ident()
+
+    def of_others(record: logging.LogRecord) -> bool:
+        return threading.get_ident() != thread or not record.name.startswith("diffusers")
+
+    handlers = [*logging.getLogger("diffusers").handlers, *logging.getLogger().handlers]
+    for handler in handlers:
+        handler.addFilter(of_others)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(of_others)

@@ -3,13 +3,14 @@
 import importlib.metadata
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 from diffusers import DiffusionPipeline
 from diffusers.utils.torch_utils import unwrap_module
+from torch import Tensor
 
 from sega_store import (
     Concept,
@@ -19,8 +20,9 @@ from sega_store import (
     RunFacts,
     SchedulerFacts,
 )
+from sega_store.records.provenance import CONCEPT_EMBEDS
 from sega_vectors.latents.tensors import dtype_name
-from sega_vectors.pipeline.call import PipelineCall
+from sega_vectors.pipeline.call import PipelineCall, described
 from sega_vectors.pipeline.denoiser import execution_device, find_denoiser
 from sega_vectors.pipeline.noise_levels import prediction_type
 from sega_vectors.provenance.fingerprint import fingerprint
@@ -60,6 +62,7 @@ def describe_run(
     edit_momentum_scale: float,
     edit_mom_beta: float,
     guide: bool,
+    embeddings: Mapping[str, Mapping[str, Tensor]] | None = None,
 ) -> list[list[Provenance]]:
     """Everything that the vectors of a call remember of it: for each sample, one provenance a concept."""
     model, scheduler = model_facts(call.pipe), scheduler_facts(call.pipe)
@@ -78,12 +81,16 @@ def describe_run(
                 edit_mom_beta=float(edit_mom_beta),
                 guide=guide,
                 companions=tuple(c for c in concepts if c is not concept) if guide else (),
-                arguments=call.others,
+                arguments={**call.others, **_concept_embeds((embeddings or {}).get(concept.text))},
             ),
             versions=_versions(),
         )
 
     return [[describe(sample, noise, concept) for concept in concepts] for sample, noise in enumerate(noises)]
+
+
+def _concept_embeds(embeddings: Mapping[str, Tensor] | None) -> dict[str, Any]:
+    return {} if embeddings is None else {CONCEPT_EMBEDS: described(embeddings)}
 
 
 @cache

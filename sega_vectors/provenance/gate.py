@@ -7,14 +7,17 @@ can be overridden by name, since showing that another noise does not work is par
 initial noise, which only files of 0.1.0 hold, are refused everywhere.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sega_store import GuidanceVector, IncompatibleError, InvalidInputError, ModelFacts, SchedulerFacts
-from sega_store.records.provenance import OF_NO_NOISE
+from sega_store.records.provenance import CONCEPT_EMBEDS, OF_NO_NOISE
 
 OVERRIDES = ("noise", "architecture")
+
+_TASKS = re.compile("Pipeline|Modular|Semantic|Img2Img|Inpaint|ControlNet|Control|Union|XS|PAG|Adapter|Depth2Img|Fill")
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,22 @@ def check_architecture(
     )
 
 
+def _check_pipeline(vector: GuidanceVector, model: ModelFacts, allow: Collection[str]) -> list[str]:
+    """Refuse other weights in a pipeline of another family: Stable Diffusion's and SDXL's denoisers are of one class,
+    and their latents lie in different spaces."""
+    recorded = vector.provenance.model
+    if _family(recorded.pipeline) == _family(model.pipeline):
+        return []
+    remedy = "use a pipeline of the recorded family, or record the concept with this one"
+    was, now = f"a {recorded.pipeline} ({recorded.id})", f"a {model.pipeline} ({model.id})"
+    return _differs(vector, "architecture", was, now, remedy, allow)
+
+
+def _family(pipeline: str) -> str:
+    """A pipeline's class name without what says how it is controlled or what it starts from."""
+    return _TASKS.sub("", pipeline)
+
+
 def _differs(vector: GuidanceVector, name: str, was: str, now: str, remedy: str, allow: Collection[str]) -> list[str]:
     if name in allow:
         return [f"{now} instead of {was}"]
@@ -169,6 +188,7 @@ def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -
     differences = check_noise(vector, target.noises, allow)
     differences += check_architecture(vector, target.model.denoiser, allow, target.model.id)
     if recorded.model.fingerprint != target.model.fingerprint:
+        differences += _check_pipeline(vector, target.model, allow)
         differences.append(f"weights {target.model.id} instead of {recorded.model.id} (fingerprints differ)")
     facts: list[tuple[str, object, object]] = [
         ("dtype", recorded.model.dtype, target.model.dtype),
@@ -185,7 +205,8 @@ def check(vector: GuidanceVector, target: Target, allow: Collection[str] = ()) -
             if not change.startswith("prediction_type ")
         ]
     if target.arguments is not None:
-        differences += _changes(recorded.run.arguments, target.arguments)
+        plain = {name: value for name, value in recorded.run.arguments.items() if name != CONCEPT_EMBEDS}
+        differences += _changes(plain, target.arguments)
     return Compatibility.of(differences)
 
 

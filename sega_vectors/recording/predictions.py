@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import torch
+from diffusers import DiffusionPipeline
 from torch import Tensor, nn
 
 from sega_store import PipelineError
 from sega_vectors.pipeline.denoiser import DenoiserCall, hooked, predictions, with_rows
 from sega_vectors.recording.conditioning import Conditioning
+from sega_vectors.recording.processors import copied, foreign_processors, has_foreign_parts, replaced_processors
 
 _T = TypeVar("_T")
+_OUT_OF_MEMORY = MemoryError, torch.OutOfMemoryError
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class _OwnCall:
 class _Strategy(Protocol):
     """A way to get the concepts' predictions."""
 
-    def grown(self, call: DenoiserCall) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    def grown(self, denoiser: nn.Module, call: DenoiserCall) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """The arguments for the first call of a step; None for its own."""
 
     def shrunk(self, call: DenoiserCall, output: Any) -> Any:
@@ -64,21 +67,33 @@ class Predictions:
 
     Args:
         learn: Makes the conditioning from the pipeline's own first call.
+        pipe: The pipeline whose calls are followed; None: whoever calls the denoisers in this thread.
     """
 
-    def __init__(self, learn: Callable[[DenoiserCall], Conditioning]) -> None:
-        self._learn = learn
+    def __init__(self, learn: Callable[[DenoiserCall], Conditioning], pipe: DiffusionPipeline | None = None) -> None:
+        self._pipe, self._learn = pipe, learn
         self._rows = 0
         self._strategy: _Strategy | None = None
         self._calls: list[_OwnCall] = []
+        self._denoisers: Sequence[nn.Module] = ()
         self._pending: tuple[nn.Module, DenoiserCall] | None = None
         self._asking = False
 
     @contextmanager
     def attached(self, denoisers: Sequence[nn.Module]) -> Iterator[None]:
         """Follow these denoisers until the block ends."""
-        with hooked(denoisers, self._before, self._after):
+        self._denoisers = denoisers
+        with hooked(denoisers, self._before, self._after, self._pipe):
             yield
+
+    def refusal(self, error: Exception) -> PipelineError | None:
+        """What to say of an error from within a call that had rows for the concepts; None for other errors."""
+        if self._pending is None or not isinstance(self._strategy, AppendedRows) or isinstance(error, _OUT_OF_MEMORY):
+            return None
+        return PipelineError(
+            f"a recorded call has rows for its concepts beside its own {self._rows}, and the denoiser failed on it:"
+            f" {error}. If an adapter, hook or processor needs its own number of rows, take it out to record"
+        )
 
     @property
     def own(self) -> list[Tensor]:
@@ -123,11 +138,13 @@ class Predictions:
             known = self._learn(call)
             del self._learn  # frees what was watched
             self._rows = known.rows
-            self._strategy = AppendedRows(known) if known.stackable and known.unconditional else RepeatedCalls(known)
+            foreign = any(map(has_foreign_parts, self._denoisers))
+            appends = known.stackable and known.unconditional and not foreign
+            self._strategy = AppendedRows(known) if appends else RepeatedCalls(known)
         if call.rows != self._rows:  # such as skip-layer guidance's
             return None
         self._pending = denoiser, call
-        return None if self._calls else self._strategy.grown(call)
+        return None if self._calls else self._strategy.grown(denoiser, call)
 
     def _after(self, output: Any) -> Any:
         """The hook of the denoiser: what the pipeline gets."""
@@ -146,7 +163,7 @@ class AppendedRows:
         self._known = conditioning
         self._appended: list[Tensor] = []
 
-    def grown(self, call: DenoiserCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def grown(self, _denoiser: nn.Module, call: DenoiserCall) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The call with the concepts' rows; what isn't text they share with the unconditional rows."""
         known, concepts = self._known, self._known.concepts
 
@@ -180,9 +197,11 @@ class RepeatedCalls:
 
     def __init__(self, conditioning: Conditioning) -> None:
         self._known = conditioning
+        self._processors: dict[nn.Module, Any] = {}
 
-    def grown(self, call: DenoiserCall) -> None:
+    def grown(self, denoiser: nn.Module, call: DenoiserCall) -> None:
         """The pipeline's own call."""
+        self._processors = copied(foreign_processors(denoiser))
 
     def shrunk(self, call: DenoiserCall, output: Any) -> None:
         """The output as it is."""
@@ -216,7 +235,8 @@ class RepeatedCalls:
     def _ask(self, one: _OwnCall, text: Mapping[int, Any]) -> Tensor:
         """The prediction for another text, by a call of its own."""
         args, kwargs = one.call.with_leaves(text)
-        return _rows(predictions(one.denoiser(*args, **kwargs)), self._known.conditional)
+        with replaced_processors(copied(self._processors)):
+            return _rows(predictions(one.denoiser(*args, **kwargs)), self._known.conditional)
 
 
 def _halves(one: _OwnCall, known: Conditioning) -> list[Tensor]:

@@ -525,6 +525,7 @@ def test_caches_of_the_denoiser(cache: str) -> None:
     pipe, call = FAMILIES[family].build(), {**FAMILIES[family].arguments, "num_inference_steps": 6}
     recorder = Recorder(pipe, [GLASSES])
     recorded, plain = run(recorder, call), run(pipe, call)
+    vectors, noises = recorder.vectors, recorder.noises
     edit = (recorded - plain).flatten()
     pipe.transformer.enable_cache(configure(pipe))
     cached = run(pipe, call)
@@ -534,11 +535,11 @@ def test_caches_of_the_denoiser(cache: str) -> None:
     with pytest.raises(PipelineError, match="a denoiser with a cache: call its disable_cache"):
         run(recorder, call, generator=drawn)
     assert torch.equal(drawn.get_state(), state)
-    applied = run(Applier(pipe, recorder.vectors), call)
-    assert torch.equal(applied, run(Applier(pipe, recorder.vectors, noise=recorder.noises[0]), call, generator=None))
+    applied = run(Applier(pipe, vectors), call)
+    assert torch.equal(applied, run(Applier(pipe, vectors, noise=noises[0]), call, generator=None))
     assert (applied - cached).norm() > 0.5 * edit.norm()
     assert torch.cosine_similarity((applied - cached).flatten(), edit, dim=0) > 0.9
-    assert torch.equal(run(Applier(pipe, recorder.vectors, edit_guidance_scale=0), call), cached)
+    assert torch.equal(run(Applier(pipe, vectors, edit_guidance_scale=0), call), cached)
     assert torch.equal(run(pipe, call), cached)
     pipe.transformer.disable_cache()
     assert torch.equal(run(pipe, call), plain)

@@ -142,7 +142,7 @@ def sega_by_hand(
             edge = torch.quantile(ψ.abs().flatten(2), concept.edit_threshold, dim=2)[..., None, None]
             kept.append(torch.where(ψ.abs() >= edge, concept.edit_guidance_scale * ψ, 0) * (not ended))
             weights.append(0.0 if ended else concept.edit_weight)
-        warm = [c for c, concept in enumerate(concepts) if i >= concept.edit_warmup_steps]
+        warm = [c for c, concept in enumerate(concepts) if i >= concept.warmup]
         γ = sum((g * m for g, m in zip(weights, kept, strict=True)), torch.zeros_like(ν)) + scale * ν
         ν = beta * ν + (1 - beta) * γ
         if len(warm) == len(concepts):

@@ -220,7 +220,7 @@ def test_bad_input() -> None:
         Recorder(pipe, [])
     with pytest.raises(InvalidInputError, match="blank"):
         Recorder(pipe, [Concept(" ")])
-    with pytest.raises(InvalidInputError, match="'zz' would be cut"):
+    with pytest.raises(InvalidInputError, match="'zz' is lost"):
         Recorder(pipe, [Concept("x" * 30 + "zz")])
     with pytest.raises(InvalidInputError, match="num_inference_steps must be at least 1, met 0"):
         Recorder(pipe, [GLASSES])(**{**CALL, "num_inference_steps": 0})

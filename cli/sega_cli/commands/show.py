@@ -70,7 +70,7 @@ def _guides(vector: "GuidanceVector") -> str:
     concept, steps = vector.concept, vector.shape[0]
     cooldown = concept.edit_cooldown_steps
     last = steps - 1 if cooldown is None else min(cooldown, steps) - 1
-    first = concept.edit_warmup_steps
+    first = concept.warmup
     return f"steps {first} to {last} of 0 to {steps - 1}" if first <= last else f"none of its {steps} steps"
 
 

@@ -39,6 +39,6 @@ def _guidance(vector: GuidanceVector) -> Array:
     for step, m in enumerate(kept):
         γ = (scale * m if step < cooldown else 0 * m) + s_m * momentum
         momentum = β_m * momentum + (1 - β_m) * γ
-        if step >= concept.edit_warmup_steps:
+        if step >= concept.warmup:
             guidance[step] = γ
     return guidance

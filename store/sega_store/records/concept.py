@@ -4,7 +4,7 @@ References:
     SEGA: Instructing Text-to-Image Models using Semantic Guidance, Brack et al., arXiv 2301.12247
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sega_store.errors import InvalidInputError
 from sega_store.records import rules
@@ -20,7 +20,8 @@ class Concept(Record):
         text: The concept, such as `glasses`; not blank.
         edit_guidance_scale: s_e, the strength of the edit.
         edit_threshold: λ in [0, 1): the quantile of |ψ|, in each channel and step, from which entries are kept.
-        edit_warmup_steps: δ, the number of first steps that aren't guided.
+        edit_warmup_steps: δ, the number of first steps that aren't guided; None: a fifth of the run's steps, which is
+            10 of 50. The concept of a recorded vector always has a number.
         edit_cooldown_steps: The step from which on the run is no longer guided; None: never.
         reverse_editing_direction: Guide away from the concept.
         edit_weight: g_i >= 0, the concept's weight among several.
@@ -34,7 +35,7 @@ class Concept(Record):
     text: str
     edit_guidance_scale: float
     edit_threshold: float
-    edit_warmup_steps: int
+    edit_warmup_steps: int | None
     edit_cooldown_steps: int | None
     reverse_editing_direction: bool
     edit_weight: float
@@ -45,7 +46,7 @@ class Concept(Record):
         text: str,
         edit_guidance_scale: float = 5.0,
         edit_threshold: float = 0.95,
-        edit_warmup_steps: int = 10,
+        edit_warmup_steps: int | None = None,
         edit_cooldown_steps: int | None = None,
         reverse_editing_direction: bool = False,
         edit_weight: float = 1.0,
@@ -54,14 +55,12 @@ class Concept(Record):
         given = {
             "edit_guidance_scale": edit_guidance_scale,
             "edit_threshold": edit_threshold,
-            "edit_warmup_steps": edit_warmup_steps,
             "reverse_editing_direction": reverse_editing_direction,
             "edit_weight": edit_weight,
         }
         values = {name: BY_NAME[name].check(value) for name, value in given.items()}
-        values["edit_cooldown_steps"] = (
-            None if edit_cooldown_steps is None else BY_NAME["edit_cooldown_steps"].check(edit_cooldown_steps)
-        )
+        for name, steps in (("edit_warmup_steps", edit_warmup_steps), ("edit_cooldown_steps", edit_cooldown_steps)):
+            values[name] = None if steps is None else BY_NAME[name].check(steps)
         threshold = values["edit_threshold"]
         keep = min(threshold, 0.9) if keep_threshold is None else rules.finite("keep_threshold", keep_threshold)
         if not 0 <= keep <= threshold:
@@ -72,3 +71,36 @@ class Concept(Record):
         values |= {"text": rules.text("A concept's text", text), "keep_threshold": keep}
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    def in_run(self, num_steps: int) -> "Concept":
+        """The concept with its warm-up for a run of so many scheduler steps."""
+        return self if self.edit_warmup_steps is not None else replace(self, edit_warmup_steps=round(num_steps / 5))
+
+    @property
+    def warmup(self) -> int:
+        """δ, once it is known.
+
+        Raises:
+            InvalidInputError: It depends on a run.
+        """
+        if self.edit_warmup_steps is None:
+            raise InvalidInputError(
+                f"edit_warmup_steps of {self.text!r} must be known, it depends on the run: call in_run(num_steps) first"
+            )
+        return self.edit_warmup_steps
+
+    def idle_reason(self, num_steps: int) -> str | None:
+        """Why the concept guides no step of a run of `num_steps`, with the remedy; None if it guides one."""
+        last = num_steps if self.edit_cooldown_steps is None else min(num_steps, self.edit_cooldown_steps)
+        if not self.edit_guidance_scale:
+            return "edit_guidance_scale is 0: give another"
+        if not self.edit_weight:
+            return "edit_weight is 0: give another"
+        if self.warmup < last:
+            return None
+        if last < num_steps:
+            return (
+                f"edit_cooldown_steps {last} comes with or before the end of edit_warmup_steps {self.warmup}: raise the"
+                " one or lower the other"
+            )
+        return f"edit_warmup_steps {self.warmup} leaves none of the run's {num_steps} steps: lower it"

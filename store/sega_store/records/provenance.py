@@ -23,6 +23,8 @@ OF_NO_NOISE = (
     "made of vectors of several initial noises, which was measured not to work: record the concept at the noise wanted"
 )
 """Why a vector that names no initial noise is refused."""
+CONCEPT_EMBEDS = "concept_embeds"
+"""The key, among a run's arguments, of the hashes of the embeddings that a concept was given by instead of its text."""
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", "flow_prediction")
 
 

@@ -86,6 +86,7 @@ class GuidanceVector:
                 )
         if not np.isfinite(self.timesteps).all() or not (self.sigmas >= 0).all():
             raise InvalidInputError("timesteps must be finite and sigmas at least 0; NaN is neither.")
+        object.__setattr__(self, "concept", self.concept.in_run(support.shape[0]))
         # Held in the order of the file, in which it is hashed, written and filled with values.
         object.__setattr__(self, "support", np.moveaxis(read_only(steps_last(support)), -1, 0))
         for name, array in (("values", values), ("timesteps", self.timesteps), ("sigmas", self.sigmas)):

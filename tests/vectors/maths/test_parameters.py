@@ -28,7 +28,7 @@ def test_nothing_given_is_as_recorded_and_warm_up_moves_with_the_schedule() -> N
     (edit,) = made(1)
     recorded, run = edit.vector.concept, edit.vector.provenance.run
     assert concept(edit).edit_guidance_scale == recorded.edit_guidance_scale
-    assert concept(edit).edit_warmup_steps == 100 + recorded.edit_warmup_steps
+    assert concept(edit).edit_warmup_steps == 100 + recorded.warmup
     assert edit.momentum() == Momentum(run.edit_momentum_scale, run.edit_mom_beta)
     assert edit.momentum((1.0, 2.0)).factor(1) == 2.0
 
@@ -37,7 +37,7 @@ def test_one_value_is_for_all_and_a_list_is_one_a_vector() -> None:
     one, two = made(edit_guidance_scale=7.0, edit_warmup_steps=[3, None], edit_weights=(0.5, 2.0), edit_mom_beta=0.7)
     assert (concept(one).edit_guidance_scale, concept(two).edit_guidance_scale) == (7.0, 7.0)
     assert concept(one).edit_warmup_steps == 3  # given ones count the run's steps
-    assert concept(two).edit_warmup_steps == 100 + two.vector.concept.edit_warmup_steps
+    assert concept(two).edit_warmup_steps == 100 + two.vector.concept.warmup
     assert (concept(one).edit_weight, concept(two).edit_weight) == (0.5, 2.0)
     assert one.momentum().beta == two.momentum().beta == 0.7
 

@@ -1,14 +1,43 @@
-"""Texts that a text encoder would cut."""
+"""Texts that a text encoder cuts."""
+
+from typing import Any
 
 import pytest
 
-from sega_vectors import InvalidInputError, check_prompt
+from sega_vectors import InvalidInputError
+from sega_vectors.pipeline.prompts import check_concept, cuts
 from tests.vectors.tiny import stable_diffusion, stable_diffusion_xl
 
 
 @pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
-def test_what_fits_passes_and_what_is_cut_is_said(make: object) -> None:
-    pipe = make()  # type: ignore[operator]
-    check_prompt(pipe, "x" * 30)
-    with pytest.raises(InvalidInputError, match=r"may have 32 tokens .* has 35: 'yzz' would be cut, shorten it"):
-        check_prompt(pipe, "x" * 30 + "yzz")
+def test_what_fits_passes_and_what_is_cut_is_said(make: Any) -> None:
+    pipe = make()
+    assert not any(cuts(pipe, "x" * 30))
+    check_concept(pipe, "x" * 30)
+    cut = cuts(pipe, "x" * 30 + "yzz")[0]
+    assert cut is not None
+    assert (cut.tokenizer, cut.limit, cut.count, cut.lost) == ("tokenizer", 32, 35, "yzz")
+    with pytest.raises(InvalidInputError, match=r"fits none: tokenizer takes 32 of 35 tokens, 'yzz' is lost.*Shorten"):
+        check_concept(pipe, "x" * 30 + "yzz")
+
+
+def test_a_concept_that_one_encoder_takes_whole_is_fine() -> None:
+    pipe = stable_diffusion_xl()
+    longer = type(pipe.tokenizer).from_pretrained(pipe.tokenizer.name_or_path)
+    longer.model_max_length = 77
+    pipe.tokenizer_2 = longer
+    assert [cut and cut.tokenizer for cut in cuts(pipe, "x" * 40)] == ["tokenizer", None]
+    check_concept(pipe, "x" * 40)
+
+
+def test_a_textual_inversion_counts_its_tokens_after_expansion() -> None:
+    pipe = stable_diffusion()
+    tokens = ["<style>", *(f"<style>_{i}" for i in range(1, 40))]
+    pipe.tokenizer = type(pipe.tokenizer).from_pretrained(pipe.tokenizer.name_or_path)
+    pipe.tokenizer.add_tokens(tokens)
+    cut = cuts(pipe, "a <style>")[0]
+    assert cut is not None
+    assert cut.count == 2 + 1 + 40
+    with pytest.raises(InvalidInputError, match="fits none"):
+        check_concept(pipe, "a <style>")
+    assert not any(cuts(pipe, "a man"))

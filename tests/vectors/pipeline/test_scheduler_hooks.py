@@ -7,6 +7,7 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
+from sega_vectors.pipeline.run_check import RunCheck
 from sega_vectors.pipeline.scheduler_hooks import followed_steps, guided_steps
 from tests.vectors.tiny import stable_diffusion
 
@@ -49,7 +50,7 @@ def test_following_changes_nothing_and_sees_guided_steps() -> None:
     plain, seen = run(), []
     with followed_steps(pipe.scheduler, lambda _step, _count, x_0: seen.append(x_0)):
         assert torch.equal(run(), plain)
-        with guided_steps(pipe.scheduler, lambda *_first: lambda output, _timestep, _sample: output + 1):
+        with guided_steps(pipe, lambda *_first: lambda output, _timestep, _sample: output + 1, RunCheck()):
             guided = run()
     assert not torch.equal(guided, plain)
     assert torch.equal(seen[-1], guided)

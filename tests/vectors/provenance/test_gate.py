@@ -1,5 +1,6 @@
 """The provenance gate: each of its three answers, and each refusal's message."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from sega_vectors import Applier, Concept, DenoiserRows, IncompatibleError, Recorder
+from sega_vectors.provenance.gate import Target, check
 from tests.store.samples import without_noise
 from tests.vectors.tiny import stable_diffusion
 
@@ -106,3 +108,41 @@ def test_of_no_noise_it_is_refused_whatever_is_allowed(allow: tuple[str, ...]) -
     (vector,) = recorder.vectors
     with pytest.raises(IncompatibleError, match=r"'\w.*' is made of .* measured not to work: record the concept at"):
         Applier(pipe, [vector, without_noise(vector)], noise=recorder.noises[0], allow=allow)
+
+
+@pytest.mark.parametrize(
+    ("recorded_with", "model", "refused"),
+    [
+        ("StableDiffusionPipeline", "StableDiffusionXLPipeline", True),
+        ("StableDiffusionXLPipeline", "StableDiffusionPipeline", True),
+        ("StableDiffusionXLPipeline", "KolorsPipeline", True),
+        ("PixArtAlphaPipeline", "PixArtSigmaPipeline", True),
+        ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", False),
+        ("StableDiffusionXLPipeline", "StableDiffusionXLControlNetInpaintPipeline", False),
+        ("StableDiffusionXLPipeline", "StableDiffusionXLModularPipeline", False),
+        ("StableDiffusionPipeline", "SemanticStableDiffusionPipeline", False),
+        ("FluxPipeline", "FluxControlNetPipeline", False),
+    ],
+)
+def test_other_weights_belong_to_the_recorded_family(recorded_with: str, model: str, refused: bool) -> None:
+    _, recorder = recorded()
+    (vector,) = recorder.vectors
+    provenance = vector.provenance
+    facts = replace(provenance.model, pipeline=recorded_with)
+    vector = replace(vector, provenance=replace(provenance, model=facts))
+    target = Target(
+        model=replace(facts, pipeline=model, fingerprint="00" * 32),
+        scheduler=provenance.scheduler,
+        guidance_scale=7.5,
+        num_inference_steps=3,
+        noises=(provenance.noise.sha256,),
+        sample_shape=None,
+    )
+    if refused:
+        with pytest.raises(IncompatibleError, match=f"with a {recorded_with} .*, this run has a {model}"):
+            check(vector, target)
+        assert any(model in difference for difference in check(vector, target, {"architecture"}).differences)
+    else:
+        assert check(vector, target).answer == "compatible"
+    same_weights = replace(target, model=replace(target.model, fingerprint=facts.fingerprint))
+    assert check(vector, same_weights).answer == "exact"

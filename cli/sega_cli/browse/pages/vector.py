@@ -215,7 +215,7 @@ def _guided(vector: GuidanceVector) -> tuple[float, float]:
     """Where the recorded parameters begin and end to guide, 0 to 100."""
     concept, steps = vector.concept, vector.shape[0]
     end = steps if concept.edit_cooldown_steps is None else min(concept.edit_cooldown_steps, steps)
-    start = min(concept.edit_warmup_steps, end)
+    start = min(concept.warmup, end)
     return place(start - 0.5, steps), place(end - 0.5, steps)
 
 

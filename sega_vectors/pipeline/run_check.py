@@ -1,0 +1,94 @@
+"""What is looked at in a guided run, so that nothing is stored or shown of one that failed.
+
+The numbers are looked at where they are; the host asks for the findings once, after the run.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor, nn
+
+from sega_store import PipelineError
+from sega_vectors.latents.tensors import as_doubles
+from sega_vectors.maths.schedule import FloatArray
+from sega_vectors.pipeline.noise_levels import first_step
+from sega_vectors.pipeline.turns import in_call_of
+
+_REMEDY = "use float32 or bfloat16, a smaller scale, or a scheduler that fits the model's prediction type"
+
+
+class RunCheck:
+    """Follows one run.
+
+    Attributes:
+        planned: The timesteps that the run was to take, shape (T,); empty before its first step.
+        timesteps: Those that it took.
+    """
+
+    def __init__(self) -> None:
+        self.planned: FloatArray = as_doubles(torch.empty(0))
+        self.timesteps: list[Any] = []
+        self._finite: list[tuple[int, str, Tensor]] = []
+
+    @contextmanager
+    def attached(self, pipe: DiffusionPipeline) -> Iterator[None]:
+        """Look at what the pipeline's decoder makes, until the block ends."""
+        decoder = getattr(getattr(pipe, "vae", None), "decoder", None)
+        if not isinstance(decoder, nn.Module):
+            yield
+            return
+
+        def decoded(_decoder: nn.Module, _args: Any, output: Any) -> None:
+            if self.timesteps and in_call_of(pipe):
+                self.look("the decoded picture", output if isinstance(output, Tensor) else output[0])
+
+        handle = decoder.register_forward_hook(decoded)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def begin(self, pipe: DiffusionPipeline, timestep: Any) -> None:
+        """Learn which steps the run is to take, before its first."""
+        planned = as_doubles(pipe.scheduler.timesteps)
+        said = getattr(pipe, "num_timesteps", None)
+        first = first_step(pipe.scheduler, timestep, said)
+        self.planned = planned[first:] if said is None else planned[first : first + said]
+
+    def look(self, what: str, *tensors: Tensor) -> None:
+        """Note whether these are finite, as what the run has made so far."""
+        finite = torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all()
+        self._finite.append((len(self.timesteps), what, finite))
+
+    def step(self, timestep: Any, model_output: Tensor, sample: Tensor) -> None:
+        """Look at a step: what the scheduler was given, and the sample that it made."""
+        self.look("the guided prediction", model_output)
+        self.look("the sample after it", sample)
+        self.timesteps.append(timestep)
+
+    def check_finite(self) -> None:
+        """Refuse a run that met NaN or infinity.
+
+        Raises:
+            PipelineError: It did; the message says at which step and in what.
+        """
+        found = torch.stack([finite for _, _, finite in self._finite]).tolist() if self._finite else []
+        for (step, what, _), finite in zip(self._finite, found, strict=True):
+            if not finite:
+                where = f"step {step + 1} of {len(self.planned)}" if step < len(self.planned) else "the end of the run"
+                raise PipelineError(f"a run must make finite numbers, at {where} {what} had NaN or infinity: {_REMEDY}")
+
+    def check_whole(self) -> None:
+        """Refuse a run that stopped early.
+
+        Raises:
+            PipelineError: It did; the message says after which step.
+        """
+        if len(self.timesteps) < max(len(self.planned), 1):
+            raise PipelineError(
+                f"a recorded run must make every step, this one stopped after step {len(self.timesteps)} of"
+                f" {len(self.planned)}: let it run to its end (a callback may have interrupted it)"
+            )
