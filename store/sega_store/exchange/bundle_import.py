@@ -37,10 +37,7 @@ def import_vectors(
     What the library holds already stays as it is, but gets a noise or an annotation if it has none. If a vector can't
     be added, those before it are taken back; after an interruption they stay, and the same import goes on.
 
-    Args:
-        library: Where they go.
-        path: The bundle.
-        step: Called after every vector that was checked.
+    `step` is called after every vector that was checked.
 
     Raises:
         VectorFileError: It is no bundle, or anything is wrong with it.
