@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from sega_store.errors import InvalidInputError, VectorFileError
@@ -76,17 +75,10 @@ def _place(library: Library, parcel: Parcel) -> bool:
         library.add(vector, noise)
     if said == NOTHING_SAID or library.files.exists(layout.annotation_key(vector.id)):
         return True
-    annotate = partial(
-        library.annotate,
-        vector.id,
-        tags=said.tags,
-        rating=said.rating,
-        notes=said.notes,
-        recommended=said.recommended,
-    )
+    others = said.tags, said.rating, said.notes, said.recommended
     try:
-        annotate(name=said.name)
+        library.annotate(vector.id, said.name, *others)
     except InvalidInputError:  # another vector has the name, and here it stays with that one
-        annotate()
+        library.annotate(vector.id, ..., *others)
         return False
     return True

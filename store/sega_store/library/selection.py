@@ -155,30 +155,29 @@ def _groups(db: sqlite3.Connection, by: str, source: str, limit: int | None, off
 def _conditions(selection: Selection) -> tuple[str, list[str], list[object]]:
     """The source of a selection's rows, what must hold for them, and the values of both."""
     where, values = ["1"], list[object]()
+
+    def add(condition: str, *given: object) -> None:
+        where.append(condition)
+        values.extend(given)
+
     asked = {"concept": selection.concept, "model": selection.model}
     texts = {column: text for column, text in asked.items() if text is not None}
     for column, text in texts.items():
-        where.append(f"{column} = ?")
-        values.append(text)
-    noise = selection.noise
-    if noise is not None and len(noise) == 64:
-        where.append("noise = ?")
-        values.append(noise.lower())
-    elif noise is not None:
-        where.append("noise >= ? AND noise < ?")
-        values += [noise.lower(), noise.lower() + AFTER_ALL_DIGITS]
+        add(f"{column} = ?", text)
+    if selection.noise is not None:
+        noise = selection.noise.lower()
+        if len(noise) == 64:
+            add("noise = ?", noise)
+        else:
+            add("noise >= ? AND noise < ?", noise, noise + AFTER_ALL_DIGITS)
     if selection.tag is not None:
-        where.append("number IN (SELECT number FROM tags WHERE tag = ?)")
-        values.append(selection.tag)
+        add("number IN (SELECT number FROM tags WHERE tag = ?)", selection.tag)
     if selection.rating is not None:
-        where.append("rating >= ?")
-        values.append(selection.rating)
+        add("rating >= ?", selection.rating)
     if selection.date is not None:
         if len(selection.date) >= len("2026-01"):
-            where.append(f"{MONTH} = ?")
-            values.append(selection.date[:7])
-        where.append("substr(created, 1, ?) = ?")
-        values += [len(selection.date), selection.date]
+            add(f"{MONTH} = ?", selection.date[:7])
+        add("substr(created, 1, ?) = ?", len(selection.date), selection.date)
     if not selection.query.strip():
         return "vectors", where, values
     return _MATCHING, where, [_match(selection.query, texts), *values]
