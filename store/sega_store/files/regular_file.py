@@ -60,7 +60,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):  # before opening, for a pipe would block
             raise InvalidInputError("it isn't a regular file")
-        with open(path, "rb", buffering=0) as file:
+        with Path(path).open("rb", buffering=0) as file:
             yield file, os.fstat(file.fileno()).st_size
     except OSError as error:
         raise InvalidInputError(f"it can't be read: {error.strerror or error}") from error
