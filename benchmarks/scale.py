@@ -27,7 +27,7 @@ from benchmarks.timing import Row, ratio, side_by_side
 from sega_store import GuidanceVector, Library, read_vector, write_vector
 from sega_store.files.zip_container import unpack
 from sega_store.places.folder_index import SETTLED_NS
-from sega_store.places.layout import vector_path
+from sega_store.places.layout import vector_key
 from tests.store.samples import noise, provenance, vector
 
 ROUNDS = 41
@@ -77,7 +77,7 @@ def fill(library: Library, start: int, end: int) -> None:
     base = vector(shape=(4, 2, 8, 8), dtype="float16", facts=provenance(noise(shape=(2, 8, 8))))
     for number in tqdm(range(start, end), desc="writing", leave=False):
         v = numbered(base, number)
-        path = vector_path(library.root, v.id)
+        path = library.root / vector_key(v.id)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(write_vector(v))
 
@@ -129,7 +129,7 @@ def upkeep(library: Library, count: int) -> list[Row]:
 def add_one(library: Library, number: int) -> float:
     """Seconds that the first question takes after a vector was added; the vector is removed again."""
     v = numbered(vector(shape=(4, 2, 8, 8), dtype="float16", seed=1), number)
-    path = vector_path(library.root, v.id)
+    path = library.root / vector_key(v.id)
     library.catalogue.refresh()
     time.sleep(SETTLED_NS / 1e9)
     library.catalogue.refresh()

@@ -11,7 +11,7 @@ import pytest
 
 from sega_store import Concept, GuidanceVector, Library, export_vectors, write_vector
 from sega_store.files.zip_container import pack
-from sega_store.places.layout import vector_path
+from sega_store.places.layout import vector_key
 from tests.cli.conftest import SegaVec
 from tests.cli.samples import make_noise, make_vector
 
@@ -46,9 +46,9 @@ def evil(folder: Path) -> Library:
     contents = write_vector(evil_vector("damaged" + EVIL)).replace(b"epsilon", b"\x1b[2Jxyz")
     damaged.unlink()
     damaged.write_bytes(contents)
-    (vector_path(library.root, identity).parent / "\x1b[2J.zarr.zip").write_bytes(b"")
+    ((library.root / vector_key(identity)).parent / "\x1b[2J.zarr.zip").write_bytes(b"")
     said = library.root / "annotations" / identity[:2] / f"{identity}.json"
-    false = vector_path(library.root, library.resolve("plain"))
+    false = library.root / vector_key(library.resolve("plain"))
     other = library.root / "annotations" / false.name[:2] / f"{false.name.removesuffix('.zarr.zip')}.json"
     other.parent.mkdir(parents=True, exist_ok=True)
     other.write_bytes(said.read_bytes().replace(b'"name":null', b'"name":"\\u001b[2J"'))

@@ -92,7 +92,7 @@ def clean_at_once(library: Library) -> None:
 
 def _row(library: Library, entry: Entry) -> Row:
     try:
-        assert read_vector(layout.vector_path(library.root, entry.id)).id == entry.id
+        assert read_vector(library.root / layout.vector_key(entry.id)).id == entry.id
         has_noise = library.noise(entry.id) == NOISES[entry.id]
     except VectorFileError:
         return "damaged"
@@ -136,7 +136,7 @@ def _leave(library: Library) -> None:
     for kind in (layout.NOISE, layout.ANNOTATIONS):
         shutil.copytree(other.root / kind, library.root / kind, dirs_exist_ok=True)
     for seed in (1, 2):
-        path = layout.noise_path(library.root, noise(seed).sha256)
+        path = library.root / layout.noise_key(noise(seed).sha256)
         path.rename(path.with_name(f".{path.name}.0123456789abcdef.tmp"))
     library.path_of(C.id).unlink()
     library.path_of(A.id).with_name(".0123456789abcdef.tmp").write_bytes(b"half")

@@ -153,7 +153,7 @@ def test_a_read_only_library(open_folder: Path, unprivileged: Unprivileged) -> N
     library.remove(library.add(vector("gone"), noise()))
     half = library.path_of("mine").with_name(".0123456789abcdef.tmp")
     half.write_bytes(b"half")
-    used = layout.noise_path(library.root, noise().sha256)
+    used = library.root / layout.noise_key(noise().sha256)
     used.with_name(f".{noise(5).sha256}.zarr.zip.0123456789abcdef.tmp").write_bytes(b"unneeded")
     shutil.rmtree(open_folder / "cache" / "catalogues")
     assert not Library(library.root / "nothing").verify().damages  # so that what it imports is there
@@ -203,9 +203,9 @@ def test_a_file_that_can_not_be_read_for_a_moment_comes_back(
     kind: str, library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identity = library.add(vector(), name="mine")
-    path = layout.vector_path(library.root, identity)
+    path = library.root / layout.vector_key(identity)
     if kind == layout.ANNOTATIONS:
-        path = layout.annotation_path(library.root, identity)
+        path = library.root / layout.annotation_key(identity)
     for folder in library.root.glob("*/*"):
         os.utime(folder, (0, 0))  # as if it had settled
     opened = Path.open

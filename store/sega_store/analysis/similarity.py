@@ -8,11 +8,7 @@ from sega_store.records.vector import GuidanceVector
 
 
 def cosine(first: GuidanceVector, second: GuidanceVector) -> Array:
-    """The cosine of m_t between two vectors, -1 to 1.
-
-    Args:
-        first: A vector of shape (T, C, *S).
-        second: Another of the same shape.
+    """The cosine of m_t between two vectors of one shape (T, C, *S), -1 to 1.
 
     Returns:
         One value a step, float64, shape (T,); NaN where one of the two keeps nothing.
@@ -26,7 +22,7 @@ def cosine(first: GuidanceVector, second: GuidanceVector) -> Array:
 
 
 def overlap(first: GuidanceVector, second: GuidanceVector) -> Array:
-    """The Jaccard index of two supports, |A ∩ B| / |A ∪ B|, 0 to 1; arguments, result and errors as `cosine`."""
+    """The Jaccard index of two supports, |A ∩ B| / |A ∪ B|, 0 to 1; result and errors as of `cosine`."""
     a, b = (_steps(vector.support) for vector in _alike(first, second))
     return _ratio((a & b).sum(axis=1), (a | b).sum(axis=1))
 

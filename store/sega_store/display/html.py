@@ -10,11 +10,6 @@ SIDE = 160  # pixels
 _MAX_TEXT = 200
 
 
-def figure(picture: bytes, caption: str) -> str:
-    """A picture in PNG above its caption."""
-    return f'<figure style="margin: 0">{image(picture, caption, SIDE)}<figcaption>{caption}</figcaption></figure>'
-
-
 def image(picture: bytes, caption: str, side: int) -> str:
     """A picture in PNG as a data URI."""
     data = b64encode(picture).decode()

@@ -50,15 +50,7 @@ def decode(encoded: bytes) -> "Image":
 
 
 def reencoded(encoded: bytes, most: int | None = None) -> bytes:
-    """A picture as PNG without any metadata.
-
-    Args:
-        encoded: A file of PNG, WebP or JPEG.
-        most: The most pixels that a side may have; a larger picture is made smaller.
-
-    Raises:
-        InvalidInputError: As `decode`.
-    """
+    """A picture, given as to `decode`, as PNG without metadata; made smaller if a side has more than `most` pixels."""
     image = decode(encoded)
     if most is not None:
         image.thumbnail((most, most))
@@ -67,11 +59,9 @@ def reencoded(encoded: bytes, most: int | None = None) -> bytes:
 
 def drawn(levels: Array, colours: Array = HEAT) -> bytes:
     """Numbers in [0, 1], shape (H, W), as a PNG of one pixel each, from the first colour to the last."""
-    position = np.clip(levels, 0, 1) * (len(colours) - 1)
-    index = np.minimum(position.astype(np.intp), len(colours) - 2)
-    weight = (position - index)[..., None]
-    pixels = colours[index] * (1 - weight) + colours[index + 1] * weight
-    return as_png(np.rint(pixels).astype(np.uint8))
+    stops = np.linspace(0, 1, len(colours))
+    channels = [np.interp(levels, stops, colour) for colour in colours.T]
+    return as_png(np.rint(np.stack(channels, axis=-1)).astype(np.uint8))
 
 
 def as_png(pixels: Array) -> bytes:

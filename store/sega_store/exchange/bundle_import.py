@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from sega_store.errors import InvalidInputError, VectorFileError
@@ -37,10 +36,7 @@ def import_vectors(
     What the library holds already stays as it is, but gets a noise or an annotation if it has none. If a vector can't
     be added, those before it are taken back; after an interruption they stay, and the same import goes on.
 
-    Args:
-        library: Where they go.
-        path: The bundle.
-        step: Called after every vector that was checked.
+    `step` is called after every vector that was checked.
 
     Raises:
         VectorFileError: It is no bundle, or anything is wrong with it.
@@ -79,17 +75,10 @@ def _place(library: Library, parcel: Parcel) -> bool:
         library.add(vector, noise)
     if said == NOTHING_SAID or library.files.exists(layout.annotation_key(vector.id)):
         return True
-    annotate = partial(
-        library.annotate,
-        vector.id,
-        tags=said.tags,
-        rating=said.rating,
-        notes=said.notes,
-        recommended=said.recommended,
-    )
+    others = said.tags, said.rating, said.notes, said.recommended
     try:
-        annotate(name=said.name)
+        library.annotate(vector.id, said.name, *others)
     except InvalidInputError:  # another vector has the name, and here it stays with that one
-        annotate()
+        library.annotate(vector.id, ..., *others)
         return False
     return True

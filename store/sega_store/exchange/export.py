@@ -1,12 +1,4 @@
-"""Export: vectors with their noises and annotations, for other libraries and other programs.
-
-| format        | path           | holds                                                                        |
-|---------------|----------------|------------------------------------------------------------------------------|
-| `zip`         | `*.zip`        | a bundle: a library in one file; see `bundle.py` |
-| `folder`      | any other      | the files of a library |
-| `zarr`        | `*.zarr`       | dense arrays in one Zarr hierarchy; see `zarr_export.py` |
-| `safetensors` | `*.safetensors`, or a folder | dense tensors, as diffusers takes them; see `safetensors_export.py` |
-"""
+"""Export: vectors with their noises and annotations, for other libraries and other programs."""
 
 import os
 import secrets
@@ -89,12 +81,8 @@ def export_vectors(
             temporary.rename(target)
             sync_folder(target.parent)
         finally:
-            _discard(temporary)
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            else:
+                temporary.unlink(missing_ok=True)
     return ids
-
-
-def _discard(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from sega_store.errors import InvalidInputError
-from sega_store.exchange.dense import dense_noise, dense_of
 from sega_store.exchange.parcel import Parcel
 from sega_store.exchange.sem_guidance import sem_guidance
 from sega_store.files.header import NoiseHeader, VectorHeader
+from sega_store.records.dtypes import portable, widen
 from sega_store.records.json_record import canonical_json, parse_json
 
 SUFFIX = ".safetensors"
@@ -54,7 +54,7 @@ def _write(path: Path, parcel: Parcel) -> None:
     vector, noise = parcel.vector.with_preview(None), parcel.noise
     tensors = {
         "sem_guidance": sem_guidance(vector),
-        "dense": dense_of(vector),
+        "dense": portable(vector.dense(), vector.dtype),
         "timesteps": vector.timesteps,
         "sigmas": vector.sigmas,
     }
@@ -64,7 +64,7 @@ def _write(path: Path, parcel: Parcel) -> None:
         "annotation": parse_json(parcel.annotation.to_bytes()),
     }
     if noise is not None:
-        tensors["noise"] = dense_noise(noise)
+        tensors["noise"] = portable(widen(noise.array, noise.dtype), noise.dtype)
     # one entry, for safetensors writes several in any order
     metadata = {"sega_vectors": canonical_json(facts).decode()}
     path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata))

@@ -16,17 +16,13 @@ from sega_store.records.dtypes import Array
 from sega_store.records.vector import GuidanceVector
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a huge scale ends in infinities, as it does in a run
 def sem_guidance(vector: GuidanceVector) -> Array:
     """γ_t of every step, shape (T, 1, C, *S); `list` of it is what the pipeline takes, one tensor a step.
 
     Raises:
         InvalidInputError: A threshold of the concept can't be applied to the vector.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # a huge scale ends in infinities, as it does in a run
-        return _guidance(vector)[:, np.newaxis]
-
-
-def _guidance(vector: GuidanceVector) -> Array:
     concept, run = vector.concept, vector.provenance.run
     kept = vector.thresholded(concept.edit_threshold).dense()
     scale = np.float32(concept.edit_weight * concept.edit_guidance_scale)
@@ -41,4 +37,4 @@ def _guidance(vector: GuidanceVector) -> Array:
         momentum = β_m * momentum + (1 - β_m) * γ
         if step >= concept.warmup:
             guidance[step] = γ
-    return guidance
+    return guidance[:, np.newaxis]

@@ -1,34 +1,29 @@
 """Push and pull: copies of vectors from one library to another, whether folders or object stores.
 
 A copy can be interrupted at any time and goes on where it was: files are named after their content, so what is there
-isn't copied again. Vectors are copied in batches, several at once; after each batch the other library's catalogue hears
-of it.
+isn't copied again. Vectors are copied in batches, their noises first and several at once; after each batch the other
+library's catalogue hears of it.
 """
 
 import threading
 from collections.abc import Callable, Iterable, Set
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from types import EllipsisType
-from typing import TypeVar
 
 from sega_store.errors import InvalidInputError
 from sega_store.exchange.bundle_import import Imported
-from sega_store.files.header import VectorHeader
+from sega_store.files.header import VectorHeader, parse_root, root_of
 from sega_store.library.library import Library
 from sega_store.places import layout
 from sega_store.places.annotations import load_annotation
-from sega_store.places.contents import CHECK_SIZE, check_noise, check_vector
-from sega_store.places.files import Files, parsed
+from sega_store.places.contents import read_whole
 from sega_store.places.rows import entry_of
-from sega_store.records.annotation import Annotation
+from sega_store.records.annotation import NOTHING_SAID, Annotation
 from sega_store.records.entry import Entry
 
 DEFAULT_JOBS = 8
 BATCH = 256
-
-_T = TypeVar("_T")
 
 
 def copy_vectors(
@@ -69,31 +64,20 @@ def copy_vectors(
         annotated = {layout.stem_of(key) for key in source.files.keys(f"{layout.ANNOTATIONS}/")}
     target.catalogue.announce({})  # that it is listed by a catalogue, not by its files
     done = Imported()
-    with ThreadPoolExecutor(jobs) as pool:
-        for start in range(0, len(ids), BATCH):
-            some = _Batch(source, target, ids[start : start + BATCH], annotated, step).copy(pool)
-            done = Imported(done.added + some.added, done.held + some.held, done.unnamed + some.unnamed)
+    for start in range(0, len(ids), BATCH):
+        some = _Batch(source, target, ids[start : start + BATCH], annotated, step).copy(jobs)
+        done = Imported(done.added + some.added, done.held + some.held, done.unnamed + some.unnamed)
     return done
 
 
 class _Batch:
     """Some vectors that are copied at once and announced together.
 
-    Args:
-        source: Where they are.
-        target: Where they go.
-        ids: Which.
-        annotated: All vectors of the source of which something is said; None: ask for each of the batch.
-        step: Called after every vector.
+    `annotated` are all vectors of the source of which something is said; None: ask for each of the batch.
     """
 
     def __init__(
-        self,
-        source: Library,
-        target: Library,
-        ids: list[str],
-        annotated: Set[str] | None,
-        step: Callable[[], object],
+        self, source: Library, target: Library, ids: list[str], annotated: Set[str] | None, step: Callable[[], object]
     ) -> None:
         self._source, self._target, self._annotated, self._step = source, target, annotated, step
         self._rows = source.catalogue.entries(ids)
@@ -103,27 +87,22 @@ class _Batch:
         self._added: set[str] = set()
         self._unnamed: set[str] = set()
         self._lock = threading.Lock()
-        self._noises: set[str] = set()
-        self._noise_locks = {row.noise: threading.Lock() for row in self._rows.values()}
 
-    def copy(self, pool: ThreadPoolExecutor) -> Imported:
+    def copy(self, jobs: int) -> Imported:
         """Copies them all; if one fails, those that were copied are announced before the error is raised."""
-        work = [pool.submit(self._copy, row) for row in self._rows.values()]
         try:
-            wait(work, return_when=FIRST_EXCEPTION)
+            with ThreadPoolExecutor(jobs) as pool:
+                list(pool.map(self._copy_noise, dict.fromkeys(row.noise for row in self._rows.values())))
+                list(pool.map(self._copy, self._rows.values()))
         finally:
-            for future in work:
-                future.cancel()
-            wait(work)
-            self._announce()
-        for future in work:
-            if not future.cancelled():
-                future.result()
+            if self._changes:
+                self._target.catalogue.announce(self._changes)
+            for sha256 in {self._rows[identity].noise for identity in self._added}:
+                self._copy_noise(sha256)  # a removal may have seen it unused before it was used
         held = self._rows.keys() - self._added
         return Imported(*(tuple(filter(some.__contains__, self._rows)) for some in (self._added, held, self._unnamed)))
 
     def _copy(self, row: Entry) -> None:
-        self._copy_noise(row.noise)
         listed = self._held.get(row.id)
         now: Entry | EllipsisType = listed or self._copy_vector(row.id)
         if now is not ...:
@@ -133,30 +112,26 @@ class _Batch:
         if said is not None:
             self._target.files.replace(layout.annotation_key(row.id), said.to_bytes())
             if not isinstance(now, EllipsisType):
-                now = replace(now, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)
+                now = now.saying(said)
         with self._lock:
             if now != listed:
                 self._changes[row.id] = now
             self._step()
 
     def _copy_noise(self, sha256: str) -> None:
-        """Once for all vectors that share it; the source may lack it."""
-        with self._noise_locks[sha256]:
-            if sha256 in self._noises:
-                return
-            source, key = self._source.files, layout.noise_key(sha256)
-            if not self._target.files.exists(key) and source.exists(key):
-                self._publish_noise(sha256)
-            self._noises.add(sha256)
+        """Copies a noise that the target lacks; the source may lack it too."""
+        key = layout.noise_key(sha256)
+        if not self._target.files.exists(key) and self._source.files.exists(key):
+            self._target.files.publish(key, read_whole(self._source.files, key))
 
     def _copy_vector(self, identity: str) -> Entry | EllipsisType:
         """The row of a vector that is new to the target; `...` if only its catalogue doesn't know the vector."""
         key = layout.vector_key(identity)
         if self._target.files.exists(key):
             return ...
-        data, vector = _checked(self._source.files, key, partial(check_vector, identity))
+        data = read_whole(self._source.files, key)
         new = self._target.files.publish(key, data)
-        return entry_of(VectorHeader.of(vector), len(data)) if new else ...
+        return entry_of(parse_root(root_of(data), VectorHeader), len(data)) if new else ...
 
     def _annotation(self, identity: str, now: Entry | EllipsisType, held: bool) -> Annotation | None:
         """What there is to say of a vector that the target says nothing of; without a name that is another's there.
@@ -166,7 +141,7 @@ class _Batch:
         key = layout.annotation_key(identity)
         if not (self._source.files.exists(key) if self._annotated is None else identity in self._annotated):
             return None
-        if now is ... or (held and not _says(now)):
+        if now is ... or (held and now.said == NOTHING_SAID):
             if self._target.files.exists(key):
                 return None
         elif held:
@@ -177,30 +152,3 @@ class _Batch:
                 said = replace(said, name=None)
                 self._unnamed.add(identity)
         return said
-
-    def _announce(self) -> None:
-        if self._changes:
-            self._target.catalogue.announce(self._changes)
-        for sha256 in {self._rows[identity].noise for identity in self._added}:
-            key = layout.noise_key(sha256)  # a removal may have seen it unused before it was used
-            if not self._target.files.exists(key) and self._source.files.exists(key):
-                self._publish_noise(sha256)
-
-    def _publish_noise(self, sha256: str) -> None:
-        key = layout.noise_key(sha256)
-        data, _ = _checked(self._source.files, key, partial(check_noise, sha256))
-        self._target.files.publish(key, data)
-
-
-def _checked(files: Files, key: str, check: Callable[[bytes], _T]) -> tuple[bytes, _T]:
-    """The bytes of a file, and what they hold."""
-
-    def read() -> tuple[bytes, _T]:
-        data = files.read(key, CHECK_SIZE[key.partition("/")[0]])
-        return data, check(data)
-
-    return parsed(files, key, read)
-
-
-def _says(row: Entry) -> bool:
-    return (row.name, row.tags, row.rating, row.notes) != (None, (), None, "")

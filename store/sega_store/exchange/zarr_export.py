@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 
 from sega_store.errors import InvalidInputError
-from sega_store.exchange.dense import dense_noise, dense_of
 from sega_store.exchange.parcel import Parcel
 from sega_store.files.codec import LEVEL
 from sega_store.files.header import NoiseHeader, VectorHeader
 from sega_store.files.vector_file import MAX_BYTES
 from sega_store.places import layout
-from sega_store.records.dtypes import Array
+from sega_store.records.dtypes import Array, portable, widen
 from sega_store.records.json_record import JSON, parse_json
 
 
@@ -43,7 +42,7 @@ def write(path: Path, parcels: Iterable[Parcel]) -> None:
         group = vectors.create_group(vector.id)
         said = parse_json(parcel.annotation.to_bytes())
         group.attrs.put({"sega_vectors": VectorHeader.of(vector).to_json(), "annotation": said})
-        _create(group, "dense", dense_of(vector), ("step", "channel", *_space(vector.shape[2:])))
+        _create(group, "dense", portable(vector.dense(), vector.dtype), ("step", "channel", *_space(vector.shape[2:])))
         _create(group, "timesteps", vector.timesteps, ("step",))
         _create(group, "sigmas", vector.sigmas, ("step",))
         if vector.preview is not None:
@@ -51,7 +50,8 @@ def write(path: Path, parcels: Iterable[Parcel]) -> None:
             _create(group, "preview", pictures, ("byte",), compress=False)
         if noise is not None and noise.sha256 not in noises:
             facts = {"sega_vectors": NoiseHeader.of(noise).to_json()}
-            _create(noises, noise.sha256, dense_noise(noise), ("channel", *_space(noise.shape[1:])), facts)
+            dense = portable(widen(noise.array, noise.dtype), noise.dtype)
+            _create(noises, noise.sha256, dense, ("channel", *_space(noise.shape[1:])), facts)
 
 
 def _create(

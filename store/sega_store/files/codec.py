@@ -233,12 +233,8 @@ def check_expansion(nbytes: int, stored: int) -> None:
 
     No vector of the field comes near the limit: with one entry in a thousand kept it takes 245 times its file.
 
-    Args:
-        nbytes: The size of the arrays.
-        stored: The size of the file that they are in.
-
     Raises:
-        InvalidInputError: They are larger than 32 MiB and than 1,024 times the file.
+        InvalidInputError: The arrays' bytes are more than 32 MiB and than 1,024 times those of the file.
     """
     if nbytes > max(ALWAYS_BYTES, MAX_EXPANSION * stored):
         raise InvalidInputError(

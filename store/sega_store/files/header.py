@@ -6,25 +6,17 @@ first entry of the file, so one small read is enough for a catalogue.
 
 import math
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.files.regular_file import read_regular
+from sega_store.errors import InvalidInputError
+from sega_store.files.regular_file import FIRST_READ_BYTES, HEAD_BYTES, file_errors, read_beginning
 from sega_store.files.zip_container import first_entry, first_entry_end
 from sega_store.records import rules
 from sega_store.records.concept import Concept
-from sega_store.records.json_record import (
-    JSON,
-    MAX_JSON_BYTES,
-    MAX_JSON_DEPTH,
-    Record,
-    canonical_json,
-    parse_json,
-    too_deep,
-)
+from sega_store.records.json_record import MAX_JSON_BYTES, MAX_JSON_DEPTH, Record, canonical_json, parse_json, too_deep
 from sega_store.records.preview import check_media_type
 from sega_store.records.provenance import Provenance, recipe
 
@@ -34,8 +26,6 @@ if TYPE_CHECKING:  # a listing reads headers, and does without numpy
 
 ROOT_KEY = "zarr.json"
 MAX_RANK = 16
-FIRST_READ_BYTES = 8192
-HEAD_BYTES = MAX_JSON_BYTES + FIRST_READ_BYTES  # holds any root, and most files whole
 MAX_ELEMENTS = 1 << 40  # fits SQLite's integers; a reader's own limit on memory is far below
 
 
@@ -129,19 +119,6 @@ class NoiseHeader(Record):
 Header = TypeVar("Header", VectorHeader, NoiseHeader)
 
 
-def parse_header(facts: JSON, kind: type[Header]) -> Header:
-    """Reads a header, which isn't trusted.
-
-    Raises:
-        InvalidInputError: It is of a format that isn't read, or breaks a rule.
-    """
-    version = facts.get("format") if isinstance(facts, dict) else None
-    if version not in kind.FORMATS:
-        read = " and ".join(map(str, kind.FORMATS))
-        raise InvalidInputError(f"it is of format {version!r}, this version reads {read}; upgrade sega-vectors")
-    return kind.from_json(facts)
-
-
 def root_json(header: Record) -> bytes:
     """The root `zarr.json` with the given header.
 
@@ -163,14 +140,19 @@ def parse_root(data: bytes, kind: type[Header]) -> Header:
     """Reads a root `zarr.json`, which isn't trusted.
 
     Raises:
-        InvalidInputError: It isn't, to the byte, what `root_json` writes for its header.
+        InvalidInputError: It is of a format that isn't read, breaks a rule, or isn't, to the byte, what `root_json`
+            writes for its header.
     """
     document = parse_json(data)
     try:
         facts = document["attributes"]["sega_vectors"]
     except (TypeError, KeyError):
         raise InvalidInputError("it is no file of sega-vectors: its root has no such attributes") from None
-    header = parse_header(facts, kind)
+    version = facts.get("format") if isinstance(facts, dict) else None
+    if version not in kind.FORMATS:
+        read = " and ".join(map(str, kind.FORMATS))
+        raise InvalidInputError(f"it is of format {version!r}, this version reads {read}; upgrade sega-vectors")
+    header = kind.from_json(facts)
     if root_json(header) != data:
         raise InvalidInputError("its root zarr.json isn't in the canonical form")
     return header
@@ -194,7 +176,7 @@ def read_header(path: str | os.PathLike[str]) -> tuple[VectorHeader, int]:
     Raises:
         VectorFileError: The file can't be read, or its beginning is damaged.
     """
-    return header_by(os.fspath(path), lambda limit: read_regular(path, sys.maxsize, limit))
+    return header_by(os.fspath(path), partial(read_beginning, path))
 
 
 def header_by(name: str, read: Callable[[int], tuple[bytes, int]]) -> tuple[VectorHeader, int]:
@@ -205,18 +187,16 @@ def header_by(name: str, read: Callable[[int], tuple[bytes, int]]) -> tuple[Vect
         read: Returns the given number of bytes from the file's beginning, and the file's size; raises
             `InvalidInputError`.
     """
-    try:
+    with file_errors(name):
         data, size = read(FIRST_READ_BYTES)
         if (end := _root_end(data)) > len(data):
             data, size = read(end)
         return parse_root(root_of(data), VectorHeader), size
-    except InvalidInputError as error:
-        raise VectorFileError(name, str(error)) from error.__cause__
 
 
 def _root_end(data: bytes) -> int:
     end = first_entry_end(data[:FIRST_READ_BYTES])
-    if end > MAX_JSON_BYTES + FIRST_READ_BYTES:
+    if end > HEAD_BYTES:
         raise InvalidInputError(f"its first entry is longer than the limit of {MAX_JSON_BYTES} bytes")
     return end
 

@@ -2,13 +2,29 @@
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from sega_store.errors import InvalidInputError
+from sega_store.errors import InvalidInputError, VectorFileError
+from sega_store.records.json_record import MAX_JSON_BYTES
 
+FIRST_READ_BYTES = 8192
+HEAD_BYTES = MAX_JSON_BYTES + FIRST_READ_BYTES  # holds any root, and most files whole
 CheckSize = Callable[[bytes, int], None]
 """Raises `InvalidInputError` for a file that isn't to be read, given the first `HEAD_BYTES` of it and its size."""
+
+
+@contextmanager
+def file_errors(name: object) -> Iterator[None]:
+    """Says what is wrong with a file as a `VectorFileError` under its path or URL."""
+    try:
+        yield
+    except VectorFileError as error:
+        raise VectorFileError(str(name), error.problem) from error.__cause__
+    except InvalidInputError as error:
+        raise VectorFileError(str(name), str(error)) from error.__cause__
 
 
 def at_most(max_bytes: int) -> CheckSize:
@@ -21,25 +37,30 @@ def at_most(max_bytes: int) -> CheckSize:
     return check_size
 
 
-def read_regular(path: str | os.PathLike[str], max_bytes: int, limit: int | None = None) -> tuple[bytes, int]:
-    """The beginning of a regular file, and its size.
-
-    Args:
-        path: The file.
-        max_bytes: Refuse a larger file, before anything is read.
-        limit: Read no more than that; None: the whole.
+def read_regular(path: str | os.PathLike[str], check_size: CheckSize) -> bytes:
+    """A regular file's bytes.
 
     Raises:
-        InvalidInputError: It can't be read, isn't a regular file, or is too large.
+        InvalidInputError: It can't be read, isn't a regular file, or is of a wrong size.
     """
+    with _opened(path) as (file, size):
+        head = file.read(min(size, HEAD_BYTES))
+        check_size(head, size)
+        return head if len(head) == size else head + file.read(size - len(head))
+
+
+def read_beginning(path: str | os.PathLike[str], limit: int) -> tuple[bytes, int]:
+    """So many bytes of a regular file, and its size; errors as of `read_regular`."""
+    with _opened(path) as (file, size):
+        return file.read(min(size, limit)), size
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):  # before opening, for a pipe would block
             raise InvalidInputError("it isn't a regular file")
         with Path(path).open("rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > max_bytes:
-                raise InvalidInputError(f"it has {size} bytes, more than the limit of {max_bytes}")
-            wanted = size if limit is None else min(size, limit)
-            return file.read(wanted), size
+            yield file, os.fstat(file.fileno()).st_size
     except OSError as error:
         raise InvalidInputError(f"it can't be read: {error.strerror or error}") from error

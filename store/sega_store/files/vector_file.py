@@ -4,26 +4,17 @@
 """
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal, TypeAlias, cast
 
 import numpy as np
 
-from sega_store.errors import InvalidInputError, VectorFileError
+from sega_store.errors import InvalidInputError
 from sega_store.files.codec import ArrayFormat, check_arrays, check_expansion
-from sega_store.files.header import (
-    HEAD_BYTES,
-    ROOT_KEY,
-    Header,
-    NoiseHeader,
-    VectorHeader,
-    parse_root,
-    root_json,
-    root_of,
-)
-from sega_store.files.regular_file import read_regular
+from sega_store.files.header import ROOT_KEY, Header, NoiseHeader, VectorHeader, parse_root, root_json, root_of
+from sega_store.files.regular_file import CheckSize, file_errors, read_regular
 from sega_store.files.zip_container import pack, unpack
 from sega_store.records.dtypes import HELD_AS, Array
 from sega_store.records.json_record import MAX_JSON_BYTES, Record
@@ -64,7 +55,7 @@ def read_vector(source: Source, max_bytes: int = MAX_BYTES) -> GuidanceVector:
     Raises:
         VectorFileError: The file is wrong in any way.
     """
-    try:
+    with file_errors(_name(source)):
         header, (support, values, timesteps, sigmas, *pictures) = _read(source, VectorHeader, vector_arrays, max_bytes)
         if (count := np.count_nonzero(steps_last(support))) != header.nnz:
             raise InvalidInputError(f"its support has {count} entries, expected {header.nnz}")
@@ -81,36 +72,16 @@ def read_vector(source: Source, max_bytes: int = MAX_BYTES) -> GuidanceVector:
         if vector.content != header.content:
             raise InvalidInputError(f"its content hashes to {vector.content}, expected {header.content}")
         return vector
-    except InvalidInputError as error:
-        raise VectorFileError(_name(source), str(error)) from None
 
 
 def read_noise(source: Source, max_bytes: int = MAX_BYTES) -> InitialNoise:
     """Reads and checks an initial noise's file; as `read_vector`."""
-    try:
+    with file_errors(_name(source)):
         header, (array,) = _read(source, NoiseHeader, _noise_arrays, max_bytes)
         noise = InitialNoise(array, header.seed, header.device, header.dtype)
         if noise.sha256 != header.sha256:
             raise InvalidInputError(f"its content hashes to {noise.sha256}, expected {header.sha256}")
         return noise
-    except InvalidInputError as error:
-        raise VectorFileError(_name(source), str(error)) from None
-
-
-def check_vector_size(head: bytes, size: int) -> None:
-    """Refuses a vector's file that `read_vector` would refuse for its size, given its first `HEAD_BYTES` and its size.
-
-    Raises:
-        InvalidInputError: The size isn't what the header promises. A file that is no longer than that is let through.
-    """
-    if size > len(head):
-        _promised(head, size, VectorHeader, vector_arrays, MAX_BYTES)
-
-
-def check_noise_size(head: bytes, size: int) -> None:
-    """As `check_vector_size`, for an initial noise's file."""
-    if size > len(head):
-        _promised(head, size, NoiseHeader, _noise_arrays, MAX_BYTES)
 
 
 def vector_arrays(header: VectorHeader) -> list[ArrayFormat]:
@@ -145,13 +116,11 @@ def _write(header: Record, formats: Sequence[ArrayFormat], arrays: Sequence[Arra
 def _read(
     source: Source, kind: type[Header], arrays_of: Callable[[Header], list[ArrayFormat]], max_bytes: int
 ) -> tuple[Header, list[Array]]:
-    head, size = (source, len(source)) if isinstance(source, bytes) else read_regular(source, sys.maxsize, HEAD_BYTES)
+    check_size = partial(_check_size, kind, arrays_of, max_bytes)
+    data = source if isinstance(source, bytes) else read_regular(source, check_size)
     formats: list[ArrayFormat]
-    root, header, formats = _promised(head, size, kind, arrays_of, max_bytes)
-    data = head if isinstance(source, bytes) or len(head) == size else read_regular(source, size)[0]
+    header, formats = _promised(data, len(data), kind, arrays_of, max_bytes)
     contents = unpack(data)
-    if contents.get(ROOT_KEY) != root:
-        raise InvalidInputError("it has changed while it was read")
     names = [ROOT_KEY, *(key for one in formats for key in one.keys)]
     if list(contents) != names:
         raise InvalidInputError(f"it has the entries {list(contents)}, expected {names}")
@@ -159,12 +128,23 @@ def _read(
     return header, [one.decode(contents) for one in formats]
 
 
+def _check_size(
+    kind: type[Header], arrays_of: Callable[[Header], list[ArrayFormat]], max_bytes: int, head: bytes, size: int
+) -> None:
+    """Refuses a file whose size isn't what the header promises; one that is no longer than `head` is let through."""
+    if size > len(head):
+        _promised(head, size, kind, arrays_of, max_bytes)
+
+
+check_vector_size: CheckSize = partial(_check_size, VectorHeader, vector_arrays, MAX_BYTES)
+check_noise_size: CheckSize = partial(_check_size, NoiseHeader, _noise_arrays, MAX_BYTES)
+
+
 def _promised(
     head: bytes, size: int, kind: type[Header], arrays_of: Callable[[Header], list[ArrayFormat]], max_bytes: int
-) -> tuple[bytes, Header, list[ArrayFormat]]:
-    """The header in a file's beginning, if the file's size can be right for it."""
-    root = root_of(head)
-    header = parse_root(root, kind)
+) -> tuple[Header, list[ArrayFormat]]:
+    """The header in a file's beginning, and its arrays, if the file's size can be right for them."""
+    header = parse_root(root_of(head), kind)
     formats: list[ArrayFormat] = arrays_of(header)
     needed = sum(one.nbytes for one in formats)
     if needed > max_bytes:
@@ -172,7 +152,7 @@ def _promised(
     if size > needed + 2 * MAX_JSON_BYTES:
         raise InvalidInputError(f"it has {size} bytes, more than its arrays of {needed} bytes can fill")
     check_expansion(needed, size)
-    return root, header, formats
+    return header, formats
 
 
 def _held_as(dtype: str) -> Literal["float32", "float16", "uint16"]:

@@ -9,10 +9,12 @@ References:
     APPNOTE.TXT, .ZIP File Format Specification, PKWARE, version 6.3.10
 """
 
+import io
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from sega_store.errors import InvalidInputError
 
@@ -26,6 +28,7 @@ LOCAL_MAGIC, _CENTRAL_MAGIC, _END_MAGIC = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05
 _VERSION, _MADE_ON_UNIX = 20, 3 << 8 | 20
 _COMMON = (0, 0, 0, 1 << 5 | 1)  # flags, method STORED, midnight, 1 January 1980
 _REGULAR_FILE = 0o100644 << 16
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class ZipEntry:
     crc: int
     size: int
     offset: int
+
+    @property
+    def start(self) -> int:
+        """Where its content starts."""
+        return self.offset + LOCAL.size + len(self.name)
 
     def local(self) -> bytes:
         """The header before its content."""
@@ -74,22 +82,37 @@ def unpack(data: bytes) -> dict[str, memoryview]:
         InvalidInputError: The file isn't, to the byte, what `pack` writes for its entries.
     """
     view = memoryview(data)
-    contents: dict[str, memoryview] = {}
-    entries: list[ZipEntry] = []
+    entries = walk(io.BytesIO(data), MAX_ENTRIES)
+    return {name: view[entry.start : entry.start + entry.size] for name, entry in entries.items()}
+
+
+def walk(
+    file: BinaryIO, max_entries: int, check: Callable[[str, int], None] = lambda name, size: None
+) -> dict[str, ZipEntry]:
+    """The entries of an open file, which is compared, a block at a time, with what a writer makes of them.
+
+    Args:
+        file: At its beginning; it ends at its end.
+        max_entries: Refuse a file with more.
+        check: Raises `InvalidInputError` for an entry of a wrong name or size, before its content is read.
+
+    Raises:
+        InvalidInputError: The file isn't in the canonical form.
+    """
+    entries: dict[str, ZipEntry] = {}
     position = 0
-    while view[position : position + 4] == LOCAL_MAGIC:
-        start, entry, content = _first_entry(view, position)
-        name = entry.name.decode("latin-1")
-        if name in contents:
+    while (header := file.read(LOCAL.size))[:4] == LOCAL_MAGIC and len(header) == LOCAL.size:
+        name, entry = _entry(file, header, position, check)
+        if name in entries:
             raise InvalidInputError(f"its entry {name!r} is there twice")
-        if len(entries) == MAX_ENTRIES:
-            raise InvalidInputError(f"it has more than {MAX_ENTRIES} entries")
-        contents[name] = content
-        entries.append(entry)
-        position = start + entry.size
-    if view[position:] != directory(entries, position):
+        if len(entries) == max_entries:
+            raise InvalidInputError(f"it has more than {max_entries} entries")
+        entries[name] = entry
+        position = entry.start + entry.size
+    due = directory(list(entries.values()), position)
+    if header + file.read(len(due)) != due or file.read(1):
         raise InvalidInputError("its zip directory is damaged, missing, or not in the canonical form")
-    return contents
+    return entries
 
 
 def first_entry_end(data: bytes) -> int:
@@ -102,23 +125,26 @@ def first_entry_end(data: bytes) -> int:
 
 def first_entry(data: bytes) -> tuple[str, bytes]:
     """The name and content of a file's first entry, from the file's beginning."""
-    _, entry, content = _first_entry(memoryview(data), 0)
-    return entry.name.decode("latin-1"), bytes(content)
+    file = io.BytesIO(data)
+    name, entry = _entry(file, file.read(LOCAL.size), 0)
+    return name, data[entry.start : entry.start + entry.size]
 
 
-def _first_entry(view: memoryview, position: int) -> tuple[int, ZipEntry, memoryview]:
-    """The entry at a position, and where its content starts."""
-    header = view[position : position + LOCAL.size]
-    if len(header) < LOCAL.size:
-        raise InvalidInputError("it is cut off")
+def _entry(
+    file: BinaryIO, header: bytes, position: int, check: Callable[[str, int], None] = lambda name, size: None
+) -> tuple[str, ZipEntry]:
+    """The entry whose header, without its name, has just been read."""
     *_, size, name_size, _ = LOCAL.unpack(header)
-    start = position + LOCAL.size + name_size
-    name = bytes(view[position + LOCAL.size : start])
-    content = view[start : start + size]
-    entry = ZipEntry(name, zlib.crc32(content), len(content), position)
-    if view[position:start] != entry.local():
-        raise InvalidInputError(f"its entry {name.decode('latin-1')!r} is damaged, cut off, or not a plain STORED one")
-    return start, entry, content
+    raw = file.read(name_size)
+    name = raw.decode("latin-1")
+    check(name, size)
+    crc = 0
+    for start in range(0, size, _BLOCK):
+        crc = zlib.crc32(file.read(min(_BLOCK, size - start)), crc)
+    entry = ZipEntry(raw, crc, size, position)
+    if header + raw != entry.local():
+        raise InvalidInputError(f"its entry {name!r} is damaged, cut off, or not a plain STORED one")
+    return name, entry
 
 
 def directory(entries: Sequence[ZipEntry], offset: int) -> bytes:

@@ -11,15 +11,9 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from types import EllipsisType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sega_store.errors import (
-    AmbiguousRefError,
-    InvalidInputError,
-    LibraryError,
-    RefError,
-    UnknownRefError,
-)
+from sega_store.errors import AmbiguousRefError, InvalidInputError, LibraryError, RefError, UnknownRefError
 from sega_store.library.catalogue import ID_PREFIX, MIN_PREFIX, Catalogue
 from sega_store.library.selection import Selection
 from sega_store.places import disk, layout
@@ -114,31 +108,33 @@ class Library(Mapping[str, "GuidanceVector"]):
         return vector.id
 
     def remove(self, ref: str) -> str:
-        """Removes a vector, what is said of it, and its noise if no other vector needs it.
-
-        Returns:
-            The id that it had.
+        """Removes a vector, what is said of it, and its noise if no other vector needs it; returns its id.
 
         Raises:
             UnknownRefError: There is no such vector.
             LibraryError: The folder isn't writable, and the like; the vector may be gone, or whole with all it has.
         """
-        entry = self._lookup(ref)
+        entry = self.entry(ref)
         self._index.remove(self.catalogue, entry)
         return entry.id
 
-    def resolve(self, ref: str) -> str:
-        """The id of the one vector that a REF names.
+    def entry(self, ref: str) -> Entry:
+        """The row of the one vector that a REF names.
 
         Raises:
             UnknownRefError: It names none.
             AmbiguousRefError: It names several.
         """
-        return self._lookup(ref).id
+        found = self.catalogue.lookup(ref)
+        if not found:
+            raise UnknownRefError(self._unknown(ref))
+        if len(found) > 1:
+            raise AmbiguousRefError(self._ambiguous(ref, found), [entry.id for entry in found])
+        return found[0]
 
-    def entry(self, ref: str) -> Entry:
-        """The row of the one vector that a REF names; as `resolve`."""
-        return self._lookup(ref)
+    def resolve(self, ref: str) -> str:
+        """The id of the one vector that a REF names; errors as of `entry`."""
+        return self.entry(ref).id
 
     def short(self, identity: str) -> str:
         """The shortest beginning of an id that no other vector of the library shares, of at least 8 digits."""
@@ -156,15 +152,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         noise: str | None = None,
         limit: int | None = None,
     ) -> list[Entry]:
-        """Lists vectors, newest first; opens no file but new ones.
-
-        Args:
-            query: Words, each of which must begin a word of the concept, prompt, name, model, tags or notes.
-            concept: The concept's text.
-            model: The model's name.
-            noise: The beginning of the noise's hash.
-            limit: At most so many.
-        """
+        """Lists vectors, newest first, at most `limit`; opens no file but new ones. The rest is as of `Selection`."""
         return self.catalogue.page(Selection(query, concept, model, noise), limit=limit)
 
     def by_recipe(self, recipe: str) -> list[str]:
@@ -177,7 +165,7 @@ class Library(Mapping[str, "GuidanceVector"]):
 
     def path_of(self, ref: str) -> Path:
         """The file of a vector; a `LibraryError` if the library is in an object store."""
-        return layout.vector_path(self.root, self.resolve(ref))
+        return self.root / layout.vector_key(self.resolve(ref))
 
     def location_of(self, ref: str) -> str:
         """The path of a vector's file, or its URL."""
@@ -211,7 +199,7 @@ class Library(Mapping[str, "GuidanceVector"]):
             UnknownRefError: There is no such vector.
             VectorFileError: What is said of it is damaged.
         """
-        identity = self._lookup(ref).id
+        identity = self.entry(ref).id
         return disk.steadily(lambda: load_annotation(self.files, identity)).recommended
 
     def annotate(
@@ -236,26 +224,21 @@ class Library(Mapping[str, "GuidanceVector"]):
         Returns:
             Its row.
         """
-        entry = self._lookup(ref)
+        entry = self.entry(ref)
         identity, key = entry.id, layout.annotation_key(entry.id)
         said = disk.steadily(lambda: load_annotation(self.files, identity))
         if not isinstance(name, EllipsisType):
-            said = replace(said, name=self._check_name(name, identity))
+            self._check_name(name, identity)
         if not isinstance(tags, EllipsisType):
-            said = replace(said, tags=tuple(tags))
-        if not isinstance(rating, EllipsisType):
-            said = replace(said, rating=rating)
-        if not isinstance(notes, EllipsisType):
-            said = replace(said, notes=notes)
-        if not isinstance(recommended, EllipsisType):
-            said = replace(said, recommended=recommended)
+            tags = tuple(tags)
+        given = {"name": name, "tags": tags, "rating": rating, "notes": notes, "recommended": recommended}
+        changed: dict[str, Any] = {field: value for field, value in given.items() if value is not ...}
+        said = replace(said, **changed)
         self.files.replace(key, said.to_bytes())
-        self.catalogue.announce(
-            {identity: replace(entry, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)}
-        )
+        self.catalogue.announce({identity: entry.saying(said)})
         if not self.files.exists(layout.vector_key(identity)):  # removed meanwhile
             self.catalogue.announce({identity: None})
-        return self._lookup(identity)
+        return self.entry(identity)
 
     def verify(
         self,
@@ -301,7 +284,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         return iter(self.catalogue.ids())
 
     def __len__(self) -> int:
-        return self.catalogue.count()
+        return self.catalogue.total()
 
     def __eq__(self, other: object) -> bool:
         return self.files.identity == other.files.identity if isinstance(other, Library) else NotImplemented
@@ -318,20 +301,13 @@ class Library(Mapping[str, "GuidanceVector"]):
     def __repr__(self) -> str:
         return f"Library({self.where!r})"
 
-    def _lookup(self, ref: str) -> Entry:
-        found = self.catalogue.lookup(ref)
-        if not found:
-            raise UnknownRefError(self._unknown(ref))
-        if len(found) > 1:
-            raise AmbiguousRefError(self._ambiguous(ref, found), [entry.id for entry in found])
-        return found[0]
-
-    def _check_name(self, name: str | None, identity: str) -> str | None:
-        if name is not None and (others := [other for other in self.catalogue.named(name) if other != identity]):
-            raise InvalidInputError(
-                f"The name {name!r} is {self.short(others[0])}'s. Choose another, or rename that one."
-            )
-        return name
+    def _check_name(self, name: str | None, identity: str) -> None:
+        if name is not None:
+            for other in self.catalogue.lookup(name):
+                if other.name == name and other.id != identity:
+                    raise InvalidInputError(
+                        f"The name {name!r} is {self.short(other.id)}'s. Choose another, or rename that one."
+                    )
 
     def _noise_of(self, ref: str) -> str:
         """The hash of the noise that all the vectors of a REF share, or that a prefix of hashes leads to."""

@@ -85,14 +85,10 @@ class Group:
     newest: Entry
 
 
-def page(
-    db: sqlite3.Connection,
-    selection: Selection,
-    sort: str = "newest",
-    after: str | None = None,
-    limit: int | None = None,
-) -> list[Entry]:
+def page(db: sqlite3.Connection, selection: Selection, sort: str, after: str | None, limit: int | None) -> list[Entry]:
     """Rows of a selection in an order of `SORTS`, from the beginning or after the vector with an id."""
+    if sort not in SORTS:
+        raise InvalidInputError(f"sort must be one of {', '.join(SORTS)}, met {sort!r}.")
     source, where, values = _conditions(selection)
     direction, *keys = SORTS[sort]
     if after is not None:
@@ -111,30 +107,27 @@ def total(db: sqlite3.Connection, selection: Selection) -> int:
     return int(db.execute(f"SELECT count(*) FROM {source} WHERE {' AND '.join(where)}", values).fetchone()[0])
 
 
-def groups(
-    db: sqlite3.Connection, selection: Selection, by: str, limit: int | None = None, offset: int = 0
-) -> list[Group]:
+def groups(db: sqlite3.Connection, selection: Selection, by: str, limit: int | None, offset: int) -> list[Group]:
     """What the vectors of a selection have in common, by one of `GROUPED_BY`; the largest group first."""
-    if selection == ALL:
-        return _groups(db, by, "vectors", limit, offset)
-    _materialise(db, selection)
-    return _groups(db, by, "selected", limit, offset)
+    if by not in GROUPED_BY:
+        raise InvalidInputError(f"Groups are by one of {', '.join(GROUPED_BY)}, met {by!r}.")
+    return _groups(db, by, _materialised(db, selection), limit, offset)
 
 
-def facets(db: sqlite3.Connection, selection: Selection, limit: int | None = None) -> dict[str, list[Group]]:
+def facets(db: sqlite3.Connection, selection: Selection, limit: int | None) -> dict[str, list[Group]]:
     """For each of `GROUPED_BY`, the groups of the selection without its own condition: what else could be chosen."""
     found: dict[str, list[Group]] = {}
     rests = {by: selection.without(by) for by in GROUPED_BY}
     for rest in dict.fromkeys(rests.values()):
-        source = "vectors" if rest == ALL else "selected"
-        if rest != ALL:
-            _materialise(db, rest)
+        source = _materialised(db, rest)
         found |= {by: _groups(db, by, source, limit) for by in GROUPED_BY if rests[by] == rest}
     return found
 
 
-def _materialise(db: sqlite3.Connection, selection: Selection) -> None:
-    """Looks a selection up once, for several counts."""
+def _materialised(db: sqlite3.Connection, selection: Selection) -> str:
+    """The table of a selection, looked up once for several counts."""
+    if selection == ALL:
+        return "vectors"
     source, where, values = _conditions(selection)
     db.execute("PRAGMA temp_store = MEMORY")
     db.execute("DROP TABLE IF EXISTS selected")
@@ -143,6 +136,7 @@ def _materialise(db: sqlite3.Connection, selection: Selection) -> None:
         f" FROM {source} WHERE {' AND '.join(where)}",
         values,
     )
+    return "selected"
 
 
 def _groups(db: sqlite3.Connection, by: str, source: str, limit: int | None, offset: int = 0) -> list[Group]:
@@ -161,33 +155,29 @@ def _groups(db: sqlite3.Connection, by: str, source: str, limit: int | None, off
 def _conditions(selection: Selection) -> tuple[str, list[str], list[object]]:
     """The source of a selection's rows, what must hold for them, and the values of both."""
     where, values = ["1"], list[object]()
-    texts = {
-        column: text
-        for column, text in (("concept", selection.concept), ("model", selection.model))
-        if text is not None
-    }
+
+    def add(condition: str, *given: object) -> None:
+        where.append(condition)
+        values.extend(given)
+
+    asked = {"concept": selection.concept, "model": selection.model}
+    texts = {column: text for column, text in asked.items() if text is not None}
     for column, text in texts.items():
-        where.append(f"{column} = ?")
-        values.append(text)
-    noise = selection.noise
-    if noise is not None and len(noise) == 64:
-        where.append("noise = ?")
-        values.append(noise.lower())
-    elif noise is not None:
-        where.append("noise >= ? AND noise < ?")
-        values += [noise.lower(), noise.lower() + AFTER_ALL_DIGITS]
+        add(f"{column} = ?", text)
+    if selection.noise is not None:
+        noise = selection.noise.lower()
+        if len(noise) == 64:
+            add("noise = ?", noise)
+        else:
+            add("noise >= ? AND noise < ?", noise, noise + AFTER_ALL_DIGITS)
     if selection.tag is not None:
-        where.append("number IN (SELECT number FROM tags WHERE tag = ?)")
-        values.append(selection.tag)
+        add("number IN (SELECT number FROM tags WHERE tag = ?)", selection.tag)
     if selection.rating is not None:
-        where.append("rating >= ?")
-        values.append(selection.rating)
+        add("rating >= ?", selection.rating)
     if selection.date is not None:
         if len(selection.date) >= len("2026-01"):
-            where.append(f"{MONTH} = ?")
-            values.append(selection.date[:7])
-        where.append("substr(created, 1, ?) = ?")
-        values += [len(selection.date), selection.date]
+            add(f"{MONTH} = ?", selection.date[:7])
+        add("substr(created, 1, ?) = ?", len(selection.date), selection.date)
     if not selection.query.strip():
         return "vectors", where, values
     return _MATCHING, where, [_match(selection.query, texts), *values]

@@ -5,20 +5,19 @@ its hash. An annotation has no hash: its form is checked. Damage is mended with 
 library, itself checked; the hash in the name says that it holds the same content.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sega_store.errors import InvalidInputError, LibraryError, UnknownRefError, VectorFileError
+from sega_store.errors import LibraryError, UnknownRefError, VectorFileError
 from sega_store.files.header import header_by
 from sega_store.library.catalogue import ID_PREFIX
 from sega_store.places import layout
-from sega_store.places.contents import CHECK_SIZE, check_noise, check_vector
+from sega_store.places.contents import read_whole
 from sega_store.places.files import Files
-from sega_store.records.annotation import parse_annotation
 
 if TYPE_CHECKING:
     from sega_store.library.library import Library
@@ -66,16 +65,16 @@ class Verification:
 
 def verify(
     library: "Library",
-    refs: Iterable[str] = (),
-    move_aside: Path | None = None,
-    source: "Library | None" = None,
-    step: Callable[[], object] = lambda: None,
+    refs: Sequence[str],
+    move_aside: Path | None,
+    source: "Library | None",
+    step: Callable[[], object],
 ) -> Verification:
     """Reads files and compares them with their hashes; see `Library.verify`."""
-    wanted = list(refs)
     files = library.files
     count, damages = 0, []
-    for key in _files_of(library, wanted) if wanted else _all_files(files):
+    every = (key for kind in layout.KINDS for key in files.keys(f"{kind}/"))
+    for key in _files_of(library, refs) if refs else every:
         problem = _problem(files, key) and _problem(files, key)  # it may just have been removed and added again
         if problem is None:
             count += 1
@@ -84,11 +83,6 @@ def verify(
             damages.append(_mend(files, key, problem, move_aside, source))
         step()
     return Verification(count, tuple(damages))
-
-
-def _all_files(files: Files) -> Iterator[str]:
-    for kind in layout.KINDS:
-        yield from files.keys(f"{kind}/")
 
 
 def _files_of(library: "Library", refs: Iterable[str]) -> list[str]:
@@ -122,25 +116,10 @@ def _ids(library: "Library", ref: str) -> list[str]:
 def _problem(files: Files, key: str) -> str | None:
     """What is wrong with a file of a library."""
     try:
-        _whole(files, key)
+        read_whole(files, key)
     except VectorFileError as error:
         return error.problem
-    except InvalidInputError as error:
-        return str(error)
     return None
-
-
-def _whole(files: Files, key: str) -> bytes:
-    """The bytes of a file, checked against its name."""
-    kind, stem = key.partition("/")[0], layout.stem_of(key)
-    data = files.read(key, CHECK_SIZE[kind])
-    if kind == layout.VECTORS:
-        check_vector(stem, data)
-    elif kind == layout.NOISE:
-        check_noise(stem, data)
-    else:
-        parse_annotation(data)
-    return data
 
 
 def _mend(files: Files, key: str, problem: str, move_aside: Path | None, source: "Library | None") -> Damage:
@@ -158,10 +137,10 @@ def _mend(files: Files, key: str, problem: str, move_aside: Path | None, source:
 def _spare(files: Files, key: str) -> bytes | None:
     """The bytes of a file of another library; None if it is missing or damaged."""
     try:
-        return _whole(files, key) if files.exists(key) else None
-    except (InvalidInputError, VectorFileError) as error:
+        return read_whole(files, key) if files.exists(key) else None
+    except VectorFileError as error:
         if isinstance(error.__cause__, OSError):  # not now, but perhaps tomorrow: nothing is moved for that
             raise LibraryError(
-                f"{files.locate(key)} might repair a damaged file, but {error}. Make it readable, or go without."
+                f"{error.file} might repair a damaged file, but {error.problem}. Make it readable, or go without."
             ) from error
         return None

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from sega_store.errors import InvalidInputError, VectorFileError
-from sega_store.files.regular_file import at_most, read_regular
+from sega_store.files.regular_file import at_most, file_errors, read_regular
 from sega_store.places import layout
 from sega_store.places.files import Files
 from sega_store.records.annotation import MAX_ANNOTATION_BYTES, NOTHING_SAID, Annotation, parse_annotation
@@ -17,10 +16,8 @@ def read_annotation(path: Path) -> Annotation:
     Raises:
         VectorFileError: It is damaged, or of another format.
     """
-    try:
-        return parse_annotation(read_regular(path, MAX_ANNOTATION_BYTES)[0])
-    except InvalidInputError as error:
-        raise VectorFileError(str(path), str(error)) from error.__cause__
+    with file_errors(path):
+        return parse_annotation(read_regular(path, check_annotation_size))
 
 
 def load_annotation(files: Files, identity: str) -> Annotation:

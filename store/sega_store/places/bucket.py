@@ -18,11 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sega_store.errors import InvalidInputError, LibraryError, VectorFileError
-from sega_store.files.header import HEAD_BYTES
-from sega_store.files.regular_file import CheckSize
+from sega_store.files.regular_file import HEAD_BYTES, CheckSize, file_errors
 from sega_store.places import disk, layout
 from sega_store.places.cache import Cache, cache_folder
-from sega_store.places.files import parsed
 
 try:
     from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
@@ -70,12 +68,15 @@ class Bucket:
     Args:
         url: Such as `s3://bucket/name`. Credentials and endpoint are obstore's, from the environment.
 
+    Attributes:
+        where: The URL.
+
     Raises:
         LibraryError: There is no such kind of URL, or a setting is missing.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.where = url
         with self._errors("Opening"):
             self._store: ObjectStore = from_url(url, client_options=_client(), retry_config=RETRIES)
         folder = cache_folder() / "objects" / hashlib.sha256(self.identity.encode()).hexdigest()[:16]
@@ -83,21 +84,16 @@ class Bucket:
         self._tested = folder / "conditional-put"
 
     def __reduce__(self) -> tuple[type["Bucket"], tuple[str]]:
-        return Bucket, (self.url,)
-
-    @property
-    def where(self) -> str:
-        """The URL."""
-        return self.url
+        return Bucket, (self.where,)
 
     @property
     def identity(self) -> str:
         """The URL and the endpoint."""
-        return " ".join([self.url, *(f"{name}={os.environ[name]}" for name in _ENDPOINTS if os.environ.get(name))])
+        return " ".join([self.where, *(f"{name}={os.environ[name]}" for name in _ENDPOINTS if os.environ.get(name))])
 
     def locate(self, key: str) -> str:
         """The URL of an object."""
-        return f"{self.url}/{key}"
+        return f"{self.where}/{key}"
 
     def read(self, key: str, check_size: CheckSize) -> bytes:
         """One GET, which ends early if the size is wrong."""
@@ -121,20 +117,16 @@ class Bucket:
 
     def load(self, key: str, check_size: CheckSize, parse: Callable[[bytes], _T]) -> _T:
         """Parses the local copy, or, by one GET, the object; annotations can change and aren't copied."""
-        if key.startswith(f"{layout.ANNOTATIONS}/"):
-            return parsed(self, key, lambda: parse(self.read(key, check_size)))
-        copy = self._cache.get(key)
-        if copy is not None:
+        copied = not key.startswith(f"{layout.ANNOTATIONS}/")
+        if copied and (copy := self._cache.get(key)) is not None:
             with suppress(InvalidInputError, VectorFileError):
                 return parse(copy)
-
-        def fetch() -> _T:
+        with file_errors(self.locate(key)):
             data = self.read(key, check_size)
             value = parse(data)
+        if copied:
             self._cache.put(key, data)
-            return value
-
-        return parsed(self, key, fetch)
+        return value
 
     def exists(self, key: str) -> bool:
         """One HEAD."""
@@ -211,7 +203,7 @@ class Bucket:
                 self.delete(probe)
         if not refused:
             raise LibraryError(
-                f"The server of {self.url} ignores conditional PUT (If-None-Match: *), so writers could replace each "
+                f"The server of {self.where} ignores conditional PUT (If-None-Match: *), so writers could replace each "
                 "other's files. Nothing was written. Use another server, or a newer version of this one."
             )
         with disk.library_errors(f"Writing {self._tested}"):
@@ -237,7 +229,7 @@ class Bucket:
                 raise
             message = " ".join(text.split())[:500]
             raise LibraryError(
-                f"{what} in {self.url} failed. {remedy or 'Check the URL and its settings.'} ({message})"
+                f"{what} in {self.where} failed. {remedy or 'Check the URL and its settings.'} ({message})"
             ) from error
 
 

@@ -19,9 +19,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import itemgetter
 from types import EllipsisType
 from typing import TypeVar
 
@@ -33,8 +33,8 @@ from sega_store.places.annotations import load_annotation
 from sega_store.places.bucket import Bucket
 from sega_store.places.bucket_segment import MAX_SEGMENT_BYTES, State, latest, read_segment, write_segment
 from sega_store.places.index import Changes, Listing
-from sega_store.places.rows import annotate_row, drop_row, entry_of, put_row, select
-from sega_store.records.annotation import NOTHING_SAID, Annotation
+from sega_store.places.rows import drop_row, entry_of, put_row, select
+from sega_store.records.annotation import NOTHING_SAID
 from sega_store.records.entry import Entry
 
 FOLDER = "catalogue"
@@ -50,6 +50,7 @@ _TABLES = (
     ) WITHOUT ROWID""",
 )
 _T = TypeVar("_T")
+_Fetched = dict[str, list[State] | InvalidInputError | None]
 
 
 class BucketIndex:
@@ -59,11 +60,7 @@ class BucketIndex:
         self._bucket = bucket
 
     def refresh(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
-        """Merges the segments that are new; calls `step` after each row of them.
-
-        Raises:
-            LibraryError: The server can't be read.
-        """
+        """Merges the segments that are new; calls `step` after each row of them."""
         for table in _TABLES:
             db.execute(table)
         for _ in range(_ATTEMPTS):
@@ -78,22 +75,14 @@ class BucketIndex:
             fetched = self._fetch(sorted(listed.keys() - known.keys()))
             if None not in fetched.values() and self._merge(db, listed, fetched, step):
                 return
-        raise LibraryError(f"The catalogue of {self._bucket.url} changes faster than it can be read. Try again.")
+        raise LibraryError(f"The catalogue of {self._bucket.where} changes faster than it can be read. Try again.")
 
     def announce(self, listing: Listing, changes: Changes) -> None:
-        """Writes a segment with what became of vectors: one LIST and one PUT.
-
-        Raises:
-            LibraryError: The server can't be written.
-        """
+        """Writes a segment with what became of vectors: one LIST and one PUT."""
         listing.ask(lambda db: self._announce(db, changes))
 
     def rebuild(self, listing: Listing, step: Callable[[], object]) -> None:
-        """Reads every header and annotation, announces what the catalogue has otherwise, drops damaged segments.
-
-        Raises:
-            LibraryError: The server can't be read or written.
-        """
+        """Reads every header and annotation, announces what the catalogue has otherwise, drops damaged segments."""
         listing.ask(lambda db: self._rebuild(db, step))
 
     def remove(self, listing: Listing, entry: Entry) -> None:
@@ -124,20 +113,24 @@ class BucketIndex:
         for identity, change in changes.items():
             if not isinstance(change, EllipsisType):
                 due[identity] = change
-            elif identity not in due and not _is_listed(db, identity):
-                due[identity] = self._entry(identity)
+            elif identity not in due and not select(db, "id = ?", (identity,)):
+                due[identity] = self._header(identity).saying(load_annotation(self._bucket, identity))
         now = time.time_ns() // 1000
-        states = [State(identity, _version(db, identity) + 1, now, entry) for identity, entry in sorted(due.items())]
-        for part in _parts(states):
-            self._write(db, part)
-        if not _known(db):  # an empty one says that the library is listed by segments, not by objects
-            self._write(db, [])
+        states = []
+        for identity, entry in sorted(due.items()):
+            (version,) = db.execute("SELECT max(version) FROM states WHERE id = ?", (identity,)).fetchone()
+            states.append(State(identity, (version or 0) + 1, now, entry))
+        parts = list(_parts(states))
+        if not parts and not _known(db):  # an empty one says that the library is listed by segments, not by objects
+            parts = [[]]
+        for part in parts:
+            self._write(db, f"{FOLDER}/0-{secrets.token_hex(16)}.sqlite", part)
         self._compact(db)
 
     def _rebuild(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
-        found = self._survey(db, everything=True, step=step)
-        self._announce(db, {identity: entry for identity, (entry, _) in found.rows.items()})
-        self._note(db, found)
+        rows, damages = self._survey(db, everything=True, step=step)
+        self._announce(db, {identity: entry for identity, (entry, _) in rows.items()})
+        self._note(db, damages)
         for key in _known(db):
             url = self._bucket.locate(key)
             if db.execute("SELECT 1 FROM damaged WHERE path = ?", (url,)).fetchone():
@@ -145,7 +138,7 @@ class BucketIndex:
                 db.execute("DELETE FROM damaged WHERE path = ?", (url,))
                 db.execute("DELETE FROM segments WHERE key = ?", (key,))
 
-    def _fetch(self, keys: Sequence[str]) -> dict[str, list[State] | InvalidInputError | None]:
+    def _fetch(self, keys: Sequence[str]) -> _Fetched:
         """The states of segments; what is wrong with a damaged one, None for one that is gone."""
 
         def fetch(key: str) -> list[State] | InvalidInputError | None:
@@ -157,11 +150,7 @@ class BucketIndex:
         return dict(zip(keys, _concurrently(fetch, keys), strict=True))
 
     def _merge(
-        self,
-        db: sqlite3.Connection,
-        listed: Mapping[str, int],
-        fetched: Mapping[str, list[State] | InvalidInputError | None],
-        step: Callable[[], object],
+        self, db: sqlite3.Connection, listed: Mapping[str, int], fetched: _Fetched, step: Callable[[], object]
     ) -> bool:
         """Makes the local catalogue the union of the listed segments; False if the fetched ones don't suffice for it.
 
@@ -189,12 +178,16 @@ class BucketIndex:
         db.execute("COMMIT")
         return True
 
-    def _write(self, db: sqlite3.Connection, states: Sequence[State]) -> None:
-        key, data = f"{FOLDER}/0-{secrets.token_hex(16)}.sqlite", write_segment(states)
+    def _write(self, db: sqlite3.Connection, key: str, states: Sequence[State], replaced: Sequence[str] = ()) -> None:
+        """Publishes a segment, which may take the place of others, and takes it into the local catalogue."""
+        data = write_segment(states)
         self._bucket.publish(key, data)
+        if replaced:
+            self._bucket.delete(*replaced)
         db.execute("BEGIN IMMEDIATE")
         for state in states:
             _apply(db, state)
+        db.executemany("DELETE FROM segments WHERE key = ?", [(one,) for one in replaced])
         db.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (key, len(data)))  # somebody may have fetched it
         db.execute("COMMIT")
 
@@ -222,61 +215,57 @@ class BucketIndex:
                 return False
             states += found
         name = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]
-        key, data = f"{FOLDER}/{level + 1}-{name}.sqlite", write_segment(latest(states))
-        self._bucket.publish(key, data)
-        self._bucket.delete(*keys)
-        db.execute("BEGIN IMMEDIATE")
-        db.executemany("DELETE FROM segments WHERE key = ?", [(one,) for one in keys])
-        db.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (key, len(data)))
-        db.execute("COMMIT")
+        self._write(db, f"{FOLDER}/{level + 1}-{name}.sqlite", latest(states), replaced=keys)
         return True
 
     def _refresh_by_objects(self, db: sqlite3.Connection, step: Callable[[], object]) -> None:
         """For a library without segments: every question lists the objects, and reads the headers of the new ones."""
-        found = self._survey(db, everything=False, step=step)
+        rows, damages = self._survey(db, everything=False, step=step)
         db.execute("BEGIN IMMEDIATE")
         db.execute("DELETE FROM segments")
         db.execute("DELETE FROM damaged")
-        self._note(db, found)
-        for identity, (entry, tag) in found.rows.items():
+        self._note(db, damages)
+        for identity, (entry, tag) in rows.items():
             _list(db, identity, entry, tag)
         db.execute("COMMIT")
 
-    def _survey(self, db: sqlite3.Connection, everything: bool, step: Callable[[], object]) -> "_Survey":
-        """Where the objects differ from the catalogue.
+    def _survey(
+        self, db: sqlite3.Connection, everything: bool, step: Callable[[], object]
+    ) -> tuple[dict[str, tuple[Entry | None, str]], dict[str, str]]:
+        """Where the objects differ from the catalogue, or, without `everything`, the objects that are new to it.
 
-        Args:
-            db: The catalogue.
-            everything: Whether to read every header and annotation; else only those that are new to the catalogue.
-            step: Called after every vector that was read.
+        Returns:
+            By id, the row of a vector, None if it isn't there, and the tag of its annotation; by URL, what is wrong
+            with objects.
         """
         present = [layout.stem_of(key) for key in self._bucket.keys(f"{layout.VECTORS}/")]
-        if not present and not _any(db):
-            return _Survey({}, {})
+        rows = {entry.id: entry for entry in select(db)}
+        if not present and not rows:
+            return {}, {}
         tags = {
             layout.stem_of(meta["path"]): meta["e_tag"] or str(meta["last_modified"])
             for meta in self._bucket.list(f"{layout.ANNOTATIONS}/")
         }
-        rows = {entry.id: entry for entry in select(db)}
         known = dict(db.execute("SELECT id, annotated FROM vectors"))
-        found = _Survey(dict.fromkeys(rows.keys() - set(present), (None, "")), {})
+        found: dict[str, tuple[Entry | None, str]] = dict.fromkeys(rows.keys() - set(present), (None, ""))
+        damages: dict[str, str] = {}
 
         def read(identity: str) -> None:
             old, tag = rows.get(identity), tags.get(identity, "")
             try:
                 entry = old if old is not None and not everything else self._header(identity)
-                entry = _with(entry, load_annotation(self._bucket, identity) if tag else NOTHING_SAID)
+                entry = entry.saying(load_annotation(self._bucket, identity) if tag else NOTHING_SAID)
                 if entry != old or not everything:
-                    found.rows[identity] = (entry, tag)
+                    found[identity] = (entry, tag)
             except VectorFileError as error:
-                found.damages[error.file] = error.problem
+                damages[error.file] = error.problem
                 if old is not None:
-                    found.rows[identity] = (None, "")
+                    found[identity] = (None, "")
             step()
 
         changed = present if everything else [one for one in present if known.get(one) != tags.get(one, "")]
         _concurrently(read, changed)
-        return found
+        return found, damages
 
     def _header(self, identity: str) -> Entry:
         key = layout.vector_key(identity)
@@ -286,46 +275,15 @@ class BucketIndex:
             raise VectorFileError(name, f"its name isn't its id, {header.id}")
         return entry_of(header, size)
 
-    def _entry(self, identity: str) -> Entry:
-        """The row of a vector whose object is there, although no segment tells of it."""
-        entry = self._header(identity)
-        return _with(entry, load_annotation(self._bucket, identity))
-
-    def _note(self, db: sqlite3.Connection, found: "_Survey") -> None:
+    def _note(self, db: sqlite3.Connection, damages: dict[str, str]) -> None:
         """Replaces what is known of damaged objects other than segments."""
         segments = f"{self._bucket.locate(FOLDER)}/"
         db.execute("DELETE FROM damaged WHERE substr(path, 1, ?) != ?", (len(segments), segments))
-        db.executemany("INSERT OR REPLACE INTO damaged VALUES (?, ?)", found.damages.items())
-
-
-@dataclass(frozen=True)
-class _Survey:
-    """What the objects say that the catalogue doesn't.
-
-    Attributes:
-        rows: The row of a vector, None if it isn't there, and the tag of its annotation.
-        damages: What is wrong with objects, by their URL.
-    """
-
-    rows: dict[str, tuple[Entry | None, str]]
-    damages: dict[str, str]
+        db.executemany("INSERT OR REPLACE INTO damaged VALUES (?, ?)", damages.items())
 
 
 def _known(db: sqlite3.Connection) -> dict[str, int]:
     return dict(db.execute("SELECT key, size FROM segments"))
-
-
-def _any(db: sqlite3.Connection) -> bool:
-    return db.execute("SELECT 1 FROM vectors LIMIT 1").fetchone() is not None
-
-
-def _is_listed(db: sqlite3.Connection, identity: str) -> bool:
-    return db.execute("SELECT 1 FROM vectors WHERE id = ?", (identity,)).fetchone() is not None
-
-
-def _version(db: sqlite3.Connection, identity: str) -> int:
-    row = db.execute("SELECT version FROM states WHERE id = ?", (identity,)).fetchone()
-    return 0 if row is None else int(row[0])
 
 
 def _apply(db: sqlite3.Connection, state: State) -> None:
@@ -340,28 +298,16 @@ def _apply(db: sqlite3.Connection, state: State) -> None:
 def _list(db: sqlite3.Connection, identity: str, entry: Entry | None, tag: str = "") -> None:
     drop_row(db, identity)
     if entry is not None:
-        put_row(db, entry)
-        said = Annotation(entry.name, entry.tags, entry.rating, entry.notes)
-        if tag or said != NOTHING_SAID:
-            annotate_row(db, identity, said, tag)
-
-
-def _with(entry: Entry, said: Annotation) -> Entry:
-    return replace(entry, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)
+        put_row(db, entry, tag)
 
 
 def _parts(states: Sequence[State]) -> Iterator[list[State]]:
     """States in parts that fit into a segment each."""
-    part: list[State] = []
-    length = 0
-    for state in states:
-        part.append(state)
-        length += len(repr(state))
-        if length > MAX_SEGMENT_BYTES // 8:  # a character takes four bytes at most, and a row little beside its texts
-            yield part
-            part, length = [], 0
-    if part:
-        yield part
+    # a character takes four bytes at most, and a row little beside its texts
+    lengths = accumulate(len(repr(state)) for state in states)
+    numbered = zip((length // (MAX_SEGMENT_BYTES // 8) for length in lengths), states, strict=True)
+    for _, part in groupby(numbered, key=itemgetter(0)):
+        yield [state for _, state in part]
 
 
 def _concurrently(work: Callable[[str], _T], items: Sequence[str]) -> list[_T]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from sega_store.errors import InvalidInputError
 from sega_store.places import layout
+from sega_store.places.rows import COLUMNS, values_of
 from sega_store.records import rules
 from sega_store.records.annotation import Annotation
 from sega_store.records.entry import Entry
@@ -25,10 +26,7 @@ from sega_store.records.entry import Entry
 MAX_SEGMENT_BYTES = 1 << 26
 SEGMENT_VERSION = 1
 
-_COLUMNS = (
-    "id", "version", "changed", "name", "concept", "prompt", "model", "seed", "noise", "shape", "dtype", "nnz", "bytes",
-    "created", "tags", "rating", "notes",
-)  # fmt: skip
+_COLUMNS = ["id", "version", "changed", *COLUMNS.split(", ")[1:]]
 _TABLE = (
     "CREATE TABLE states (id TEXT PRIMARY KEY, version INTEGER, changed INTEGER, name TEXT, concept TEXT, prompt TEXT, "
     "model TEXT, seed TEXT, noise TEXT, shape TEXT, dtype TEXT, nnz INTEGER, bytes INTEGER, created TEXT, tags TEXT, "
@@ -117,15 +115,8 @@ def read_segment(data: bytes) -> list[State]:
 
 
 def _row(state: State) -> tuple[Any, ...]:
-    entry = state.entry
-    if entry is None:
-        return state.id, state.version, state.changed, *[None] * (len(_COLUMNS) - 3)
-    seed = None if entry.seed is None else str(entry.seed)
-    return (
-        state.id, state.version, state.changed, entry.name, entry.concept, entry.prompt, entry.model, seed, entry.noise,
-        " ".join(map(str, entry.shape)), entry.dtype, entry.nnz, entry.bytes, entry.created, "\n".join(entry.tags),
-        entry.rating, entry.notes,
-    )  # fmt: skip
+    values = [None] * (len(_COLUMNS) - 3) if state.entry is None else values_of(state.entry)[1:]
+    return state.id, state.version, state.changed, *values
 
 
 def _state(row: dict[str, Any]) -> State:

@@ -29,16 +29,15 @@ class Cache:
 
     A fault of the disk costs the copy and nothing else.
 
-    Args:
+    Attributes:
         folder: Where they are.
-        max_bytes: The most that they may take; None for SEGA_VEC_CACHE_BYTES, or 4 GiB.
+        max_bytes: The most that they may take: SEGA_VEC_CACHE_BYTES, or 4 GiB.
     """
 
-    def __init__(self, folder: Path, max_bytes: int | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         setting = os.environ.get("SEGA_VEC_CACHE_BYTES", "")
-        default = int(setting) if setting.isdecimal() else DEFAULT_MAX_BYTES
-        self.max_bytes = default if max_bytes is None else max_bytes
+        self.max_bytes = int(setting) if setting.isdecimal() else DEFAULT_MAX_BYTES
         self._unchecked = self.max_bytes  # bytes written since the size was looked at: look at it the first time
 
     def get(self, key: str) -> bytes | None:

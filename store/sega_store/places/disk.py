@@ -69,10 +69,7 @@ def steadily(read: Callable[[], _T]) -> _T:
 
 
 def publish(path: Path, data: bytes) -> bool:
-    """Makes a file appear under its final name, whole and durable, unless it is there already.
-
-    Returns:
-        Whether it is new.
+    """Makes a file appear under its final name, whole and durable, unless it is there already; whether it is new.
 
     Raises:
         LibraryError: The disk is full, the folder isn't writable, and the like. Nothing is left behind, unless only the
@@ -151,11 +148,6 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def temporary_name(path: Path) -> Path:
-    """An unused name beside the path, for a file on its way there."""
-    return path.with_name(f".{secrets.token_hex(8)}.tmp")
-
-
 def temporaries_in(folder: Path) -> list[Path]:
     """The files of a folder that have temporary names, of any kind."""
     return [folder / name for name in os.listdir(folder) if name.startswith(".") and name.endswith(".tmp")]
@@ -164,9 +156,7 @@ def temporaries_in(folder: Path) -> list[Path]:
 def sweep(folder: Path, now: float) -> None:
     """Removes the files that dead writers had on their way into a folder; what can't be removed stays.
 
-    Args:
-        folder: The folder.
-        now: The time, in seconds, of the clock that stamps its files.
+    `now` is the time, in seconds, of the clock that stamps its files.
     """
     for path in temporaries_in(folder):
         with suppress(OSError):
@@ -177,7 +167,7 @@ def sweep(folder: Path, now: float) -> None:
 @contextmanager
 def _temporary(path: Path, data: bytes) -> Iterator[Path]:
     """A synced file with the data beside the path; it is gone at the end, whatever happens."""
-    temporary = temporary_name(path)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb", buffering=0) as file:
             sweep(path.parent, os.fstat(file.fileno()).st_ctime)

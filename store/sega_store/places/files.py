@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from sega_store.errors import InvalidInputError, VectorFileError
 from sega_store.files.regular_file import CheckSize
 
 _T = TypeVar("_T")
@@ -13,9 +12,8 @@ _T = TypeVar("_T")
 class Files(Protocol):
     """The files of a library. Every method raises `LibraryError` with a remedy if the place can't be used."""
 
-    @property
-    def where(self) -> str:
-        """The path or URL, for people."""
+    where: str
+    """The path or URL, for people."""
 
     @property
     def identity(self) -> str:
@@ -47,13 +45,3 @@ class Files(Protocol):
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys of a library's files that begin with a kind and a slash, and perhaps more; in their order."""
-
-
-def parsed(files: Files, key: str, read: Callable[[], _T]) -> _T:
-    """Calls `read`; what is wrong with the file is said under its path or URL."""
-    try:
-        return read()
-    except VectorFileError as error:
-        raise VectorFileError(str(files.locate(key)), error.problem) from None
-    except InvalidInputError as error:
-        raise VectorFileError(str(files.locate(key)), str(error)) from None

@@ -2,16 +2,13 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from sega_store.errors import LibraryError
-from sega_store.files.header import HEAD_BYTES
-from sega_store.files.regular_file import CheckSize, read_regular
+from sega_store.files.regular_file import CheckSize, file_errors, read_beginning, read_regular
 from sega_store.places import disk, layout, removal
-from sega_store.places.files import parsed
 
 _T = TypeVar("_T")
 
@@ -24,15 +21,10 @@ class Folder:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.where = root, str(root)
         with disk.library_errors(f"Opening {root}"):
             if root.exists() and not root.is_dir():
                 raise LibraryError(f"A library is a folder, and {root} is none. Remove the file or use another path.")
-
-    @property
-    def where(self) -> str:
-        """The path."""
-        return str(self.root)
 
     @property
     def identity(self) -> str:
@@ -45,18 +37,17 @@ class Folder:
 
     def read(self, key: str, check_size: CheckSize) -> bytes:
         """A regular file's bytes."""
-        head, size = self.beginning(key, HEAD_BYTES)
-        check_size(head, size)
-        return head if len(head) == size else read_regular(self.root / key, size)[0]
+        return read_regular(self.root / key, check_size)
 
     def beginning(self, key: str, limit: int) -> tuple[bytes, int]:
         """So many bytes of a regular file, and its size."""
-        return read_regular(self.root / key, sys.maxsize, limit)
+        return read_beginning(self.root / key, limit)
 
     def load(self, key: str, check_size: CheckSize, parse: Callable[[bytes], _T]) -> _T:
         """Reads and parses; a noise that a killed removal has set aside is put back first."""
         self.exists(key)
-        return parsed(self, key, lambda: parse(self.read(key, check_size)))
+        with file_errors(self.locate(key)):
+            return parse(self.read(key, check_size))
 
     def exists(self, key: str) -> bool:
         """Whether there is anything of that name; a noise that a killed removal has set aside is put back first."""
@@ -87,8 +78,4 @@ class Folder:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """By listing the fan-out folders that the prefix leads to."""
-        kind, _, start = prefix.partition("/")
-        for name in sorted(folder.name for folder in layout.folders(self.root, kind)):
-            if f"{name}/".startswith(start[:3]):
-                found = (f"{kind}/{name}/{file}" for file in layout.names_in(self.root / kind / name, kind))
-                yield from (key for key in sorted(found) if key.startswith(prefix))
+        return layout.keys(self.root, prefix)

@@ -28,11 +28,7 @@ UNSETTLED = -1  # the time of no folder; many unpacked folders have 0
 
 
 class FolderIndex:
-    """The index of a library's folder.
-
-    Args:
-        root: The folder; a missing one is an empty library.
-    """
+    """The index of a library's folder; a missing one is an empty library."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -84,7 +80,7 @@ class FolderIndex:
 def _read_vectors(db: sqlite3.Connection, folder: Path, step: Callable[[], object]) -> bool:
     """Lists the vectors of a folder; whether a file of it couldn't be read."""
     unread = False
-    files = layout.vectors_in(folder)
+    files = layout.files_in(folder, layout.VECTORS)
     listed = {row[0] for row in db.execute("SELECT id FROM vectors WHERE id >= ? AND id < ?", _range(folder.name))}
     _forget_damage(db, folder)
     for identity in listed - files.keys():
@@ -105,7 +101,7 @@ def _read_vectors(db: sqlite3.Connection, folder: Path, step: Callable[[], objec
 def _read_annotations(db: sqlite3.Connection, folder: Path) -> bool:
     """Lists the annotations of a folder; as `_read_vectors`."""
     unread = False
-    files = layout.annotations_in(folder)
+    files = layout.files_in(folder, layout.ANNOTATIONS)
     states = {identity: _state(file) for identity, file in files.items()}
     _forget_damage(db, folder)
     query = "SELECT id, annotated FROM vectors WHERE id >= ? AND id < ?"
@@ -128,7 +124,7 @@ def _read_annotations(db: sqlite3.Connection, folder: Path) -> bool:
 def _state(file: os.DirEntry[str]) -> str:
     """Changes when the file is replaced; empty if it was removed just now."""
     try:
-        return f"{file.inode()} {file.stat().st_mtime_ns}"
+        return f"{file.inode()} {file.stat(follow_symlinks=False).st_mtime_ns}"
     except FileNotFoundError:
         return ""
 
@@ -143,5 +139,5 @@ def _forget_damage(db: sqlite3.Connection, folder: Path) -> None:
 
 
 def _note_damage(db: sqlite3.Connection, error: VectorFileError) -> None:
-    if Path(error.file).exists():  # else it was removed just now
+    if os.path.lexists(error.file):  # else it was removed just now
         db.execute("INSERT OR REPLACE INTO damaged VALUES (?, ?)", (error.file, error.problem))

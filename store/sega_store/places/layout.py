@@ -37,21 +37,6 @@ def noise_key(sha256: str) -> str:
     return f"{NOISE}/{sha256[:2]}/{sha256}{SUFFIX}"
 
 
-def vector_path(root: Path, identity: str) -> Path:
-    """The file of a vector."""
-    return root / vector_key(identity)
-
-
-def annotation_path(root: Path, identity: str) -> Path:
-    """The file of a vector's annotation."""
-    return root / annotation_key(identity)
-
-
-def noise_path(root: Path, sha256: str) -> Path:
-    """The file of an initial noise."""
-    return root / noise_key(sha256)
-
-
 def kind_of(name: str) -> str | None:
     """`vectors`, `annotations` or `noise`, for the path of such a file within a library; None for any other name."""
     for kind, (suffix, pattern) in _NAMES.items():
@@ -71,32 +56,20 @@ def folders(root: Path, kind: str) -> Iterator[os.DirEntry[str]]:
     yield from (entry for entry in _entries(root / kind) if _FOLDER.fullmatch(entry.name) and entry.is_dir())
 
 
-def vectors_in(folder: Path) -> dict[str, os.DirEntry[str]]:
-    """The vectors' files in a fan-out folder, by id. Other names, such as temporary ones, are passed over."""
-    return _named(folder, *_NAMES[VECTORS])
-
-
-def annotations_in(folder: Path) -> dict[str, os.DirEntry[str]]:
-    """The annotations' files in a fan-out folder, by the vector's id."""
-    return _named(folder, *_NAMES[ANNOTATIONS])
-
-
-def files(root: Path) -> Iterator[Path]:
-    """All files of a library: vectors, noises and annotations, each in the order of their names."""
-    for kind in KINDS:
-        for folder in sorted(entry.path for entry in folders(root, kind)):
-            yield from sorted(Path(folder) / name for name in names_in(Path(folder), kind))
-
-
-def names_in(folder: Path, kind: str) -> list[str]:
-    """The names of a fan-out folder's files."""
-    return [entry.name for entry in _named(folder, *_NAMES[kind]).values()]
-
-
-def _named(folder: Path, suffix: str, pattern: re.Pattern[str]) -> dict[str, os.DirEntry[str]]:
+def files_in(folder: Path, kind: str) -> dict[str, os.DirEntry[str]]:
+    """A fan-out folder's files, by id or hash. Other names, such as temporary ones, are passed over."""
+    suffix, pattern = _NAMES[kind]
     stems = ((entry.name.removesuffix(suffix), entry) for entry in _entries(folder) if entry.name.endswith(suffix))
-    belongs = folder.name
-    return {stem: entry for stem, entry in stems if pattern.fullmatch(stem) and stem.startswith(belongs)}
+    return {stem: entry for stem, entry in stems if pattern.fullmatch(stem) and stem.startswith(folder.name)}
+
+
+def keys(root: Path, prefix: str) -> Iterator[str]:
+    """The keys of a library's files that begin with a kind and a slash, and perhaps more; in their order."""
+    kind, _, start = prefix.partition("/")
+    for name in sorted(folder.name for folder in folders(root, kind)):
+        if f"{name}/".startswith(start[:3]):
+            found = (f"{kind}/{name}/{file.name}" for file in files_in(root / kind / name, kind).values())
+            yield from (key for key in sorted(found) if key.startswith(prefix))
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

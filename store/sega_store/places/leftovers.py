@@ -11,6 +11,7 @@ Two weeks, because a library that is being copied may have its noises long befor
 import stat
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from sega_store.errors import LibraryError
@@ -23,12 +24,9 @@ UNNEEDED_SECONDS = 14 * 24 * 3600
 
 def clean(root: Path, listing: Listing) -> None:
     """Removes what killed processes left; what can't be removed now, as in a read-only library, stays."""
-
-    def needed(path: Path) -> bool:
-        return removal.is_needed(root, listing, path)
-
+    needed = partial(removal.is_needed, root, listing)
     now = time.time()
-    for kind in (layout.VECTORS, layout.ANNOTATIONS, layout.NOISE):
+    for kind in layout.KINDS:
         for folder in map(Path, layout.folders(root, kind)):
             with suppress(OSError, LibraryError):
                 disk.sweep(folder, now)
@@ -36,11 +34,12 @@ def clean(root: Path, listing: Listing) -> None:
                     removal.settle(aside, needed)
     with suppress(OSError, LibraryError):
         entries = listing.ask(select)
-        wanted = {layout.noise_path(root, entry.noise) for entry in entries}
-        wanted |= {layout.annotation_path(root, entry.id) for entry in entries}
-        for path in layout.files(root):
-            if layout.kind_of(path.relative_to(root).as_posix()) == layout.VECTORS or path in wanted:
-                continue
-            state = path.lstat()
-            if stat.S_ISREG(state.st_mode) and state.st_ctime < now - UNNEEDED_SECONDS:
-                removal.let_go(path, needed)
+        wanted = {layout.noise_key(entry.noise) for entry in entries}
+        wanted |= {layout.annotation_key(entry.id) for entry in entries}
+        for kind in (layout.ANNOTATIONS, layout.NOISE):
+            for key in layout.keys(root, f"{kind}/"):
+                if key in wanted:
+                    continue
+                state = (root / key).lstat()
+                if stat.S_ISREG(state.st_mode) and state.st_ctime < now - UNNEEDED_SECONDS:
+                    removal.let_go(root / key, needed)

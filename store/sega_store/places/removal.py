@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from sega_store.places import disk, layout
@@ -25,19 +26,19 @@ def remove(root: Path, listing: Listing, identity: str, noise: str) -> None:
     Raises:
         OSError: The folder isn't writable, and the like.
     """
-    path = layout.vector_path(root, identity)
+    path = root / layout.vector_key(identity)
     path.unlink(missing_ok=True)
     if path.parent.is_dir():
         disk.sync_folder(path.parent)
-    for other in (layout.annotation_path(root, identity), layout.noise_path(root, noise)):
-        let_go(other, lambda path: is_needed(root, listing, path))
+    for key in (layout.annotation_key(identity), layout.noise_key(noise)):
+        let_go(root / key, partial(is_needed, root, listing))
 
 
 def is_needed(root: Path, listing: Listing, path: Path) -> bool:
     """Whether the library has a vector to which a noise or an annotation belongs, given its path."""
     if path.parents[1].name == layout.NOISE:
         return listing.uses(path.name.removesuffix(layout.SUFFIX))
-    return disk.exists(layout.vector_path(root, path.stem))
+    return disk.exists(root / layout.vector_key(path.stem))
 
 
 def let_go(path: Path, needed: Callable[[Path], bool]) -> None:
@@ -65,10 +66,7 @@ def asides_in(folder: Path) -> list[Path]:
 
 
 def recover(path: Path) -> bool:
-    """Puts back a file, if it isn't there and a removal has set it aside.
-
-    Returns:
-        Whether it is there now.
+    """Puts back a file, if it isn't there and a removal has set it aside; whether it is there now.
 
     Raises:
         LibraryError: The folder isn't writable, and the like.

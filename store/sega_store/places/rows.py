@@ -6,23 +6,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sega_store.files.header import VectorHeader
-from sega_store.records.annotation import NOTHING_SAID, Annotation
+from sega_store.records.annotation import Annotation
 from sega_store.records.entry import Entry
 
 COLUMNS = "id, name, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created, tags, rating, notes"
 NO_LIMIT = -1
 
 _MICROSECOND = timedelta(microseconds=1)
-_INSERT = """
-    INSERT INTO vectors (number, id, concept, prompt, model, seed, noise, shape, dtype, nnz, bytes, created)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_INSERT = f"INSERT INTO vectors (number, annotated, {COLUMNS}) VALUES (?, ?{', ?' * len(COLUMNS.split())})"
 _ANNOTATE = "UPDATE vectors SET name = ?, tags = ?, rating = ?, notes = ?, annotated = ? WHERE id = ?"
 _INDEX = """
     INSERT INTO texts (rowid, concept, prompt, name, model, tags, notes)
     SELECT number, concept, prompt, name, model, tags, notes FROM vectors WHERE id = ?"""
+_UNINDEX = "DELETE FROM texts WHERE rowid = (SELECT number FROM vectors WHERE id = ?)"
 _TAG = "INSERT INTO tags SELECT ?, number FROM vectors WHERE id = ?"
 _UNTAG = "DELETE FROM tags WHERE number = (SELECT number FROM vectors WHERE id = ?)"
-_UNINDEX = "DELETE FROM texts WHERE rowid = (SELECT number FROM vectors WHERE id = ?)"
 
 
 def select(
@@ -40,13 +38,13 @@ def select(
     return [_entry(row) for row in cursor.execute(sql, (*values, NO_LIMIT if limit is None else limit))]
 
 
-def entry_of(header: VectorHeader, size: int, said: Annotation = NOTHING_SAID) -> Entry:
-    """The row of a vector: what its header says of it, the size of its file, and what people say."""
+def entry_of(header: VectorHeader, size: int) -> Entry:
+    """The row of a vector of which nothing is said: what its header says of it, and the size of its file."""
     facts = header.provenance
     return Entry(
-        header.id, said.name, header.concept.text, facts.run.prompt, facts.model.id, facts.noise.seed,
+        header.id, None, header.concept.text, facts.run.prompt, facts.model.id, facts.noise.seed,
         facts.noise.sha256, header.shape[0], header.shape, header.dtype, header.nnz, size, facts.created,
-        said.tags, said.rating, said.notes,
+        (), None, "",
     )  # fmt: skip
 
 
@@ -65,35 +63,46 @@ def _number(db: sqlite3.Connection, entry: Entry) -> int:
         window *= 2
 
 
-def put_row(db: sqlite3.Connection, entry: Entry) -> None:
-    """Lists a vector that isn't listed, without what people say of it."""
-    seed = None if entry.seed is None else str(entry.seed)  # it may need more than SQLite's 64 bits
-    row = (
-        _number(db, entry), entry.id, entry.concept, entry.prompt, entry.model, seed, entry.noise,
-        " ".join(map(str, entry.shape)), entry.dtype, entry.nnz, entry.bytes, entry.created,
+def values_of(entry: Entry) -> tuple[str | int | None, ...]:
+    """What the columns of `COLUMNS` hold of a row; a seed may need more than SQLite's 64 bits, so it is a text."""
+    return (
+        entry.id, entry.name, entry.concept, entry.prompt, entry.model, None if entry.seed is None else str(entry.seed),
+        entry.noise, " ".join(map(str, entry.shape)), entry.dtype, entry.nnz, entry.bytes, entry.created,
+        "\n".join(entry.tags), entry.rating, entry.notes,
     )  # fmt: skip
-    db.execute(_INSERT, row)
-    db.execute(_INDEX, (entry.id,))
+
+
+def put_row(db: sqlite3.Connection, entry: Entry, state: str = "") -> None:
+    """Lists a vector that isn't listed; `state` changes with the file of what people say of it."""
+    db.execute(_INSERT, (_number(db, entry), state, *values_of(entry)))
+    _index(db, entry.id, entry.tags)
 
 
 def annotate_row(db: sqlite3.Connection, identity: str, said: Annotation, state: str) -> None:
-    """Lists what people say of a vector that is listed; `state` changes with the annotation's file."""
-    db.execute(_UNINDEX, (identity,))
+    """Lists what people say of a vector that is listed; `state` as for `put_row`."""
+    _unindex(db, identity)
     db.execute(_ANNOTATE, (said.name, "\n".join(said.tags), said.rating, said.notes, state, identity))
-    db.execute(_UNTAG, (identity,))
-    db.executemany(_TAG, [(tag, identity) for tag in said.tags])
-    db.execute(_INDEX, (identity,))
+    _index(db, identity, said.tags)
 
 
 def drop_row(db: sqlite3.Connection, identity: str) -> None:
     """Takes a vector off the list."""
-    db.execute(_UNINDEX, (identity,))
-    db.execute(_UNTAG, (identity,))
+    _unindex(db, identity)
     db.execute("DELETE FROM vectors WHERE id = ?", (identity,))
 
 
+def _index(db: sqlite3.Connection, identity: str, tags: Sequence[str]) -> None:
+    db.executemany(_TAG, [(tag, identity) for tag in tags])
+    db.execute(_INDEX, (identity,))
+
+
+def _unindex(db: sqlite3.Connection, identity: str) -> None:
+    db.execute(_UNINDEX, (identity,))
+    db.execute(_UNTAG, (identity,))
+
+
 def _entry(row: sqlite3.Row) -> Entry:
-    facts = {key: row[key] for key in row.keys()}  # noqa: SIM118 - iterating over a Row gives its values
+    facts = dict(row)
     facts["seed"] = None if row["seed"] is None else int(row["seed"])
     facts["shape"] = tuple(map(int, row["shape"].split()))
     facts["tags"] = tuple(row["tags"].split("\n")) if row["tags"] else ()

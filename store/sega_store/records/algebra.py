@@ -17,27 +17,21 @@ import numpy as np
 from sega_store.errors import IncompatibleError, InvalidInputError
 from sega_store.records import rules
 from sega_store.records.dtypes import Array, narrow, widen
-from sega_store.records.edit_parameters import OF_RUN
+from sega_store.records.edit_parameters import OF_CONCEPT, OF_RUN
 from sega_store.records.provenance import NoiseFacts
 
 if TYPE_CHECKING:  # vector.py offers this module's functions as operators
     from sega_store.records.vector import GuidanceVector
 
-SHARED_PARAMETERS = (
-    "edit_guidance_scale", "edit_warmup_steps", "edit_cooldown_steps", "reverse_editing_direction", "edit_weight"
-)  # fmt: skip
+_SHARED = [parameter.name for parameter in OF_CONCEPT if "threshold" not in parameter.name]
 
 
 def add(first: GuidanceVector, second: GuidanceVector, sign: int) -> GuidanceVector:
-    """first + sign * second, in float32; of the operands' dtype if they share it, else float32.
-
-    Args:
-        first: A vector.
-        second: One of the same shape, steps, initial noise, prediction type and edit parameters.
-        sign: 1 or -1.
+    """first + sign * second for a sign of 1 or -1, in float32; of the operands' dtype if they share it, else float32.
 
     Raises:
-        IncompatibleError: The operands differ in one of these; the message names it.
+        IncompatibleError: The operands differ in shape, steps, initial noise, prediction type or an edit parameter;
+            the message names it.
     """
     _check_alike(first, second)
     operands = [v.thresholded(v.concept.edit_threshold) for v in (first, second)]
@@ -110,8 +104,7 @@ def _check_alike(first: GuidanceVector, second: GuidanceVector) -> None:
         "initial noise": (first.provenance.noise.sha256, second.provenance.noise.sha256),
         "prediction_type": (first.provenance.scheduler.prediction_type, second.provenance.scheduler.prediction_type),
     }
-    for name in SHARED_PARAMETERS:
-        pairs[name] = (getattr(first.concept, name), getattr(second.concept, name))
+    pairs |= {name: (getattr(first.concept, name), getattr(second.concept, name)) for name in _SHARED}
     for name in (parameter.name for parameter in OF_RUN):
         pairs[name] = (getattr(first.provenance.run, name), getattr(second.provenance.run, name))
     for name, (one, other) in pairs.items():

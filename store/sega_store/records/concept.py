@@ -55,12 +55,12 @@ class Concept(Record):
         given = {
             "edit_guidance_scale": edit_guidance_scale,
             "edit_threshold": edit_threshold,
+            "edit_warmup_steps": edit_warmup_steps,
+            "edit_cooldown_steps": edit_cooldown_steps,
             "reverse_editing_direction": reverse_editing_direction,
             "edit_weight": edit_weight,
         }
         values = {name: BY_NAME[name].check(value) for name, value in given.items()}
-        for name, steps in (("edit_warmup_steps", edit_warmup_steps), ("edit_cooldown_steps", edit_cooldown_steps)):
-            values[name] = None if steps is None else BY_NAME[name].check(steps)
         threshold = values["edit_threshold"]
         keep = min(threshold, 0.9) if keep_threshold is None else rules.finite("keep_threshold", keep_threshold)
         if not 0 <= keep <= threshold:

@@ -43,6 +43,11 @@ def narrow(values: Array, dtype: str) -> Array:
         return values.astype(HELD_AS[dtype], copy=False)
 
 
+def portable(values: Array, dtype: str) -> Array:
+    """float32 values in the dtype, but for bfloat16, which other programs lack: those stay as they are."""
+    return values if dtype == "bfloat16" else narrow(values, dtype)
+
+
 def little_endian(array: Array) -> bytes:
     """The array's elements in C order, as little-endian bytes."""
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()

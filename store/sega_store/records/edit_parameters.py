@@ -70,11 +70,13 @@ class EditParameter:
         return f"{mark}: {self.text}" if mark else f"{self.text[0].upper()}{self.text[1:]}"
 
     def check(self, value: Any) -> Any:
-        """The value as Python's own float, int or bool.
+        """The value as Python's own float, int or bool; None if that is the default, too.
 
         Raises:
             InvalidInputError: It is of another kind, or out of range.
         """
+        if value is None and self.default is None:
+            return None
         if self.kind is bool:
             return bool(value)
         if self.kind is int:

@@ -1,6 +1,8 @@
 """A row of a listing: what is known of a vector without opening its file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from sega_store.records.annotation import Annotation
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,12 @@ class Entry:
     tags: tuple[str, ...]
     rating: int | None
     notes: str
+
+    @property
+    def said(self) -> Annotation:
+        """What people say of it, but for a recommendation, of which a row doesn't tell."""
+        return Annotation(self.name, self.tags, self.rating, self.notes)
+
+    def saying(self, said: Annotation) -> "Entry":
+        """The same vector, of which people say something else."""
+        return replace(self, name=said.name, tags=said.tags, rating=said.rating, notes=said.notes)

@@ -53,7 +53,10 @@ def parse_json(data: bytes) -> JSON:
 
 def too_deep(data: bytes) -> bool:
     """Whether JSON is nested deeper than a reader accepts."""
-    return data.count(b"[") + data.count(b"{") > MAX_JSON_DEPTH and _depth(data) > MAX_JSON_DEPTH
+    if data.count(b"[") + data.count(b"{") <= MAX_JSON_DEPTH:
+        return False
+    steps = (1 if token[0] in b"[{" else -1 if token[0] in b"]}" else 0 for token in _TOKEN.finditer(data))
+    return max(accumulate(steps)) > MAX_JSON_DEPTH
 
 
 def load_json(data: bytes) -> JSON:
@@ -72,11 +75,6 @@ def _integer(text: str) -> int:
     if (digits := len(text.removeprefix("-"))) > MAX_INTEGER_DIGITS:
         raise ValueError(f"an integer has {digits} digits, more than the limit of {MAX_INTEGER_DIGITS}")
     return int(text)
-
-
-def _depth(data: bytes) -> int:
-    steps = (1 if token[0] in b"[{" else -1 if token[0] in b"]}" else 0 for token in _TOKEN.finditer(data))
-    return max(accumulate(steps))
 
 
 class Record:

@@ -147,11 +147,6 @@ class RunFacts(Record):
         object.__setattr__(self, "arguments", load_json(canonical_json(dict(self.arguments))))
 
 
-def utc_now() -> str:
-    """The time in the form of `Provenance.created`."""
-    return _iso(datetime.now(UTC))
-
-
 @dataclass(frozen=True)
 class Provenance(Record):
     """Where a vector comes from.
@@ -168,7 +163,7 @@ class Provenance(Record):
     noise: NoiseFacts
     run: RunFacts
     versions: Mapping[str, str] = field(hash=False)
-    created: str = field(default_factory=utc_now)
+    created: str = field(default_factory=lambda: _iso(datetime.now(UTC)))
     derived_from: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -103,16 +103,11 @@ class GuidanceVector:
         dtype: str | None = None,
         preview: Preview | None = None,
     ) -> "GuidanceVector":
-        """The vector of a dense m.
+        """The vector of a dense m; the other arguments are as the attributes.
 
         Args:
-            concept: The concept.
             dense: m_t of all steps, zero where nothing is kept, shape (T, C, *S).
-            timesteps: Shape (T,), float64.
-            sigmas: Shape (T,), float64.
-            provenance: Where it comes from.
-            dtype: `float32`, `float16` or `bfloat16`; None means the array's own.
-            preview: Pictures before and after.
+            dtype: None means the array's own.
         """
         dtype = str(dense.dtype) if dtype is None else dtype
         check_dtype("dense", dense, dtype)

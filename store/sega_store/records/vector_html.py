@@ -1,9 +1,9 @@
 """How vectors show themselves in a notebook."""
 
-from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sega_store.display.html import figure, text
+from sega_store.display.html import SIDE, image, text
 from sega_store.display.pictures import drawn, reencoded, relative
 from sega_store.errors import InvalidInputError
 from sega_store.records.activity import activity, strength
@@ -25,7 +25,10 @@ def vector_html(vector: "GuidanceVector") -> str:
         "id": vector.id[:12],
     }
     lines = "".join(f"<div>{text(name)}: {text(value)}</div>" for name, value in facts.items())
-    pictures = "".join(figure(picture, caption) for picture, caption in pictures_of(vector))
+    pictures = "".join(
+        f'<figure style="margin: 0">{image(picture, caption, SIDE)}<figcaption>{caption}</figcaption></figure>'
+        for picture, caption in pictures_of(vector)
+    )
     return (
         f"<div><strong>{text(vector.concept.text)}</strong>"
         f'<div style="display: flex; flex-wrap: wrap; gap: 12px; margin: 8px 0">{pictures}</div>{lines}</div>'
@@ -34,16 +37,9 @@ def vector_html(vector: "GuidanceVector") -> str:
 
 def pictures_of(vector: "GuidanceVector") -> list[tuple[bytes, str]]:
     """What can be shown of a vector, each with its caption."""
-    made: list[tuple[Callable[[], bytes], str]] = []
-    if (preview := vector.preview) is not None:
-        made += [(lambda: reencoded(preview.before, _MAX_SIDE), "before")]
-        made += [(lambda: reencoded(preview.after, _MAX_SIDE), "after")]
-    made += [(lambda: drawn(relative(strength(activity(vector), 0, 1))), "where it acts")]
-    return [shown for picture, caption in made if (shown := _shown(picture, caption)) is not None]
-
-
-def _shown(picture: Callable[[], bytes], caption: str) -> tuple[bytes, str] | None:
-    try:
-        return picture(), caption
-    except InvalidInputError:  # a stranger's preview needn't be a picture
-        return None
+    pictures: list[tuple[bytes, str]] = []
+    if vector.preview is not None:
+        for encoded, caption in ((vector.preview.before, "before"), (vector.preview.after, "after")):
+            with suppress(InvalidInputError):  # a stranger's preview needn't be a picture
+                pictures.append((reencoded(encoded, _MAX_SIDE), caption))
+    return [*pictures, (drawn(relative(strength(activity(vector), 0, 1))), "where it acts")]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent import futures
 from dataclasses import replace
 from pathlib import Path
@@ -287,13 +288,16 @@ def test_what_was_copied_before_an_interruption_is_listed(
 ) -> None:
     remote = Library(f"s3://{s3.bucket}/library")
 
-    def interrupted(*arguments: Any, **options: Any) -> None:
-        futures.wait(*arguments)
-        patch.undo()
-        raise KeyboardInterrupt
+    mapped = futures.ThreadPoolExecutor.map
+
+    def interrupted(pool: futures.ThreadPoolExecutor, work: Any, items: Any) -> Iterator[Any]:
+        done = list(mapped(pool, work, items))
+        if work.__name__ == "_copy":
+            raise KeyboardInterrupt
+        return iter(done)
 
     with monkeypatch.context() as patch:
-        patch.setattr("sega_store.exchange.sync.wait", interrupted)
+        patch.setattr(futures.ThreadPoolExecutor, "map", interrupted)
         with pytest.raises(KeyboardInterrupt):
             copy_vectors(source, remote)
     assert len(remote) == 10

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sega_store import Library, LibraryError, UnknownRefError, VectorFileError, Verification, copy_vectors
-from sega_store.places.layout import annotation_path, noise_path, vector_path
+from sega_store.places.layout import annotation_key, noise_key, vector_key
 from tests.store.samples import PREVIEW, noise, provenance, vector
 
 
@@ -38,7 +38,7 @@ def other(tmp_path: Path, full: Library) -> Library:
 
 def test_what_is_too_large_is_not_read(full: Library, tmp_path: Path) -> None:
     entry = full.entry("mine")
-    for path in (full.path_of("mine"), noise_path(full.root, entry.noise), annotation_path(full.root, entry.id)):
+    for path in (full.path_of("mine"), full.root / noise_key(entry.noise), full.root / annotation_key(entry.id)):
         os.truncate(path, 1 << 30)
     copy = Library(tmp_path / "copy")
     tracemalloc.start()
@@ -75,8 +75,8 @@ def test_each_damage_is_one_line(full: Library) -> None:
     identity = full.resolve("mine")
     broken = [
         full.path_of("mine"),
-        noise_path(full.root, noise().sha256),
-        annotation_path(full.root, identity),
+        full.root / noise_key(noise().sha256),
+        full.root / annotation_key(identity),
     ]
     for path in broken:
         flip(path, 40)
@@ -123,10 +123,10 @@ def test_refs_choose_the_files(full: Library) -> None:
 
 def test_a_vector_too_damaged_to_be_listed_is_found_by_its_id(full: Library) -> None:
     identity = full.resolve("smile")
-    vector_path(full.root, identity).write_bytes(b"")
+    (full.root / vector_key(identity)).write_bytes(b"")
     again = Library(full.root)
     (damage,) = again.verify([identity]).damages
-    assert damage.path == vector_path(full.root, identity)
+    assert damage.path == full.root / vector_key(identity)
     assert again.verify([identity[:12]]).damages == (damage,)
 
 
@@ -148,7 +148,7 @@ def test_damaged_files_are_moved_aside(full: Library, tmp_path: Path) -> None:
 
 def test_damage_is_repaired_from_another_library(full: Library, other: Library, tmp_path: Path) -> None:
     before = {identity: full[identity] for identity in full}
-    paths = [full.path_of("smile"), noise_path(full.root, noise().sha256)]
+    paths = [full.path_of("smile"), full.root / noise_key(noise().sha256)]
     for path in paths:
         flip(path, 300)
     found = full.verify(source=other)

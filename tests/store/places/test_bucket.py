@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from sega_store import InvalidInputError, Library, LibraryError, UnknownRefError, VectorFileError, write_vector
-from sega_store.files.header import HEAD_BYTES
-from sega_store.files.regular_file import at_most
+from sega_store.files.regular_file import HEAD_BYTES, at_most
 from sega_store.places import bucket
 from sega_store.places.layout import annotation_key, noise_key, vector_key
 from tests.store.samples import noise, provenance, vector

@@ -16,8 +16,9 @@ def test_copies_are_kept_and_dropped(tmp_path: Path) -> None:
     assert cache.get("vectors/aa/x.zarr.zip") is None
 
 
-def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, max_bytes=1000)
+def test_what_was_used_longest_ago_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGA_VEC_CACHE_BYTES", "1000")
+    cache = Cache(tmp_path)
     for number in range(10):
         cache.put(f"{number}.zarr.zip", bytes(100))
         os.utime(tmp_path / f"{number}.zarr.zip", (number, number))

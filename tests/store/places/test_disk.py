@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sega_store import LibraryError
-from sega_store.files.regular_file import read_regular
+from sega_store.files.regular_file import at_most, read_beginning, read_regular
 from sega_store.places.disk import exists, publish, replace, write
 
 
@@ -88,8 +88,8 @@ def test_what_is_written_in_parts_is_there_whole_or_not_at_all(tmp_path: Path) -
 def test_reading_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
-    assert read_regular(path, 10) == (b"0123456789", 10)
-    assert read_regular(path, 10, 4) == (b"0123", 10)
+    assert read_regular(path, at_most(10)) == b"0123456789"
+    assert read_beginning(path, 4) == (b"0123", 10)
 
 
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -13,7 +13,7 @@ import pytest
 from sega_store import GuidanceVector, Library, VectorFileError, write_vector
 from sega_store.files import header
 from sega_store.places import folder_index
-from sega_store.places.layout import vector_path
+from sega_store.places.layout import annotation_key, vector_key
 from tests.store.samples import provenance, vector
 
 
@@ -24,7 +24,7 @@ def created(moment: str, prompt: str, text: str = "glasses") -> GuidanceVector:
 
 def put(library: Library, v: GuidanceVector) -> str:
     """Puts a file in a library's folder, without the syncs of `add`."""
-    path = vector_path(library.root, v.id)
+    path = library.root / vector_key(v.id)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(write_vector(v))
     return v.id
@@ -83,7 +83,7 @@ def test_a_long_word_is_found_by_its_beginning(library: Library) -> None:
 
 def test_only_new_files_are_read_and_told(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [put(library, created("2026-01-01T00:00:00Z", str(number))) for number in range(20)]
-    vector_path(library.root, f"{ids[0][:2]}{'0' * 62}.{'0' * 64}").write_bytes(b"damaged")
+    (library.root / vector_key(f"{ids[0][:2]}{'0' * 62}.{'0' * 64}")).write_bytes(b"damaged")
     read: list[str] = []
     header_of = header.read_header
 
@@ -103,8 +103,8 @@ def test_only_new_files_are_read_and_told(library: Library, monkeypatch: pytest.
     new = put(library, created("2026-01-02T00:00:00Z", "new"))
     read.clear()
     library.catalogue.refresh()
-    assert str(vector_path(library.root, new)) in read
-    assert not {str(vector_path(library.root, identity)) for identity in ids} & set(read)
+    assert str(library.root / vector_key(new)) in read
+    assert not {str(library.root / vector_key(identity)) for identity in ids} & set(read)
     assert [type(error) for error in library.catalogue.damaged()] == [VectorFileError]
 
 
@@ -117,3 +117,15 @@ def test_an_older_catalogue_is_built_again(library: Library, cache: Path) -> Non
         db.execute("PRAGMA user_version = 1")
     db.close()
     assert list(library) == [identity]
+
+
+@pytest.mark.parametrize("target", ["itself", "nowhere"])
+@pytest.mark.parametrize("key_of", [vector_key, annotation_key])
+def test_a_link_that_leads_to_no_file_is_damaged(library: Library, target: str, key_of: Callable[[str], str]) -> None:
+    identity = library.add(vector())
+    if key_of is annotation_key:
+        library.annotate(identity, notes="seen")
+    path = library.root / key_of(identity)
+    path.unlink()
+    path.symlink_to(path.name if target == "itself" else "nowhere")
+    assert [error.file for error in library.catalogue.damaged()] == [str(path)]

@@ -11,12 +11,12 @@ SHA = "ab" * 32
 
 def test_the_names_of_a_librarys_files(library: Library) -> None:
     library.add(vector(), noise(), name="mine")
-    files = [path.relative_to(library.root).as_posix() for path in layout.files(library.root)]
+    files = [key for kind in layout.KINDS for key in layout.keys(library.root, f"{kind}/")]
     assert [layout.kind_of(name) for name in files] == ["vectors", "noise", "annotations"]
     assert sorted(files) == sorted(
         path.relative_to(library.root).as_posix() for path in library.root.rglob("*") if path.is_file()
     )
-    assert list(layout.files(Path("nothing"))) == []
+    assert list(layout.keys(Path("nothing"), "vectors/")) == []
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_what_is_old_goes(left: Library, monkeypatch: pytest.MonkeyPatch) -> Non
     assert {Path(name).name for name in before - names(left.root)} == {HALF}
     age(monkeypatch, unneeded=True)
     left.verify()
-    files = [layout.vector_path(Path(), vector().id), layout.noise_path(Path(), noise().sha256)]
+    files = [Path() / layout.vector_key(vector().id), Path() / layout.noise_key(noise().sha256)]
     assert names(left.root) == {path.as_posix() for path in files}
 
 
@@ -58,7 +58,7 @@ def test_a_writer_removes_half_written_files_of_its_folder(left: Library, monkey
     left.path_of("glasses").unlink()
     left.add(vector())
     assert half.exists(), "it is young"
-    layout.vector_path(left.root, vector().id).unlink()
+    (left.root / layout.vector_key(vector().id)).unlink()
     age(monkeypatch, temporary=True)
     left.add(vector())
     assert not half.exists()
@@ -69,7 +69,7 @@ def test_a_writer_removes_half_written_files_of_its_folder(left: Library, monkey
 def test_what_can_not_be_removed_hinders_nobody(left: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = left.path_of("glasses").parent
     (folder / ".fedcba9876543210.tmp").mkdir()
-    layout.noise_path(left.root, noise().sha256).with_name(f".{noise().sha256}.zarr.zip{HALF}").mkdir()
+    (left.root / layout.noise_key(noise().sha256)).with_name(f".{noise().sha256}.zarr.zip{HALF}").mkdir()
     age(monkeypatch, temporary=True, unneeded=True)
     left.path_of("glasses").unlink()
     left.add(vector())
@@ -78,7 +78,7 @@ def test_what_can_not_be_removed_hinders_nobody(left: Library, monkeypatch: pyte
 
 
 def test_no_noise_goes_while_a_vector_can_not_be_read(left: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = layout.vector_path(left.root, vector("smile", facts=provenance(noise(5))).id)
+    path = left.root / layout.vector_key(vector("smile", facts=provenance(noise(5))).id)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"")
     age(monkeypatch, temporary=True, unneeded=True)
@@ -88,7 +88,7 @@ def test_no_noise_goes_while_a_vector_can_not_be_read(left: Library, monkeypatch
 
 
 def test_what_only_looks_like_a_leftover_stays(left: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = layout.noise_path(left.root, noise().sha256).parent
+    folder = (left.root / layout.noise_key(noise().sha256)).parent
     strangers = [folder / name for name in (".abc.tmp", ".editor.swp", "notes.tmp", f".notes.txt{HALF}")]
     for stranger in strangers:
         stranger.write_bytes(b"")

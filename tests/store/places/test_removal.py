@@ -7,7 +7,7 @@ import pytest
 from sega_store import GuidanceVector, Library, UnknownRefError, VectorFileError
 from sega_store.files.regular_file import CheckSize
 from sega_store.places import disk
-from sega_store.places.layout import annotation_path, noise_path
+from sega_store.places.layout import annotation_key, noise_key
 from sega_store.places.removal import asides_in, recover, remove
 from tests.store.samples import noise, provenance, vector
 
@@ -23,7 +23,7 @@ def set_aside(path: Path) -> Path:
 
 def test_a_noise_that_a_killed_removal_set_aside_is_still_there(library: Library) -> None:
     library.add(vector(), noise())
-    path = noise_path(library.root, noise().sha256)
+    path = library.root / noise_key(noise().sha256)
     aside = set_aside(path)
     assert asides_in(path.parent) == [aside]
     assert library.noise("glasses") == noise()
@@ -33,11 +33,11 @@ def test_a_noise_that_a_killed_removal_set_aside_is_still_there(library: Library
 
 
 def test_nothing_is_recovered_from_nothing(library: Library) -> None:
-    path = noise_path(library.root, noise().sha256)
+    path = library.root / noise_key(noise().sha256)
     assert not recover(path)
     library.add(of_noise("glasses", 5), noise(5))
-    set_aside(noise_path(library.root, noise(5).sha256))
-    assert not recover(noise_path(library.root, noise(5).sha256).with_name(path.name))
+    set_aside(library.root / noise_key(noise(5).sha256))
+    assert not recover((library.root / noise_key(noise(5).sha256)).with_name(path.name))
 
 
 def test_removals_of_the_same_at_once(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_a_noise_removed_while_it_is_added_again_is_there(library: Library, monk
         monkeypatch.undo()
         new = publish(path, data)
         Library(library.root).remove("glasses")
-        assert not noise_path(library.root, noise().sha256).exists()
+        assert not (library.root / noise_key(noise().sha256)).exists()
         return new
 
     monkeypatch.setattr(disk, "publish", remove_after_the_noise)
@@ -86,7 +86,7 @@ def test_an_annotation_stays_if_its_vector_is_added_again_meanwhile(
     monkeypatch.setattr(Path, "rename", writer_comes_first)
     library.remove(identity)
     assert library.entry(identity).rating == 4
-    assert not asides_in(annotation_path(library.root, identity).parent)
+    assert not asides_in((library.root / annotation_key(identity)).parent)
 
 
 def test_a_noise_stays_while_a_vector_can_not_be_read(library: Library) -> None:

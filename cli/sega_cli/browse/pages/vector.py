@@ -16,8 +16,8 @@ from sega_cli.browse.site import Site, SiteOf
 from sega_cli.printing.terminal import size
 from sega_store import GuidanceVector, InvalidInputError
 from sega_store.display.pictures import decode
+from sega_store.files.vector_file import check_vector_size
 from sega_store.places import layout
-from sega_store.places.contents import CHECK_SIZE
 from sega_store.records.activity import activity, strength
 from sega_store.records.dtypes import widen
 
@@ -41,7 +41,7 @@ def vector_page(site: SiteOf, ref: str) -> Response:
 def download(site: SiteOf, identity: str) -> Response:
     """The vector's own file."""
     identity = site.library.resolve(identity)
-    data = site.library.files.read(layout.vector_key(identity), CHECK_SIZE[layout.VECTORS])
+    data = site.library.files.read(layout.vector_key(identity), check_vector_size)
     return _attachment(data, f"{identity[:12]}.zarr.zip", "application/zip")
 
 
