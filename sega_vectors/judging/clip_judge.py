@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import normalize
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer  # the processor that needs no torchvision
 
 from sega_store import InvalidInputError, PipelineError
@@ -70,7 +71,7 @@ class ClipJudge:
                 f" {', '.join(map(repr, concepts))[:200]}: say it in fewer words"
             )
         with torch.inference_mode():
-            features = _unit(model.get_text_features(**tokens.to(model.device)).pooler_output)
+            features = normalize(model.get_text_features(**tokens.to(model.device)).pooler_output, dim=-1)
         self._texts = features.reshape(len(self.concepts), len(TEMPLATES), 2, -1)
 
     @classmethod
@@ -133,12 +134,7 @@ class ClipJudge:
         """Probabilities of shape (B, concepts), on the host."""
         inputs: Any = self._processor(list(images), return_tensors="pt")
         pixels = inputs["pixel_values"].to(self._model.device, self._model.dtype)
-        pictures = _unit(self._model.get_image_features(pixel_values=pixels).pooler_output)
+        pictures = normalize(self._model.get_image_features(pixel_values=pixels).pooler_output, dim=-1)
         logits = self._model.logit_scale.exp() * torch.einsum("bd,ctsd->bcts", pictures, self._texts)
         probabilities: Tensor = logits.float().softmax(-1)[..., 0].mean(-1).cpu()
         return probabilities
-
-
-def _unit(features: Tensor) -> Tensor:
-    unit: Tensor = features / features.norm(dim=-1, keepdim=True)
-    return unit

@@ -100,7 +100,8 @@ class Judge:
         """
         if not images:
             return {text: np.zeros(0, np.float32) for text in self.concepts}
-        pixels = np.stack([np.asarray(_to_size(image), np.float32) for image in images])
+        small = [image.convert("RGB").resize((64, 64), Image.Resampling.BOX) for image in images]
+        pixels = np.stack([np.asarray(image, np.float32) for image in small])
         logits = self._network(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1)
         result: dict[str, NDArray[np.float32]] = {}
         parts = logits.split([len(values) for values in self.attributes.values()], 1)
@@ -119,8 +120,3 @@ class Judge:
         if name not in self.concepts:
             raise ValueError(f"the judge cannot tell {concept!r}; it can tell: {', '.join(self.concepts)}")
         return float(self([image])[name][0])
-
-
-def _to_size(image: Image.Image) -> Image.Image:
-    rgb = image.convert("RGB")
-    return rgb if rgb.size == (64, 64) else rgb.resize((64, 64), Image.Resampling.BOX)

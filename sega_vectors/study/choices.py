@@ -1,16 +1,17 @@
 """Choices: what the edit parameters, open-loop recording and the stored precision do to transfer."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sega_vectors.study import drawing
-from sega_vectors.study.evidence import Evidence, place_runs
-from sega_vectors.study.findings import Figure, Findings, Rate, Table, number
-from sega_vectors.study.plan import Pair, Plan
-from sega_vectors.study.rows import Row, median, shown, shown_in_place, where
-from sega_vectors.study.runs import Derived, Recorded, Run, Source
+from sega_vectors.study.evidence import Case, Evidence, place_runs
+from sega_vectors.study.findings import Figure, Findings, Table
+from sega_vectors.study.plan import Plan
+from sega_vectors.study.rows import Row, median, number, rate, rate_in_place, rates_of, where
+from sega_vectors.study.runs import Derived, Run, Source
 
 TITLE = "Choices"
 THRESHOLDS = (0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 0.995)
@@ -43,47 +44,32 @@ def settings(plan: Plan) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
     yield "loop", "open loop, scale as recorded", {"edit_guidance_scale": plan.concept("x").edit_guidance_scale}
 
 
-def _run(plan: Plan, pair: Pair, concept: str, name: str, value: Any, edits: Mapping[str, Any]) -> Run:
-    recorded = plan.recorded(concept, pair)
-    source: Source = recorded
-    if name == "dtype" and value != "float32":
-        source = Derived(value, (recorded,))
-    elif name == "loop" and value != "closed loop":
-        source = Recorded(recorded.concept, recorded.prompt, recorded.seed, guide=False)
-    return plan.run(pair.other_style, pair.seed, plan.applied(source, **edits))
+def cases(plan: Plan) -> Iterator[Case]:
+    """Every choice on every pair."""
+    for name, value, edits in settings(plan):
+        for concept in plan.leading_concepts:
+            for pair in plan.few_pairs:
+                recorded = plan.recorded(concept, pair)
+                source: Source = recorded
+                if name == "dtype" and value != "float32":
+                    source = Derived(value, (recorded,))
+                elif name == "loop" and value != "closed loop":
+                    source = replace(recorded, guide=False)
+                run = plan.run(pair.other_style, pair.seed, plan.applied(source, **edits))
+                yield {"parameter": name, "value": value, "concept": concept, "seed": pair.seed}, run
 
 
 def runs(plan: Plan) -> Iterator[Run]:
-    """Every choice on every pair."""
+    """The runs of all cases, and what they are compared with."""
     yield from place_runs(plan, plan.leading_concepts)
-    for pair in plan.few_pairs:
-        for concept in plan.leading_concepts:
-            yield _run(plan, pair, concept, "", None, {}).plain.sega(plan.concept(concept))
-            for choice in settings(plan):
-                yield _run(plan, pair, concept, *choice)
+    for facts, run in cases(plan):
+        yield from (run.plain.sega(plan.concept(facts["concept"])), run)
 
 
 def findings(evidence: Evidence) -> Findings:
     """Success, place and change elsewhere for every choice."""
     plan = evidence.plan
-    rows = [
-        {
-            "parameter": name,
-            "value": value,
-            "concept": concept,
-            "seed": pair.seed,
-            "probability": evidence.probability(run, concept),
-            "place": evidence.place(run, concept),
-            "in place": evidence.in_place(run, concept),
-            "elsewhere": evidence.elsewhere(run, concept),
-            "SSIM": evidence.similarity(run),
-        }
-        for name, value, edits in settings(plan)
-        for concept in plan.leading_concepts
-        for pair in plan.few_pairs
-        for run in [_run(plan, pair, concept, name, value, edits)]
-    ]
-
+    rows = evidence.rows(cases(plan), "place", "in place", "elsewhere", "SSIM")
     table = Table(
         f"Transfer to another style at the same noise ({len(plan.few_pairs)} pairs a concept); every choice alone, the"
         " rest as in the plan; elsewhere: change outside SEGA's own region in grey levels of 255, SSIM with the plain"
@@ -92,10 +78,9 @@ def findings(evidence: Evidence) -> Findings:
         [
             [
                 name,
-                _label(value),
-                *(str(Rate.of(shown(where(found, concept=concept)))) for concept in plan.leading_concepts),
-                str(Rate.of(shown(found))),
-                str(Rate.of(shown_in_place(found))),
+                f"{value:g}" if isinstance(value, float) else value,
+                *rates_of(found, plan.leading_concepts),
+                str(rate_in_place(found)),
                 f"{median(found, 'elsewhere'):.2f}",
                 number(median(found, "SSIM")),
             ]
@@ -115,33 +100,21 @@ def findings(evidence: Evidence) -> Findings:
     )
 
 
-def _label(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _plots(plan: Plan, rows: Sequence[Row]) -> Figure:
-    names = [
-        name
-        for name in (
-            "edit_threshold",
-            "edit_guidance_scale",
-            "edit_warmup_steps",
-            "edit_cooldown_steps",
-            "edit_momentum_scale",
-        )
-        if where(rows, parameter=name)
-    ]
-    figure, axes = drawing.panels(len(names), 2.6, 2.3, rows=2)
-    for column, name in enumerate(names):
-        values = list(dict.fromkeys(row["value"] for row in where(rows, parameter=name)))
+    values: dict[str, list[float]] = {}
+    for name, value, _ in settings(plan):
+        if isinstance(value, float):
+            values.setdefault(name, []).append(value)
+    figure, axes = drawing.panels(len(values), 2.6, 2.3, rows=2)
+    for (above, below), (name, x) in zip(axes.T, values.items(), strict=True):
         rates, elsewhere = {}, {}
         for concept in plan.leading_concepts:
-            found = [where(rows, parameter=name, value=value, concept=concept) for value in values]
-            rates[concept] = [Rate.of(shown(group)) for group in found]
-            elsewhere[concept] = np.array([[r["elsewhere"] for r in group] for group in found]).T
-        drawing.rates_over(axes[0, column], values, rates)
-        drawing.spread_over(axes[1, column], values, elsewhere)
-        axes[0, column].set_title(name, fontsize=8.5)
+            found = [where(rows, parameter=name, value=value, concept=concept) for value in x]
+            rates[concept] = [rate(group) for group in found]
+            elsewhere[concept] = np.array([[row["elsewhere"] for row in group] for group in found]).T
+        drawing.rates_over(above, x, rates)
+        drawing.spread_over(below, x, elsewhere)
+        above.set_title(name, fontsize=8.5)
     axes[0, 0].set_ylabel("pictures that show it")
     axes[1, 0].set_ylabel("change elsewhere")
     axes[0, -1].legend(fontsize=6.5)

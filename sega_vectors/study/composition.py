@@ -1,42 +1,36 @@
 """Composition: arithmetic on stored vectors, `long hair - short hair`, on prompts that name the concept to remove."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from operator import and_
 
 from sega_vectors.judging.judges import SHOWN
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence
-from sega_vectors.study.findings import Figure, Findings, Rate, Table
+from sega_vectors.study.findings import Figure, Findings, Table
 from sega_vectors.study.plan import Pair, Plan, evenly
-from sega_vectors.study.rows import where
+from sega_vectors.study.rows import Rate, where
 from sega_vectors.study.runs import Derived, Noise, Run
 
 TITLE = "Composition"
 KINDS = ("plain", "SEGA", "difference", "added alone", "taken away alone")
 
 
-def _kinds(plan: Plan, pair: Pair, old: str, new: str) -> Mapping[str, Run]:
+def _kinds(plan: Plan, pair: Pair, old: str, new: str) -> dict[str, Run]:
     """The runs of one swap on one pair, by kind."""
-    prompt = plan.named(pair.other_style, old)
     gone, come = plan.recorded(old, pair), plan.recorded(new, pair)
-    plain = Run(prompt, Noise(pair.seed))
-    away = replace(plan.concept(old), reverse_editing_direction=True)
-    scale = -plan.apply_scale
-    return {
-        "plain": plain,
-        "SEGA": plain.sega(plan.concept(new), away),
-        "difference": plan.run(prompt, pair.seed, plan.applied(Derived("difference", (come, gone)))),
-        "added alone": plan.run(prompt, pair.seed, plan.applied(come)),
-        "taken away alone": plan.run(prompt, pair.seed, plan.applied(gone, edit_guidance_scale=scale)),
+    uses = {
+        "difference": plan.applied(Derived("difference", (come, gone))),
+        "added alone": plan.applied(come),
+        "taken away alone": plan.applied(gone, edit_guidance_scale=-plan.apply_scale),
     }
+    away = replace(plan.concept(old), reverse_editing_direction=True)
+    return plan.ways(plan.named(pair.other_style, old), Noise(pair.seed), [plan.concept(new), away], uses)
 
 
 def runs(plan: Plan) -> Iterator[Run]:
     """Every kind of every swap."""
-    for pair in plan.few_pairs:
-        for old, new in plan.swaps:
-            yield from _kinds(plan, pair, old, new).values()
+    return (run for old, new in plan.swaps for pair in plan.few_pairs for run in _kinds(plan, pair, old, new).values())
 
 
 def findings(evidence: Evidence) -> Findings:
@@ -56,7 +50,6 @@ def findings(evidence: Evidence) -> Findings:
         for pair in plan.few_pairs
         for kind, run in _kinds(plan, pair, old, new).items()
     ]
-
     table = Table(
         f"The prompt names the old concept; success of each half and of both ({len(plan.few_pairs)} pairs)",
         ["swap", "run", "new one shown", "old one gone", "both"],
@@ -83,20 +76,20 @@ def findings(evidence: Evidence) -> Findings:
 def _grid(evidence: Evidence) -> Figure:
     plan = evidence.plan
     pairs = evenly(plan.few_pairs, 8)
-    lines = [
-        (f"{new} - {old}: {kind}", old, new, [_kinds(plan, pair, old, new)[kind] for pair in pairs])
-        for old, new in plan.swaps
-        for kind in ("plain", "difference")
-    ]
-    return Figure(
+    return drawing.pictures(
         "composition",
         "Each prompt names the old concept; below it the difference of two stored vectors applied. Framed: the new one"
         " is shown and the old one gone.",
-        drawing.pictures(
-            [[evidence.archive.picture(run) for run in line] for *_, line in lines],
-            [label for label, *_ in lines],
-            [pair.other_style for pair in pairs],
-            [[evidence.shows(r, new) and not evidence.shows(r, old) for r in line] for _, old, new, line in lines],
-        ),
-        pixels=True,
+        [pair.other_style for pair in pairs],
+        [
+            (
+                f"{new} - {old}: {kind}",
+                [
+                    (evidence.archive.picture(run), evidence.shows(run, new) and not evidence.shows(run, old))
+                    for run in (_kinds(plan, pair, old, new)[kind] for pair in pairs)
+                ],
+            )
+            for old, new in plan.swaps
+            for kind in ("plain", "difference")
+        ],
     )

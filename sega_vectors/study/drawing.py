@@ -5,13 +5,17 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL.Image import Image
 
 from sega_store.records.dtypes import Array
-from sega_vectors.study.findings import Rate, number
+from sega_vectors.study.findings import Figure
+from sega_vectors.study.rows import Rate, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
-    from PIL.Image import Image
+
+Framed = tuple[Image, bool]
+"""A picture, and whether it is framed."""
 
 COLOURS = ("#2a6fbb", "#1f8a5b", "#d2622a", "#8a4fb0", "#8c8c8c", "#b0892b", "#c23b5f", "#3aa6a6", "#5b5bd6", "#6b4a2f")
 KINDS = {
@@ -93,23 +97,18 @@ def matrix(axes: Any, values: Array, rows: Sequence[str], columns: Sequence[str]
     axes.spines[:].set_visible(False)
 
 
-def pictures(
-    images: Sequence[Sequence["Image"]], rows: Sequence[str], columns: Sequence[str], framed: Sequence[Sequence[bool]]
-) -> "Drawing":
-    """A grid of pictures with labels, framed in green where `framed` says so."""
-    labels = 0.055 * max(map(len, rows))  # inches; at most half of the width
+def pictures(name: str, caption: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Framed]]]) -> Figure:
+    """A grid of pictures, each row with its label; those with a True are framed in green."""
+    labels = 0.055 * max(len(label) for label, _ in rows)  # inches; at most half of the width
     drawing, axes = panels(len(columns), max(1.05, 2 * labels / len(columns)), 1.12, rows=len(rows))
-    for i, (line, label) in enumerate(zip(images, rows, strict=True)):
-        for j, image in enumerate(line):
-            cell = axes[i, j]
+    for i, (label, line) in enumerate(rows):
+        axes[i, 0].set_ylabel(label, fontsize=7.5, rotation=0, ha="right", va="center", labelpad=6)
+        for cell, (image, framed) in zip(axes[i], line, strict=True):
             cell.imshow(np.asarray(image.convert("RGB")))
-            cell.set_xticks([])
-            cell.set_yticks([])
+            cell.set(xticks=[], yticks=[])
             cell.grid(visible=False)
-            cell.spines[:].set(visible=True, color="#1f9d57" if framed[i][j] else "#d5d5da")
-            cell.spines[:].set_linewidth(2.4 if framed[i][j] else 0.6)
-            if i == 0:
-                cell.set_title(fill(columns[j], 22), fontsize=6, fontweight="normal")
-            if j == 0:
-                cell.set_ylabel(label, fontsize=7.5, rotation=0, ha="right", va="center", labelpad=6)
-    return drawing
+            cell.spines[:].set(visible=True, color="#1f9d57" if framed else "#d5d5da")
+            cell.spines[:].set_linewidth(2.4 if framed else 0.6)
+    for cell, column in zip(axes[0], columns, strict=True):
+        cell.set_title(fill(column, 22), fontsize=6, fontweight="normal")
+    return Figure(name, caption, drawing, pixels=True)

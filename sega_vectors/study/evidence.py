@@ -8,21 +8,22 @@ different noises, and *elsewhere* is what lies outside the smallest region that 
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
-from sega_store import GuidanceVector, Library
+from sega_store import Library
 from sega_store.places.disk import replace
 from sega_store.records.dtypes import Array
 from sega_vectors.judging.judges import SHOWN, PictureJudge
+from sega_vectors.study.drawing import Framed
 from sega_vectors.study.laboratory import Archive
 from sega_vectors.study.plan import Plan
-from sega_vectors.study.runs import Recorded, Run
+from sega_vectors.study.rows import Row
+from sega_vectors.study.runs import Run
 
 CELLS = 16
 IN_PLACE_QUANTILE = 0.95
@@ -30,6 +31,8 @@ REGION = 0.8
 _CHUNK = 64
 
 Judgement = dict[str, float]
+Case = tuple[Row, Run]
+"""The facts that a row begins with, and the run that it is about."""
 
 
 class Evidence:
@@ -38,6 +41,7 @@ class Evidence:
     Attributes:
         plan: The study.
         archive: Its pictures.
+        change: How much a run's picture differs from the plain one, shape (16, 16), in grey levels.
         chance: By concept, the 95% quantile of the cosine of SEGA's change at one noise with that at another.
         vector: Gives the vector of a recording.
     """
@@ -47,9 +51,36 @@ class Evidence:
         self.archive = archive
         self.library = library
         self._judgements = judgements
-        self._cells = lru_cache(maxsize=1 << 16)(self._changes)
-        self.chance = lru_cache(maxsize=None)(self._chance)
-        self.vector = lru_cache(maxsize=1 << 12)(self._vector)
+        self.change = lru_cache(maxsize=1 << 16)(self._change)
+        self.chance = cache(self._chance)
+        self.vector = lru_cache(maxsize=1 << 12)(lambda recorded: archive.vector(recorded, library))
+
+    def rows(self, cases: Iterable[Case], *measures: str) -> list[Row]:
+        """The row of each case: its facts, and what was measured.
+
+        Args:
+            cases: The cases; their facts name the `concept`.
+            measures: Of "place", "in place", "elsewhere" and "SSIM" those to measure besides the "probability"; a
+                plain run, with which the others are compared, has none of them.
+        """
+        ways: dict[str, Callable[[Run, str], float]] = {
+            "place": self.place,
+            "in place": self.in_place,
+            "elsewhere": self.elsewhere,
+            "SSIM": lambda run, _: self.similarity(run),
+        }
+        return [
+            {
+                **facts,
+                "probability": self.probability(run, facts["concept"]),
+                **{name: ways[name](run, facts["concept"]) for name in measures if run != run.plain},
+            }
+            for facts, run in cases
+        ]
+
+    def framed(self, runs: Iterable[Run], concept: str) -> list[Framed]:
+        """The pictures of runs, each with whether it shows a concept."""
+        return [(self.archive.picture(run), self.shows(run, concept)) for run in runs]
 
     def probability(self, run: Run, concept: str) -> float:
         """The judge's probability, 0 to 1, that a picture shows a concept."""
@@ -59,60 +90,48 @@ class Evidence:
         """Whether a picture more likely shows a concept than not."""
         return self.probability(run, concept) > SHOWN
 
-    def change(self, run: Run) -> Array:
-        """How much a picture differs from the plain one, shape (16, 16), in grey levels."""
-        return self._cells(run, run.plain)
-
     def place(self, run: Run, concept: str) -> float:
         """The cosine of a picture's change with the one that SEGA itself makes there, 0 to 1."""
-        return _cosine(self.change(run), self.change(self._sega(run, concept)))
+        return _cosine(self.change(run), self._sega_change(run, concept))
 
     def in_place(self, run: Run, concept: str) -> bool:
         """Whether a picture changed where the concept belongs."""
         return self.place(run, concept) > self.chance(concept)
 
-    def present_in_place(self, run: Run, concept: str) -> bool:
-        """Whether a picture shows the concept, and changed where the concept belongs."""
-        return self.shows(run, concept) and self.in_place(run, concept)
-
     def elsewhere(self, run: Run, concept: str) -> float:
         """How much a picture changed outside the region that SEGA itself changes, in grey levels."""
-        change, sega = self.change(run), self.change(self._sega(run, concept))
-        return float(change[~_region(sega)].mean())
+        return float(self.change(run)[~_region(self._sega_change(run, concept))].mean())
 
     def similarity(self, run: Run) -> float:
         """The structural similarity (SSIM; Wang et al. 2004) of a picture with the plain one, up to 1; every
         change lowers it, the concept's own included."""
         from torchmetrics.functional.image import structural_similarity_index_measure
 
-        one, other = (_tensor(self.archive.picture(picture)) for picture in (run, run.plain))
+        one, other = (torch.from_numpy(self._pixels(r)).permute(2, 0, 1)[None] for r in (run, run.plain))
         index = structural_similarity_index_measure(one, other, data_range=255.0)
         return float(torch.as_tensor(index))
 
     def _chance(self, concept: str) -> float:
-        maps = [self.change(run) for run in _source_runs(self.plan, concept)]
-        return float(np.quantile([_cosine(one, other) for one, other in combinations(maps, 2)], IN_PLACE_QUANTILE))
+        changes = [self.change(self.plan.recorded(concept, pair).run) for pair in self.plan.pairs]
+        cosines = [_cosine(one, other) for one, other in combinations(changes, 2)]
+        return float(np.quantile(cosines, IN_PLACE_QUANTILE))
 
-    def _vector(self, recorded: Recorded) -> GuidanceVector:
-        return self.archive.vector(recorded, self.library)
+    def _sega_change(self, run: Run, concept: str) -> Array:
+        return self.change(run.plain.sega(self.plan.concept(concept)))
 
-    def _sega(self, run: Run, concept: str) -> Run:
-        return run.plain.sega(self.plan.concept(concept))
+    def _change(self, run: Run) -> Array:
+        return cells(np.abs(self._pixels(run) - self._pixels(run.plain)).mean(axis=2))
 
-    def _changes(self, run: Run, plain: Run) -> Array:
-        one, other = (np.asarray(self.archive.picture(r).convert("RGB"), np.float32) for r in (run, plain))
-        return cells(np.abs(one - other).mean(axis=2))
+    def _pixels(self, run: Run) -> Array:
+        return np.array(self.archive.picture(run).convert("RGB"), np.float32)
 
 
 def place_runs(plan: Plan, concepts: Iterable[str]) -> Iterator[Run]:
     """The runs that are needed to tell whether a change is in place."""
     for concept in concepts:
-        for run in _source_runs(plan, concept):
+        for pair in plan.pairs:
+            run = plan.recorded(concept, pair).run
             yield from (run.plain, run)
-
-
-def _source_runs(plan: Plan, concept: str) -> list[Run]:
-    return [plan.recorded(concept, pair).run for pair in plan.pairs]
 
 
 def judge_all(
@@ -172,7 +191,3 @@ def _region(change: Array) -> Array:
     inside = np.zeros(change.size, bool)
     inside[order[: int(np.searchsorted(held, REGION * held[-1])) + 1]] = True
     return inside.reshape(change.shape)
-
-
-def _tensor(image: Image.Image) -> torch.Tensor:
-    return torch.from_numpy(np.array(image.convert("RGB"), np.float32)).permute(2, 0, 1)[None]

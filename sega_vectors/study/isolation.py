@@ -1,7 +1,9 @@
 """Isolation: does applying one concept leave the others alone, and does it still work beside them?"""
 
 from collections.abc import Iterator
-from itertools import combinations
+from functools import cache
+from itertools import combinations, permutations
+from typing import Any
 
 import numpy as np
 
@@ -9,8 +11,9 @@ from sega_store.analysis.similarity import overlap
 from sega_store.records.dtypes import Array
 from sega_vectors.study import drawing
 from sega_vectors.study.evidence import Evidence
-from sega_vectors.study.findings import Figure, Findings, Rate, Table
-from sega_vectors.study.plan import Pair, Plan
+from sega_vectors.study.findings import Figure, Findings, Table
+from sega_vectors.study.plan import Pair, Plan, others_of
+from sega_vectors.study.rows import Rate
 from sega_vectors.study.runs import Run
 
 TITLE = "Isolation"
@@ -24,27 +27,16 @@ def _together(plan: Plan, pair: Pair, *concepts: str) -> Run:
     return plan.run(pair.other_style, pair.seed, *vectors)
 
 
-def _companions(plan: Plan, concept: str, count: int) -> list[str]:
-    """A concept and `count` others, those after it in the plan."""
-    start = plan.concepts.index(concept)
-    return [plan.concepts[(start + i) % len(plan.concepts)] for i in range(count + 1)]
-
-
-def _most(plan: Plan) -> int:
-    """The largest number of companions."""
-    return min(MOST, len(plan.concepts)) - 1
+def _crowds(plan: Plan, concept: str) -> list[list[str]]:
+    """A concept alone, and with more and more others, those that follow it in the plan."""
+    crowd = [concept, *others_of(plan.concepts, plan.concepts.index(concept))]
+    return [crowd[:size] for size in range(1, min(MOST, len(crowd)) + 1)]
 
 
 def runs(plan: Plan) -> Iterator[Run]:
     """Each concept alone, each pair of concepts, and each concept with more and more others."""
-    for pair in plan.few_pairs:
-        yield _together(plan, pair)
-        for concept in plan.concepts:
-            yield _together(plan, pair, concept)
-            for count in range(1, _most(plan) + 1):
-                yield _together(plan, pair, *_companions(plan, concept, count))
-        for both in combinations(plan.concepts, 2):
-            yield _together(plan, pair, *both)
+    sets = [[], *combinations(plan.concepts, 2), *(crowd for text in plan.concepts for crowd in _crowds(plan, text))]
+    return (_together(plan, pair, *concepts) for pair in plan.few_pairs for concepts in sets)
 
 
 def findings(evidence: Evidence) -> Findings:
@@ -52,31 +44,16 @@ def findings(evidence: Evidence) -> Findings:
     plan = evidence.plan
     concepts, pairs = plan.concepts, plan.few_pairs
 
+    @cache
     def shown(judged: str, *applied: str) -> list[bool]:
         return [evidence.shows(_together(plan, pair, *applied), judged) for pair in pairs]
 
-    plain = {judged: shown(judged) for judged in concepts}
-    alone = {(applied, judged): shown(judged, applied) for applied in concepts for judged in concepts}
-    both = {
-        (applied, beside): shown(applied, applied, beside)
-        for applied in concepts
-        for beside in concepts
-        if beside != applied
-    }
-    rows = [
-        {"applied": applied, "judged": judged, "seed": pair.seed, "plain": before, "with": after}
-        for (applied, judged), outcomes in alone.items()
-        for pair, before, after in zip(pairs, plain[judged], outcomes, strict=True)
+    rows: list[dict[str, Any]] = [
+        {"applied": a, "judged": b, "seed": pair.seed, "plain": before, "with": after}
+        for a in concepts
+        for b in concepts
+        for pair, before, after in zip(pairs, shown(b), shown(b, a), strict=True)
     ]
-    rows += [
-        {"applied": applied, "judged": applied, "beside": beside, "seed": pair.seed, "with": after}
-        for (applied, beside), outcomes in both.items()
-        for pair, after in zip(pairs, outcomes, strict=True)
-    ]
-    crowd = {
-        concept: [Rate.of(shown(concept, *_companions(plan, concept, n))) for n in range(_most(plan) + 1)]
-        for concept in concepts
-    }
     changed = Table(
         f"Off target ({len(pairs)} pairs): how often applying A changes the judge's verdict on the other concepts"
         " against the plain run, and how often they are shown without and with A, over all of them",
@@ -84,26 +61,32 @@ def findings(evidence: Evidence) -> Findings:
         [
             [
                 a,
-                str(Rate.of(alone[a, a])),
-                str(Rate.of(x != y for b in concepts if b != a for x, y in zip(plain[b], alone[a, b], strict=True))),
-                str(Rate.of(x for b in concepts if b != a for x in plain[b])),
-                str(Rate.of(x for b in concepts if b != a for x in alone[a, b])),
+                str(Rate.of(shown(a, a))),
+                str(Rate.of(row["plain"] != row["with"] for row in others)),
+                str(Rate.of(row["plain"] for row in others)),
+                str(Rate.of(row["with"] for row in others)),
             ]
             for a in concepts
-            if len(concepts) > 1
+            for others in [[row for row in rows if row["applied"] == a != row["judged"]]]
+            if others
         ],
     )
+    crowd = {a: [Rate.of(shown(a, *group)) for group in _crowds(plan, a)] for a in concepts}
+    sizes = range(1, len(crowd[concepts[0]]))
     together = Table(
         "Success of A as more concepts are applied with it (those that follow it in the list)",
-        ["A", "alone", *(f"with {n} other{'s' if n > 1 else ''}" for n in range(1, _most(plan) + 1))],
+        ["A", "alone", *(f"with {n} other{'s' if n > 1 else ''}" for n in sizes)],
         [[concept, *map(str, rates)] for concept, rates in crowd.items()],
     )
-    size = len(concepts)
-    off = np.array([[np.mean(alone[a, b]) - np.mean(plain[b]) for b in concepts] for a in concepts])
-    loss = np.full((size, size), np.nan)
-    for (a, b), outcomes in both.items():
-        loss[concepts.index(a), concepts.index(b)] = np.mean(outcomes) - np.mean(alone[a, a])
-    shared = _overlaps(evidence)
+    off = np.array([[np.mean(shown(b, a)) - np.mean(shown(b)) for b in concepts] for a in concepts])
+    loss = np.full_like(off, np.nan)
+    for (i, a), (j, b) in permutations(enumerate(concepts), 2):
+        loss[i, j] = np.mean(shown(a, a, b)) - np.mean(shown(a, a))
+    rows += [
+        {"applied": a, "judged": a, "beside": b, "seed": pair.seed, "with": after}
+        for a, b in permutations(concepts, 2)
+        for pair, after in zip(pairs, shown(a, a, b), strict=True)
+    ]
     return Findings(
         [
             "Each vector is applied alone, with each other, and with more and more others, on a prompt of another style"
@@ -111,7 +94,7 @@ def findings(evidence: Evidence) -> Findings:
             " one must cost the other."
         ],
         [changed, together],
-        [_matrices(concepts, off, loss, shared), _crowd(crowd)],
+        [_matrices(concepts, off, loss, _overlaps(evidence)), _crowd(crowd)],
         rows,
     )
 
@@ -141,10 +124,9 @@ def _matrices(concepts: tuple[str, ...], off: Array, loss: Array, shared: Array)
 def _crowd(crowd: dict[str, list[Rate]]) -> Figure:
     figure, axes = drawing.panels(1, 5.2, 3.2)
     for index, (concept, rates) in enumerate(crowd.items()):
-        axes[0, 0].plot(
-            range(len(rates)), [r.value for r in rates], marker="o", color=drawing.COLOURS[index % 10], label=concept
-        )
+        successes = [rate.value for rate in rates]
+        axes[0, 0].plot(range(len(rates)), successes, marker="o", color=drawing.COLOURS[index % 10], label=concept)
     axes[0, 0].set(xlabel="other vectors applied with it", ylabel="pictures that show it", ylim=(-0.02, 1.02))
-    axes[0, 0].set_xticks(range(len(next(iter(crowd.values())))))
+    axes[0, 0].set_xticks(range(len(rates)))
     axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7)
     return Figure("isolation-crowd", "Success as more concepts are applied together.", figure)

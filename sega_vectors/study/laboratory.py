@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cache, lru_cache
 from io import BytesIO
+from itertools import chain
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -93,8 +94,7 @@ class Archive:
         chunks.add_text(_KEYWORD, json.dumps(facts))
         buffer = BytesIO()
         image.save(buffer, "PNG", pnginfo=chunks)
-        path = self.path(run)
-        publish(path, buffer.getvalue())
+        publish(self.path(run), buffer.getvalue())
 
 
 class Laboratory:
@@ -105,8 +105,8 @@ class Laboratory:
         self.archive = archive
         self.library = library
         self.arguments: dict[str, Any] = dict(archive.setting["arguments"])
-        self._recorded = lru_cache(maxsize=512)(self._load)
-        self._drawn = lru_cache(maxsize=512)(self._draw)
+        self._recorded = lru_cache(maxsize=512)(lambda recorded: archive.vector(recorded, library))
+        self._drawn = lru_cache(maxsize=512)(lambda seed: draw_noises(pipe, [seed], self.arguments)[0])
 
     def make(self, batch: Sequence[Run]) -> int:
         """Make runs that share a call, and keep them; returns their number."""
@@ -162,12 +162,6 @@ class Laboratory:
             vector = WAYS[source.how]([self._recorded(parent) for parent in source.parents], source.amount or 0.0)
         return vector if vector.provenance.noise.sha256 == noise.sha256 else moved(vector, noise.facts)
 
-    def _load(self, recorded: Recorded) -> GuidanceVector:
-        return self.archive.vector(recorded, self.library)
-
-    def _draw(self, seed: int) -> InitialNoise:
-        return draw_noises(self.pipe, [seed], self.arguments)[0]
-
 
 def make_all(
     archive: Archive,
@@ -198,10 +192,9 @@ def make_all(
     todo = [batches(stage, batch_size) for stage in stages]
     place = str(library.where), archive.folder, archive.setting, device
     if jobs == 1 or sum(map(len, todo)) < 2:
-        laboratory = None
-        for batch in (batch for stage in todo for batch in stage):
-            laboratory = laboratory or _open(*place)
-            progress(laboratory.make(batch))
+        laboratory = cache(lambda: _open(*place))  # only if there is something to make
+        for batch in chain(*todo):
+            progress(laboratory().make(batch))
         return
     with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, place) as pool:
         for stage in todo:  # vectors are recorded before they are applied
@@ -225,12 +218,13 @@ def _open(library: str, folder: Path, setting: Mapping[str, Any], device: str) -
     return Laboratory(pipe, Archive(folder, setting), Library(library))
 
 
-_place: tuple[Any, ...]  # what a worker process gives to `_open`
+# A worker's. Its first task opens it, since errors of that reach the parent, and errors of the worker's start don't.
+_laboratory: Callable[[], Laboratory]
 
 
 def _start_worker(*place: Any) -> None:
-    global _place
-    _place = place
+    global _laboratory
+    _laboratory = cache(lambda: _open(*place))
     Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
@@ -245,10 +239,5 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-@lru_cache(maxsize=1)
-def _laboratory() -> Laboratory:
-    return _open(*_place)
-
-
 def _make(batch: Sequence[Run]) -> int:
-    return _laboratory().make(batch)  # opened by the first task, whose errors reach the parent, unlike the start's
+    return _laboratory().make(batch)

@@ -6,9 +6,10 @@ import numpy as np
 
 from sega_store.records.dtypes import Array
 from sega_vectors.study import drawing
-from sega_vectors.study.evidence import Evidence
-from sega_vectors.study.findings import Figure, Findings, Rate, Table, number
+from sega_vectors.study.evidence import Case, Evidence
+from sega_vectors.study.findings import Figure, Findings, Table
 from sega_vectors.study.plan import Pair, Plan
+from sega_vectors.study.rows import Rate, number, where
 from sega_vectors.study.runs import Noise, Run
 
 TITLE = "Monotonicity"
@@ -17,69 +18,63 @@ KINDS = ("SEGA", "same noise")
 TIES_DIGITS = 2
 
 
-def _prompt(plan: Plan, pair: Pair, concept: str) -> tuple[str, bool]:
-    """The prompt to scale on, and whether it names the concept; every other pair's does."""
-    names = plan.pairs.index(pair) % 2 == 1
-    return (plan.named(pair.other_style, concept) if names else pair.other_style), names
+def _scaled(plan: Plan, pair: Pair, concept: str, kind: str) -> list[Run]:
+    """The runs at all multiples of the usual scale, on a prompt that names the concept for every other pair."""
+    named = plan.pairs.index(pair) % 2 == 1
+    plain = Run(plan.named(pair.other_style, concept) if named else pair.other_style, Noise(pair.seed))
+
+    def at(factor: float) -> Run:
+        if factor == 0:
+            return plain
+        if kind == "SEGA":
+            usual = plan.concept(concept).edit_guidance_scale
+            return plain.sega(plan.concept(concept, edit_guidance_scale=factor * usual))
+        vector = plan.applied(plan.recorded(concept, pair), edit_guidance_scale=factor * plan.apply_scale)
+        return plan.run(plain.prompt, pair.seed, vector)
+
+    return [at(factor) for factor in FACTORS]
 
 
-def _scaled(plan: Plan, pair: Pair, concept: str, kind: str, factor: float) -> Run:
-    """The run at a multiple of the usual scale."""
-    prompt, _ = _prompt(plan, pair, concept)
-    plain = Run(prompt, Noise(pair.seed))
-    if factor == 0:
-        return plain
-    if kind == "SEGA":
-        usual = plan.concept(concept).edit_guidance_scale
-        return plain.sega(plan.concept(concept, edit_guidance_scale=factor * usual))
-    vector = plan.applied(plan.recorded(concept, pair), edit_guidance_scale=factor * plan.apply_scale)
-    return plan.run(prompt, pair.seed, vector)
+def cases(plan: Plan) -> Iterator[Case]:
+    """All scales of both kinds."""
+    for concept in plan.concepts:
+        for kind in KINDS:
+            for pair in plan.few_pairs:
+                for factor, run in zip(FACTORS, _scaled(plan, pair, concept, kind), strict=True):
+                    prompt = {"prompt": run.prompt, "named": run.prompt != pair.other_style}
+                    yield {"kind": kind, "concept": concept, **prompt, "seed": pair.seed, "factor": factor}, run
 
 
 def runs(plan: Plan) -> Iterator[Run]:
-    """All scales of both kinds."""
-    for pair in plan.few_pairs:
-        for concept in plan.concepts:
-            for kind in KINDS:
-                yield from (_scaled(plan, pair, concept, kind, factor) for factor in FACTORS)
+    """The runs of all cases."""
+    return (run for _, run in cases(plan))
 
 
 def findings(evidence: Evidence) -> Findings:
     """Spearman's ρ between scale and probability, and where the probability stops growing."""
     plan = evidence.plan
-    rows, tables, curves = [], [], {}
+    rows = evidence.rows(cases(plan))
+    curves = {}
     for concept in plan.concepts:
         for kind in KINDS:
-            curve = [
-                [evidence.probability(_scaled(plan, p, concept, kind, factor), concept) for factor in FACTORS]
-                for p in plan.few_pairs
-            ]
-            curves[concept, kind] = np.array(curve)
-            for pair, probabilities in zip(plan.few_pairs, curve, strict=True):
-                prompt, names = _prompt(plan, pair, concept)
-                facts = {"kind": kind, "concept": concept, "prompt": prompt, "named": names, "seed": pair.seed}
-                rows += [
-                    {**facts, "factor": factor, "probability": probability}
-                    for factor, probability in zip(FACTORS, probabilities, strict=True)
-                ]
-    tables.append(
-        Table(
-            "Spearman's ρ of scale and probability within each pair: median, middle half, share of pairs with ρ of .8"
-            " and more; the mean probability at each multiple of the usual scale; pairs whose probability drops by"
-            " more than .2 beyond its peak on the positive side",
-            [
-                "concept",
-                "kind",
-                "n",
-                "median ρ",
-                "ties within .01: median ρ",
-                "middle half",
-                "ρ ≥ .8",
-                *(f"×{f:g}" for f in FACTORS),
-                "breaks",
-            ],
-            [_summary(concept, kind, curve) for (concept, kind), curve in curves.items()],
-        )
+            found = [row["probability"] for row in where(rows, concept=concept, kind=kind)]
+            curves[concept, kind] = np.array(found).reshape(-1, len(FACTORS))
+    table = Table(
+        "Spearman's ρ of scale and probability within each pair: median, middle half, share of pairs with ρ of .8"
+        " and more; the mean probability at each multiple of the usual scale; pairs whose probability drops by"
+        " more than .2 beyond its peak on the positive side",
+        [
+            "concept",
+            "kind",
+            "n",
+            "median ρ",
+            "ties within .01: median ρ",
+            "middle half",
+            "ρ ≥ .8",
+            *(f"×{f:g}" for f in FACTORS),
+            "breaks",
+        ],
+        [[concept, kind, *_summary(curve)] for (concept, kind), curve in curves.items()],
     )
     return Findings(
         [
@@ -89,13 +84,13 @@ def findings(evidence: Evidence) -> Findings:
             " counts as 0. Where the judge is sure, differences far below a hundredth rank the scales, so ρ is given"
             " with probabilities rounded to hundredths, too."
         ],
-        tables,
+        [table],
         [_curves(plan, curves), _strip(evidence)],
         rows,
     )
 
 
-def _summary(concept: str, kind: str, curve: Array) -> list[str]:
+def _summary(curve: Array) -> list[str]:
     raw, rho = (
         np.array([spearman(np.array(FACTORS), line) for line in lines]) for lines in (curve, curve.round(TIES_DIGITS))
     )
@@ -103,14 +98,12 @@ def _summary(concept: str, kind: str, curve: Array) -> list[str]:
     positive = curve[:, FACTORS.index(0.0) :]
     breaks = (positive.max(axis=1) - positive[:, -1] > 0.2).sum()
     return [
-        concept,
-        kind,
         str(len(curve)),
-        number(float(np.median(raw))),
-        number(float(middle)),
-        f"{number(float(low))} to {number(float(high))}",
+        number(np.median(raw)),
+        number(middle),
+        f"{number(low)} to {number(high)}",
         str(Rate.of(rho >= 0.8)),
-        *(number(float(mean)) for mean in curve.mean(axis=0)),
+        *map(number, curve.mean(axis=0)),
         f"{breaks}/{len(curve)}",
     ]
 
@@ -124,17 +117,14 @@ def spearman(x: Array, y: Array) -> float:
 
 def _curves(plan: Plan, curves: dict[tuple[str, str], Array]) -> Figure:
     columns = min(4, len(plan.concepts))
-    lines = -(-len(plan.concepts) // columns)
-    figure, axes = drawing.panels(columns, 2.7, 2.2, rows=lines)
+    figure, axes = drawing.panels(columns, 2.7, 2.2, rows=-(-len(plan.concepts) // columns))
     for place in axes.flat[len(plan.concepts) :]:
         place.set_axis_off()
-    for index, concept in enumerate(plan.concepts):
-        place = axes.flat[index]
+    for place, concept in zip(axes.flat, plan.concepts, strict=False):
         for kind in KINDS:
-            for half, dashes in ((0, "-"), (1, "--")):
+            for half, dashes, named in ((0, "-", "not named"), (1, "--", "named")):
                 mean = curves[concept, kind][half::2].mean(axis=0)
-                label = f"{kind}, {'named' if half else 'not named'}"
-                place.plot(FACTORS, mean, dashes, marker=".", color=drawing.KINDS[kind], label=label)
+                place.plot(FACTORS, mean, dashes, marker=".", color=drawing.KINDS[kind], label=f"{kind}, {named}")
         place.set(title=concept, ylim=(-0.03, 1.03))
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     for place in axes[-1]:
@@ -146,16 +136,13 @@ def _curves(plan: Plan, curves: dict[tuple[str, str], Array]) -> Figure:
 
 def _strip(evidence: Evidence) -> Figure:
     plan = evidence.plan
-    lines = [(concept, pair) for concept in plan.concepts[:4] for pair in plan.few_pairs[:2]]
-    runs = [[_scaled(plan, pair, concept, "same noise", factor) for factor in FACTORS] for concept, pair in lines]
-    return Figure(
+    return drawing.pictures(
         "monotonicity-pictures",
         "Transferred vectors over the scale; the second row of each concept's prompt names it.",
-        drawing.pictures(
-            [[evidence.archive.picture(run) for run in line] for line in runs],
-            [concept for concept, _ in lines],
-            [f"×{factor:g}" for factor in FACTORS],
-            [[evidence.shows(run, concept) for run in line] for (concept, _), line in zip(lines, runs, strict=True)],
-        ),
-        pixels=True,
+        [f"×{factor:g}" for factor in FACTORS],
+        [
+            (concept, evidence.framed(_scaled(plan, pair, concept, "same noise"), concept))
+            for concept in plan.concepts[:4]
+            for pair in plan.few_pairs[:2]
+        ],
     )

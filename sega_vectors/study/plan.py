@@ -123,9 +123,8 @@ class Plan(Record):
         sources = [self._prompt(i, i // styles) for i in range(len(self.seeds))]
 
         def control(i: int) -> int:
-            later: list[int] = [*range(i + 1, len(sources)), *range(i)]
-            alike = [j for j in later if sources[j] == sources[i]]
-            return (alike or later)[0]
+            others = others_of(range(len(sources)), i)
+            return next((j for j in others if sources[j] == sources[i]), others[0])
 
         return tuple(
             Pair(
@@ -182,6 +181,14 @@ class Plan(Record):
         """A run from a pair's noise."""
         return Run(prompt, Noise(seed), applied=applied)
 
+    def ways(
+        self, prompt: str, noise: Noise, concepts: Sequence[Concept], uses: Mapping[str, Applied]
+    ) -> dict[str, Run]:
+        """The plain run of a prompt and noise, SEGA's with some concepts, and one with each vector, by name."""
+        plain = Run(prompt, noise)
+        applied = {name: Run(prompt, noise, applied=(use,)) for name, use in uses.items()}
+        return {"plain": plain, "SEGA": plain.sega(*concepts), **applied}
+
 
 def _fields(template: str) -> set[str]:
     """The names of the plain fields of a format string, `?` for others; none if it can't be read."""
@@ -190,6 +197,11 @@ def _fields(template: str) -> set[str]:
         return {"?" if spec or conversion else name for _, name, spec, conversion in found if name is not None}
     except ValueError:
         return set()
+
+
+def others_of(values: Sequence[_T], index: int) -> list[_T]:
+    """All values but the one at an index: those after it, then those before it."""
+    return [*values[index + 1 :], *values[:index]]
 
 
 def evenly(values: Sequence[_T], count: int) -> list[_T]:

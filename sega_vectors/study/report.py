@@ -6,7 +6,7 @@ import html
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,8 @@ class StudyReport:
         files = {
             "report.html": self.html(drawn).encode(),
             "report.md": self.markdown().encode(),
-            "study.json": (json.dumps(self.document(), indent=1, ensure_ascii=False) + "\n").encode(),
-            "plan.json": (json.dumps(self.plan.to_json(), indent=1, ensure_ascii=False) + "\n").encode(),
+            "study.json": f"{_json(self.document())}\n".encode(),
+            "plan.json": f"{_json(self.plan.to_json())}\n".encode(),
             **{f"{name}.csv": _csv(found.rows).encode() for name, found in self.findings.items() if found.rows},
             **{_file_of(f): drawn[f.name] for found in self.findings.values() for f in found.figures},
         }
@@ -54,15 +54,12 @@ class StudyReport:
         return {
             "plan": self.plan.to_json(),
             "facts": dict(self.facts),
-            "versions": versions(),
+            "versions": _versions(),
             "points": {
                 name: {
                     "title": POINTS[name].title,
                     "text": list(found.text),
-                    "tables": [
-                        {"caption": t.caption, "columns": list(t.columns), "rows": [list(row) for row in t.rows]}
-                        for t in found.tables
-                    ],
+                    "tables": [asdict(table) for table in found.tables],
                 }
                 for name, found in self.findings.items()
             },
@@ -79,14 +76,12 @@ class StudyReport:
             parts += [*shown[:1], *tables, *shown[1:], "</section>"]
         template = resources.files("sega_vectors.study").joinpath("report.html").read_text(encoding="utf-8")
         slots = {
-            "contents": "".join(
-                f'<a href="#{name}">{html.escape(POINTS[name].title)}</a>' for name in (*self.findings,)
-            ),
+            "contents": "".join(f'<a href="#{name}">{html.escape(POINTS[name].title)}</a>' for name in self.findings),
             "facts": "".join(
                 f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in self._all_facts().items()
             ),
             "points": "\n".join(parts),
-            "plan": html.escape(json.dumps(self.plan.to_json(), indent=1, ensure_ascii=False)),
+            "plan": html.escape(_json(self.plan.to_json())),
         }
         for slot, content in slots.items():
             template = template.replace(f"<!-- {slot} -->", content)
@@ -101,7 +96,7 @@ class StudyReport:
             for paragraph in found.text:
                 lines += [paragraph, ""]
             for table in found.tables:
-                lines += [table.caption + ":", "", *markdown_table(table), ""]
+                lines += [table.caption + ":", "", *_markdown_table(table), ""]
             for figure in found.figures:
                 lines += [f"![{figure.caption}]({_file_of(figure)})", "", figure.caption, ""]
         return "\n".join(lines).rstrip() + "\n"
@@ -114,19 +109,21 @@ class StudyReport:
             "Concepts": ", ".join(plan.concepts),
             "Noises": f"{len(plan.seeds)} (seeds {plan.seeds[0]} to {plan.seeds[-1]})",
             **self.facts,
-            "Versions": ", ".join(f"{package} {version}" for package, version in versions().items()),
+            "Versions": ", ".join(f"{package} {version}" for package, version in _versions().items()),
         }
 
 
-def versions() -> dict[str, str]:
-    """The versions of the libraries that a study ran with."""
+def _versions() -> dict[str, str]:
     return {package: metadata.version(package) for package in _PACKAGES}
 
 
-def markdown_table(table: Table) -> list[str]:
-    """A table in lines of Markdown."""
+def _markdown_table(table: Table) -> list[str]:
     rows = [table.columns, ["---"] * len(table.columns), *table.rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False)
 
 
 def _file_of(figure: Figure) -> str:

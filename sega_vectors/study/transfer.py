@@ -1,71 +1,65 @@
 """Uniqueness and transfer: does a stored vector work on prompts it was not recorded on, and only at its noise?"""
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from sega_store.analysis.similarity import cosine, overlap
 from sega_store.records.dtypes import Array
 from sega_vectors.study import drawing
-from sega_vectors.study.evidence import Evidence, place_runs
-from sega_vectors.study.findings import Figure, Findings, Rate, Table, comparison, file_names, number
-from sega_vectors.study.plan import Pair, Plan, evenly
-from sega_vectors.study.rows import Row, median, shown, shown_in_place, where
-from sega_vectors.study.runs import Derived, Noise, Recorded, Run, Source
+from sega_vectors.study.evidence import Case, Evidence, place_runs
+from sega_vectors.study.findings import Figure, Findings, Table
+from sega_vectors.study.plan import Pair, Plan, evenly, others_of
+from sega_vectors.study.rows import Row, comparison, median, number, rate, rate_in_place, shown, where
+from sega_vectors.study.runs import Derived, Noise, Recorded, Run
 
 TITLE = "Uniqueness and transfer"
-KINDS = ("plain", "SEGA", "same noise", "other noise", "shuffled")
-_TARGETS = {"same style": "same_style", "other style": "other_style"}
+KINDS = tuple(drawing.KINDS)
+_TARGETS = ("same style", "other style")
 
 
-def of_kind(plan: Plan, pair: Pair, prompt: str, concept: str, kind: str) -> Run:
-    """The run of one kind on a target prompt at a pair's noise."""
-    plain = Run(prompt, Noise(pair.seed))
-    if kind == "plain":
-        return plain
-    if kind == "SEGA":
-        return plain.sega(plan.concept(concept))
+def by_kind(plan: Plan, pair: Pair, prompt: str, concept: str) -> dict[str, Run]:
+    """The runs on a target prompt at a pair's noise."""
     own = plan.recorded(concept, pair)
-    sources: dict[str, Source] = {
-        "same noise": own,
-        "other noise": plan.control(concept, pair),
-        "shuffled": Derived("shuffled", (own,), float(pair.seed)),
+    uses = {
+        "same noise": plan.applied(own),
+        "other noise": plan.applied(plan.control(concept, pair)),
+        "shuffled": plan.applied(Derived("shuffled", (own,), float(pair.seed))),
     }
-    return plan.run(prompt, pair.seed, plan.applied(sources[kind]))
+    return plan.ways(prompt, Noise(pair.seed), [plan.concept(concept)], uses)
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    """Every kind on both target prompts of every pair."""
+    for concept in plan.concepts:
+        for pair in plan.pairs:
+            seeds = {"same noise": pair.seed, "other noise": pair.other, "shuffled": pair.seed}
+            for target, prompt in zip(_TARGETS, (pair.same_style, pair.other_style), strict=True):
+                for kind, run in by_kind(plan, pair, prompt, concept).items():
+                    facts = {
+                        "kind": kind,
+                        "concept": concept,
+                        "target": target,
+                        "prompt": prompt,
+                        "source": pair.source,
+                        "seed": pair.seed,
+                        "recorded seed": seeds.get(kind),
+                    }
+                    yield facts, run
 
 
 def runs(plan: Plan) -> Iterator[Run]:
-    """Every kind on both target prompts of every pair, and the recordings that are compared."""
+    """The runs of all cases, and the recordings that are compared."""
     yield from place_runs(plan, plan.concepts)
-    for pair in plan.pairs:
-        for concept in plan.concepts:
-            for target in _TARGETS.values():
-                for kind in KINDS:
-                    yield of_kind(plan, pair, getattr(pair, target), concept, kind)
+    yield from (run for _, run in cases(plan))
 
 
 def findings(evidence: Evidence) -> Findings:
     """Success and place by kind and target; similarity of vectors by step."""
     plan = evidence.plan
-    rows = [
-        {
-            "kind": kind,
-            "concept": concept,
-            "target": target,
-            "prompt": getattr(pair, attribute),
-            "source": pair.source,
-            "seed": pair.seed,
-            "recorded seed": {"same noise": pair.seed, "other noise": pair.other, "shuffled": pair.seed}.get(kind),
-            "probability": evidence.probability(run, concept),
-            **(_changes(evidence, run, concept) if kind != "plain" else {}),
-        }
-        for concept in plan.concepts
-        for pair in plan.pairs
-        for target, attribute in _TARGETS.items()
-        for kind in KINDS
-        for run in [of_kind(plan, pair, getattr(pair, attribute), concept, kind)]
-    ]
-
+    rows = evidence.rows(cases(plan), "place", "in place", "elsewhere")
     success = Table(
         "Share of pictures that show the concept (n per concept and target), with 95% intervals; the p value is"
         " McNemar's for same against other noise, paired by noise and prompt",
@@ -74,13 +68,13 @@ def findings(evidence: Evidence) -> Findings:
             [
                 concept,
                 target,
-                str(len(outcomes["plain"])),
-                *(str(Rate.of(outcomes[kind])) for kind in KINDS),
-                *comparison(outcomes["same noise"], outcomes["other noise"]),
+                str(len(found) // len(KINDS)),
+                *(str(rate(found, kind=kind)) for kind in KINDS),
+                *comparison(shown(found, kind="same noise"), shown(found, kind="other noise")),
             ]
             for concept in plan.concepts
-            for target, chosen in {"either": {}, **{target: {"target": target} for target in _TARGETS}}.items()
-            for outcomes in [{kind: shown(where(rows, concept=concept, kind=kind, **chosen)) for kind in KINDS}]
+            for target in ("either", *_TARGETS)
+            for found in [where(rows, concept=concept, **({} if target == "either" else {"target": target}))]
         ],
     )
     guided = KINDS[1:]
@@ -92,13 +86,13 @@ def findings(evidence: Evidence) -> Findings:
             [
                 concept,
                 number(evidence.chance(concept)),
-                *(str(Rate.of(shown_in_place(where(rows, concept=concept, kind=kind)))) for kind in guided),
+                *(str(rate_in_place(rows, concept=concept, kind=kind)) for kind in guided),
                 *(number(median(where(rows, concept=concept, kind=kind), "place")) for kind in guided),
             ]
             for concept in plan.concepts
         ],
     )
-    similarity = {name: alike for name in _RELATIONS if (alike := _similarity(evidence, name)) is not None}
+    similarity = {name: _similarity(evidence, related) for name, related in related_vectors(plan).items() if related}
     likeness = Table(
         "How alike recorded vectors are: mean over the run of the median cosine and Jaccard overlap",
         ["relation", "pairs of vectors", "cosine", "overlap"],
@@ -121,47 +115,35 @@ def findings(evidence: Evidence) -> Findings:
     )
 
 
-def _changes(evidence: Evidence, run: Run, concept: str) -> dict[str, float | bool]:
+def related_vectors(plan: Plan) -> dict[str, list[tuple[Recorded, Recorded]]]:
+    """Pairs of recorded vectors, by what they share and what they don't."""
+    every = [(text, pair, plan.recorded(text, pair)) for text in plan.concepts for pair in plan.pairs]
+
+    def other_prompt(pair: Pair) -> Pair:
+        return next(p for p in others_of(plan.pairs, plan.pairs.index(pair)) if p.source != pair.source)
+
     return {
-        "place": evidence.place(run, concept),
-        "in place": evidence.in_place(run, concept),
-        "elsewhere": evidence.elsewhere(run, concept),
+        "same noise, other prompt": [
+            (own, replace(own, prompt=prompt))
+            for _, pair, own in every
+            for prompt in (pair.same_style, pair.other_style)
+        ],
+        "other noise, same prompt": [
+            (own, plan.control(text, pair)) for text, pair, own in every if pair.other_source == pair.source
+        ],
+        "other noise, other prompt": [(own, plan.recorded(text, other_prompt(pair))) for text, pair, own in every],
+        "same noise and prompt, other concept": [
+            (own, plan.recorded(other, pair))
+            for text, pair, own in every
+            for other in plan.concepts[plan.concepts.index(text) + 1 :]
+        ],
     }
 
 
-_RELATIONS = (
-    "same noise, other prompt",
-    "other noise, same prompt",
-    "other noise, other prompt",
-    "same noise and prompt, other concept",
-)
-
-
-def _related(plan: Plan, relation: str) -> Iterator[tuple[Recorded, Recorded]]:
-    for index, concept in enumerate(plan.concepts):
-        for pair in plan.pairs:
-            own = plan.recorded(concept, pair)
-            if relation == "same noise, other prompt":
-                for prompt in (pair.same_style, pair.other_style):
-                    yield own, Recorded(own.concept, prompt, pair.seed)
-            elif relation == "other noise, same prompt":
-                if pair.other_source == pair.source:
-                    yield own, plan.control(concept, pair)
-            elif relation == "other noise, other prompt":
-                at = plan.pairs.index(pair)
-                others = (other for other in plan.pairs[at + 1 :] + plan.pairs[:at] if other.source != pair.source)
-                yield own, plan.recorded(concept, next(others))
-            else:
-                for text in plan.concepts[index + 1 :]:
-                    yield own, plan.recorded(text, pair)
-
-
-def _similarity(evidence: Evidence, relation: str) -> tuple[Array, Array] | None:
-    """Cosine and overlap of related vectors by step, each of shape (pairs, T); None if no vectors are related so."""
-    related = [(evidence.vector(a), evidence.vector(b)) for a, b in _related(evidence.plan, relation)]
-    if not related:
-        return None
-    return np.stack([cosine(a, b) for a, b in related]), np.stack([overlap(a, b) for a, b in related])
+def _similarity(evidence: Evidence, related: Sequence[tuple[Recorded, Recorded]]) -> tuple[Array, Array]:
+    """Cosine and overlap of related vectors by step, each of shape (pairs, T)."""
+    vectors = [(evidence.vector(a), evidence.vector(b)) for a, b in related]
+    return np.stack([cosine(a, b) for a, b in vectors]), np.stack([overlap(a, b) for a, b in vectors])
 
 
 def _glance(evidence: Evidence, similarity: dict[str, tuple[Array, Array]]) -> Figure:
@@ -186,11 +168,11 @@ def _glance(evidence: Evidence, similarity: dict[str, tuple[Array, Array]]) -> F
 def _bars(plan: Plan, rows: Sequence[Row]) -> Figure:
     concepts = plan.concepts
     figure, axes = drawing.panels(1, max(6.0, 1.15 * len(concepts)), 2.7, rows=2)
-    for place, title, kinds, succeeded in (
-        (axes[0, 0], "shows the concept", KINDS, shown),
-        (axes[1, 0], "shows it, changed in place", KINDS[1:], shown_in_place),
+    for place, title, kinds, counted in (
+        (axes[0, 0], "shows the concept", KINDS, rate),
+        (axes[1, 0], "shows it, changed in place", KINDS[1:], rate_in_place),
     ):
-        rates = {kind: [Rate.of(succeeded(where(rows, concept=c, kind=kind))) for c in concepts] for kind in kinds}
+        rates = {kind: [counted(rows, concept=concept, kind=kind) for concept in concepts] for kind in kinds}
         drawing.bars(place, concepts, rates)
         place.set_title(title)
     axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -201,16 +183,21 @@ def _grids(evidence: Evidence) -> Iterator[Figure]:
     plan = evidence.plan
     pairs = evenly(plan.pairs, 10)
     for concept, name in zip(plan.concepts, file_names(plan.concepts), strict=True):
-        runs = [[of_kind(plan, pair, pair.other_style, concept, kind) for pair in pairs] for kind in KINDS]
-        yield Figure(
+        made = [by_kind(plan, pair, pair.other_style, concept) for pair in pairs]
+        yield drawing.pictures(
             f"transfer-{name}",
             f"{concept}, applied to another style; {len(pairs)} of {len(plan.pairs)} pairs, evenly spaced. Framed: the"
             " judge finds the concept.",
-            drawing.pictures(
-                [[evidence.archive.picture(run) for run in line] for line in runs],
-                KINDS,
-                [f"{pair.source} → {pair.other_style}" for pair in pairs],
-                [[evidence.shows(run, concept) for run in line] for line in runs],
-            ),
-            pixels=True,
+            [f"{pair.source} → {pair.other_style}" for pair in pairs],
+            [(kind, evidence.framed((runs[kind] for runs in made), concept)) for kind in KINDS],
         )
+
+
+def file_names(texts: Sequence[str]) -> list[str]:
+    """A name for each of some texts, made of its words, such as `red-hair`, and numbered if it is taken."""
+    names: list[str] = []
+    for text in texts:
+        name = re.sub(r"\W+", "-", text)[:40].strip("-") or "untitled"
+        again = sum(re.fullmatch(re.escape(name) + r"(-\d+)?", other) is not None for other in names)
+        names.append(f"{name}-{again + 1}" if again else name)
+    return names

@@ -14,6 +14,7 @@ from sega_vectors.study import evidence as module
 from sega_vectors.study.evidence import Evidence, cells, judge_all, place_runs
 from sega_vectors.study.laboratory import Archive
 from sega_vectors.study.plan import Plan
+from sega_vectors.study.rows import Rate, rate_in_place
 from sega_vectors.study.runs import Noise, Run
 
 from .plans import small_plan
@@ -145,7 +146,8 @@ def test_shown_in_place_is_both(archive: Archive, plan: Plan) -> None:
         judged = Evidence(plan, archive, evidence.library, {run: {"glasses": probability}})
         assert judged.probability(run, "glasses") == probability
         assert judged.shows(run, "glasses") is shown
-        assert judged.present_in_place(run, "glasses") is shown
+        rows = judged.rows([({"concept": "glasses"}, run)], "place", "in place")
+        assert rate_in_place(rows) == Rate(int(shown), 1)
 
 
 def test_the_runs_that_tell_the_place_are_each_pairs_plain_one_and_segas(plan: Plan) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from sega_store import Library
 from sega_vectors.judging.embedded_judge import Judge
-from sega_vectors.study.findings import paired
 from sega_vectors.study.plan import Plan, default_plan
+from sega_vectors.study.rows import paired
 from sega_vectors.study.runs import Derived, Noise, with_needs
 from sega_vectors.study.study import Study
-from sega_vectors.study.transfer import _RELATIONS, KINDS, _related, of_kind, runs
+from sega_vectors.study.transfer import KINDS, by_kind, related_vectors, runs
 
 from .conftest import Finished
 from .plans import small_plan
@@ -20,7 +20,8 @@ from .plans import small_plan
 def test_kinds_differ_in_what_guides_them_and_in_nothing_else() -> None:
     plan = small_plan()
     pair = plan.pairs[0]
-    made = {kind: of_kind(plan, pair, pair.other_style, "glasses", kind) for kind in KINDS}
+    made = by_kind(plan, pair, pair.other_style, "glasses")
+    assert tuple(made) == KINDS
     assert {(run.prompt, run.noise) for run in made.values()} == {(pair.other_style, Noise(pair.seed))}
     assert made["plain"] == made["plain"].plain
     assert made["SEGA"].fresh == (plan.concept("glasses"),)
@@ -34,8 +35,7 @@ def test_kinds_differ_in_what_guides_them_and_in_nothing_else() -> None:
 @pytest.mark.parametrize("plan", [small_plan(seeds=(1, 2, 3, 4, 5), tried=5), default_plan("embedded")])
 def test_related_vectors_are_recorded_and_differ_as_said(plan: Plan) -> None:
     recorded = set(with_needs(runs(plan)))
-    for relation in _RELATIONS:
-        related = list(_related(plan, relation))
+    for relation, related in related_vectors(plan).items():
         assert related
         for one, other in related:
             assert {one.run, other.run} <= recorded

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from sega_vectors.study.findings import Rate, file_names, number, paired
+from sega_vectors.study.rows import Rate, number, paired
+from sega_vectors.study.transfer import file_names
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 20), (20, 20), (7, 20), (100, 128), (1, 1)])
