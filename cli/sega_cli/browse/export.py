@@ -23,7 +23,7 @@ from sega_cli.browse.pages.gallery import Filters, facets, gallery_context
 from sega_cli.browse.pages.noise import noise_context
 from sega_cli.browse.pages.pictures import draw, draw_noise
 from sega_cli.browse.pages.vector import vector_context
-from sega_cli.browse.parts.links import ExportedLinks
+from sega_cli.browse.parts.links import Links
 from sega_cli.browse.site import Site
 from sega_store import Entry, InvalidInputError, Library
 
@@ -55,13 +55,13 @@ def export_site(library: Library, folder: Path, step: Callable[[], object] = lam
     draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         _write_assets(draft)
-        within = Site(library, ExportedLinks("../"), live=False)
+        within = Site(library, Links("../"), live=False)
         for entry in entries:
             _write_vector(draft, within, entry)
             step()
         for sha256 in dict.fromkeys(entry.noise for entry in entries):
             _write_noise(draft, within, sha256)
-        _write_gallery(draft, replace(within, links=ExportedLinks()), entries)
+        _write_gallery(draft, replace(within, links=Links("")), entries)
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -57,10 +57,10 @@ def command(
 ) -> None:
     """Look at the library in the browser."""
     try:
-        from sega_cli.browse.app import create_studio
         from sega_cli.browse.export import export_site
         from sega_cli.browse.jobs.queue import JobQueue
         from sega_cli.browse.server import serve
+        from sega_cli.browse.studio import Studio
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in (
             "fastapi",
@@ -100,5 +100,4 @@ def command(
         folder = library.absolute()
         pictures = folder.with_name(f"{folder.name}-pictures")
     with closing(JobQueue(library, device, dtype)) as queue:
-        extensions = () if no_generate else (create_studio(queue, pictures),)
-        serve(store, host, port, trusted_host, ready, extensions)
+        serve(store, host, port, trusted_host, ready, None if no_generate else Studio(queue, pictures))
