@@ -13,6 +13,8 @@ import click
 from sega_cli.printing.report import Report
 
 if TYPE_CHECKING:
+    from sega_store import Library
+
     ParamType = click.ParamType[Any]
 else:
     ParamType = click.ParamType  # generic in the newest click only
@@ -22,6 +24,7 @@ Decorator = Callable[[Command], Command]
 Place = Path | str
 T = TypeVar("T")
 
+PATH = click.Path(path_type=Path)
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 _MOST_SEEDS = 1_000_000  # a slip such as 0..99999999999 must not fill the memory
 
@@ -98,6 +101,13 @@ class LibraryPlace(ParamType):
         return value if "://" in str(value) else Path(value)
 
 
+def open_library(place: Place) -> "Library":
+    """The library at a place."""
+    from sega_store import Library
+
+    return Library(place)
+
+
 def default_library() -> Path:
     """The library in the user's data folder."""
     from platformdirs import user_data_path
@@ -125,6 +135,11 @@ def reporting(command: Command) -> Command:
         return command(report=Report(json, quiet), **arguments)
 
     return wrapper
+
+
+def on_library(command: Command) -> Command:
+    """Give a command `--library` and what `reporting` gives."""
+    return library_option(reporting(command))
 
 
 def grouped(name: str, *options: Decorator, **renamed: str) -> Decorator:
@@ -155,12 +170,8 @@ def grouped(name: str, *options: Decorator, **renamed: str) -> Decorator:
     return decorate
 
 
-_DEVICE = click.option(
-    "--device", default="auto", show_default=True, help="The model's device: cpu, cuda, cuda:1, mps."
-)
-_DTYPE = click.option(
-    "--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="The model's precision."
-)
+_DEVICE = click.option("--device", default="auto", help="The model's device: cpu, cuda, cuda:1, mps.")
+_DTYPE = click.option("--dtype", type=click.Choice(DTYPES), default="auto", help="The model's precision.")
 
 
 def device_options(command: Command) -> Command:

@@ -30,13 +30,7 @@ _TITLES: dict[type[SegaError], tuple[int, str]] = {
 
 
 def create_app(library: Library, access: Access, studio: Studio | None = None) -> FastAPI:
-    """The pages of a library.
-
-    Args:
-        library: The library.
-        access: Who may use them.
-        studio: What the pages that apply and record share; None: there are no such pages.
-    """
+    """The pages of a library; without a studio there are none that apply and record."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=[Middleware(Guard, access=access)])
     app.state.site = Site(library, studio=studio)
     app.state.ending = lambda: False  # the server replaces it; streams end when it is true

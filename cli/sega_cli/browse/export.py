@@ -9,7 +9,6 @@ pictures/<id>/<name>.png            as `sega_cli.browse.pages.pictures` names th
 static/                             styles and scripts
 """
 
-import json
 import os
 import secrets
 import shutil
@@ -27,6 +26,7 @@ from sega_cli.browse.parts.links import Links
 from sega_cli.browse.site import Site
 from sega_store import Entry, InvalidInputError, Library
 
+_INDEXED = ("id", "concept", "name", "prompt", "model", "noise", "tags", "rating", "notes")
 ASSETS = ("app.css", "app.js", "exported.js", "icon.svg", "theme.js")
 
 
@@ -34,7 +34,6 @@ def export_site(library: Library, folder: Path, step: Callable[[], object] = lam
     """Writes the pages of a library; the folder appears when all is written.
 
     Args:
-        library: The library.
         folder: The folder to create; nothing may be there yet.
         step: Called after every vector.
 
@@ -78,14 +77,8 @@ def _write_assets(root: Path) -> None:
 def _write_vector(root: Path, site: Site, entry: Entry) -> None:
     context = vector_context(site, entry.id)
     _write(root / "vectors" / f"{entry.id}.html", site.render("vector.html", **context))
-    names = [
-        "before-small",
-        "after-small",
-        "acts",
-        "steps",
-        *(f"channel-{channel}" for channel, *_ in context["channels"]),
-    ]
-    names += [] if context["preview"] else ["before", "after"]
+    names = ["before-small", "after-small", "acts", "steps", *([] if context["preview"] else ["before", "after"])]
+    names += [f"channel-{channel}" for channel, *_ in context["channels"]]
     pictures = root / "pictures" / entry.id
     pictures.mkdir()
     for name in names:
@@ -102,23 +95,15 @@ def _write_noise(root: Path, site: Site, sha256: str) -> None:
 def _write_gallery(root: Path, site: Site, entries: list[Entry]) -> None:
     context = gallery_context(site, Filters())
     context["facets"] = facets(site, Filters())
-    context["index"] = json.dumps([_row(entry) for entry in entries], separators=(",", ":"))
+    context["index"] = [_row(entry) for entry in entries]
     _write(root / "index.html", site.render("gallery.html", **context))
 
 
 def _row(entry: Entry) -> dict[str, Any]:
     """What the gallery's script knows of a vector."""
     return {
-        "id": entry.id,
-        "concept": entry.concept,
-        "name": entry.name,
-        "prompt": entry.prompt,
-        "model": entry.model,
-        "noise": entry.noise,
+        **{name: getattr(entry, name) for name in _INDEXED},
         "seed": None if entry.seed is None else str(entry.seed),
-        "tags": list(entry.tags),
-        "rating": entry.rating,
-        "notes": entry.notes,
         "date": entry.created[:10],
     }
 

@@ -49,8 +49,6 @@ def serve(
     """Serves the pages of a library until the process is interrupted.
 
     Args:
-        library: The library.
-        host: The address to serve on.
         port: The port; 0 for a free one.
         names: Other names of the server, each with its port.
         ready: Called with the address to open.

@@ -26,7 +26,6 @@ class Site:
     """What pages are made of.
 
     Attributes:
-        library: The library.
         links: Where links lead.
         studio: What the pages that generate share; None: there are none.
         live: Whether there is a server that answers; an exported site has none.
@@ -73,15 +72,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_harmless,
     )
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     made.filters |= {
         "bytes": size,
         "lines": lines,
-        "day": _day,
-        "moment": _moment,
+        "day": lambda created: created[:10],
+        "moment": lambda created: f"{created[:10]} {created[11:19]} UTC",
         "noise_name": noise_name,
-        "number": _number,
-        "key": _key,
-        "in_script": _in_script,
+        "number": "{:,}".format,
+        "key": lambda text: hashlib.sha256(text.encode()).hexdigest()[:12],  # fit for an `id`
     }
     return made
 
@@ -90,28 +89,6 @@ def _harmless(value: object) -> object:
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _day(created: str) -> str:
-    return created[:10]
-
-
 def noise_name(entry: Entry) -> str:
     """What the initial noise of a vector is called."""
     return f"noise {entry.noise[:8]}" if entry.seed is None else f"seed {entry.seed}"
-
-
-def _moment(created: str) -> str:
-    return f"{created[:10]} {created[11:19]} UTC"
-
-
-def _number(count: int) -> str:
-    return f"{count:,}"
-
-
-def _key(text: str) -> str:
-    """A short name for a text, fit for an `id`."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _in_script(document: str) -> Markup:
-    """JSON that is safe in a script element: characters that could end it, or begin another, are escaped."""
-    return Markup(document.translate({ord(c): f"\\u{ord(c):04x}" for c in "<>&"}))

@@ -19,9 +19,7 @@ class Studio:
     """What the pages that generate share.
 
     Attributes:
-        queue: The jobs.
         pictures: The folder for pictures that people keep; None offers only to download them.
-        streams: The event streams that are open.
         most_vectors: The most vectors that can be applied together.
     """
 

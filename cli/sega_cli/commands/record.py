@@ -9,7 +9,7 @@ import click
 from sega_cli.generating.defaults import Defaults, defaults_of
 from sega_cli.generating.edit_parameters import Edits, momentum_options, per_concept, recording_options
 from sega_cli.generating.setup import Start, check_prompts, open_pipeline
-from sega_cli.options import Place, Seeds, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.options import PATH, Place, Seeds, Text, on_library, open_library, pipeline_options, run_options
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean, size
 
@@ -39,7 +39,6 @@ Defaults: those of diffusers (s_e 5, λ 0.95, δ 10, s_m 0.1, β_m 0.4); with th
     "--seed",
     type=Seeds(),
     default="0",
-    show_default=True,
     help="Seeds: 7, 1,2,5 or 0..9. Each draws the random initial noise that one run starts from.",
 )
 @run_options("the model's")
@@ -48,10 +47,9 @@ Defaults: those of diffusers (s_e 5, λ 0.95, δ 10, s_m 0.1, β_m 0.4); with th
 @click.option("--no-guide", is_flag=True, help="Observe the concepts on the plain run, without editing it.")
 @click.option("--no-preview", is_flag=True, help="Don't keep the pictures before and after with the vectors.")
 @click.option("--name", type=Text(), multiple=True, help="A name in the library, one for each concept.")
-@click.option("--output", type=click.Path(path_type=Path), help="A folder for the pictures before and after.")
+@click.option("--output", type=PATH, help="A folder for the pictures before and after.")
 @pipeline_options("embedded")
-@library_option
-@reporting
+@on_library
 def command(
     prompt: str,
     concept: tuple[str, ...],
@@ -74,7 +72,6 @@ def command(
     PROMPT is run with SEGA, once for each seed. All concepts are recorded in the same run, which they guide together.
     """
     from sega_cli.generating.picture import prepare_folder, write_picture
-    from sega_store import Library
 
     if name and (len(name) != len(concept) or len(seed) > 1):
         raise click.UsageError(
@@ -94,7 +91,7 @@ def command(
 
     check_prompts(pipe, [prompt], arguments)
     recorder = Recorder(pipe, concepts, guide=not no_guide, **momentum)
-    store, rows, pictures = Library(library), [], []
+    store, rows, pictures = open_library(library), [], []
     for number in seed:
         made = record_from(
             recorder, store, prompt, arguments, Start(number),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.generating.recommended import describe, recommended_of
-from sega_cli.options import Place, library_option, reporting
+from sega_cli.options import Place, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean, heat_map, size, sparkline
 
@@ -21,17 +21,14 @@ Examples:
 
 @click.command("show", epilog=EXAMPLES)
 @click.argument("ref")
-@library_option
-@reporting
+@on_library
 @click.pass_context
 def command(ctx: click.Context, ref: str, library: Place, report: Report) -> None:
     """Draw the vector REF in the terminal.
 
     Shows when and where it acts, where it comes from, and its file.
     """
-    from sega_store import Library
-
-    store = Library(library)
+    store = open_library(library)
     vector, path = store[ref], store.location_of(ref)
     entry = store.entry(vector.id)
     if report.plain:

@@ -50,16 +50,7 @@ def picture_facts(
     run: Mapping[str, Any],
     vectors: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """The provenance of a picture, as JSON.
-
-    Args:
-        command: The command that made it.
-        model: The model that ran.
-        scheduler: Its scheduler.
-        noise: The initial noise.
-        run: The call's arguments.
-        vectors: The vectors that guided it; see the top of this module.
-    """
+    """The provenance of a picture, as JSON; `run` are the call's arguments, `vectors` as at the top of this module."""
     known = {key: run[key] for key in _RUN if key in run}
     others = {key: value for key, value in run.items() if key not in _RUN}
     return {
@@ -127,21 +118,3 @@ def write_png(folder: Path, png: bytes, name: str) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
-
-
-def read_provenance(path: Path) -> dict[str, Any]:
-    """The provenance that `write_picture` left in a PNG.
-
-    Raises:
-        ValueError: The file carries none.
-    """
-    from PIL import Image
-
-    with Image.open(path) as image:
-        text = image.info.get(KEYWORD)
-    if not isinstance(text, str):
-        raise ValueError(
-            f"{path} carries no provenance: it was not made by sega-vec, or another program saved it again"
-        )
-    provenance: dict[str, Any] = json.loads(text)
-    return provenance

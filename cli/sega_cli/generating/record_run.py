@@ -62,9 +62,7 @@ def record_from(
     Args:
         recorder: The recorder, with its pipeline and concepts.
         library: Where the vectors and their noise go.
-        prompt: The prompt.
         arguments: Further arguments of the pipeline's call.
-        start: The initial noise.
         before: Whether to make the plain run's picture too.
         preview: Whether to keep both pictures with the vectors.
 

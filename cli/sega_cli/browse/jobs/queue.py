@@ -95,8 +95,6 @@ class Job:
 
     Attributes:
         id: Its number.
-        order: What was asked for.
-        progress: How far it has come.
         cancelling: Whether somebody asked to cancel it.
     """
 

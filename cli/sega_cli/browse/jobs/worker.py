@@ -29,14 +29,7 @@ class CancelledError(Exception):
 
 
 def main(connection: "Connection[Any, Any]", library: Place, device: str, dtype: str) -> None:
-    """Works on what `Start` asks for until the other end is closed.
-
-    Args:
-        connection: The connection to the server.
-        library: Where vectors come from and go to.
-        device: Where models run.
-        dtype: Their precision.
-    """
+    """Works on what `Start` asks for until the other end is closed; the arguments are those of `Worker`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the server ends this one
     os.environ["HF_HUB_OFFLINE"] = "1"  # read when the Hub's library is imported
     worker = Worker(connection, library, device, dtype)

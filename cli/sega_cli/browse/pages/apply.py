@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from sega_cli.browse.jobs.orders import MOST_VECTORS, STRIP, ApplyOrder
 from sega_cli.browse.parts.compatible import Candidate, candidates, unfit
-from sega_cli.browse.parts.fields import Fields, fields
+from sega_cli.browse.parts.fields import Fields, FieldsOf
 from sega_cli.browse.parts.sliders import Slider, edit_of, moved_to, sliders
 from sega_cli.browse.site import Site, SiteOf
 from sega_cli.browse.studio import StudioOf, submitted
 from sega_cli.generating.defaults import defaults_of
-from sega_store import Entry, GuidanceVector, InvalidInputError
+from sega_store import GuidanceVector, InvalidInputError
 from sega_store.records.edit_parameters import OF_RUN
 
 router = APIRouter()
@@ -22,16 +22,11 @@ router = APIRouter()
 MOMENTUM = [parameter.name for parameter in OF_RUN]
 PAIR = (0.0, 1.0)
 
-Ids = Annotated[list[str], Query(max_length=4 * MOST_VECTORS)]
+Ids = Annotated[Sequence[str], Query(max_length=4 * MOST_VECTORS)]
 
 
 @router.get("/apply")
-def page(
-    site: SiteOf,
-    studio: StudioOf,
-    id: Ids = [],  # noqa: B006
-    job: int | None = None,
-) -> HTMLResponse:
+def page(site: SiteOf, studio: StudioOf, id: Ids = (), job: int | None = None) -> HTMLResponse:
     """The form, with the vectors that the address names, or filled in as it was for a job."""
     order = None if job is None else studio.ordered(job, ApplyOrder)
     picked, misfits = _picked(site, order.vectors if order else id)
@@ -52,7 +47,7 @@ def page(
 
 
 @router.get("/apply/compatible")
-def more_vectors(site: SiteOf, id: Ids = [], q: str = "") -> HTMLResponse:  # noqa: B006
+def more_vectors(site: SiteOf, id: Ids = (), q: str = "") -> HTMLResponse:
     """The part of the page that lists vectors to add."""
     picked, _ = _picked(site, id)
     ids = [vector.id for vector in picked]
@@ -67,12 +62,7 @@ def card(site: SiteOf, identity: str) -> HTMLResponse:
 
 
 @router.post("/apply")
-def submit(
-    request: Request,
-    site: SiteOf,
-    studio: StudioOf,
-    sent: Annotated[Fields, Depends(fields)],
-) -> Response:
+def submit(request: Request, site: SiteOf, studio: StudioOf, sent: FieldsOf) -> Response:
     """Order the pictures."""
     vectors = [site.library[ref] for ref in sent.texts("id")[: MOST_VECTORS + 1]]
     _check_together(site, vectors)
@@ -129,6 +119,6 @@ def _sliders(vector: GuidanceVector) -> list[Slider]:
 
 def _card(site: Site, vector: GuidanceVector, edit: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """What `apply_vector.html` shows."""
-    entry: Entry = site.library.entry(vector.id)
+    entry = site.library.entry(vector.id)
     advice = defaults_of(vector.provenance.model.id).apply_scale
     return {"entry": entry, "sliders": moved_to(_sliders(vector), edit), "advice": advice}

@@ -53,6 +53,9 @@ class Filters:
         return {**mine, **changes}
 
 
+FiltersOf = Annotated[Filters, Depends()]
+
+
 @dataclass(frozen=True)
 class Facet:
     """A way to narrow the gallery.
@@ -71,7 +74,7 @@ class Facet:
 
 
 @router.get("/")
-def gallery(site: SiteOf, filters: Annotated[Filters, Depends()], after: str | None = None) -> HTMLResponse:
+def gallery(site: SiteOf, filters: FiltersOf, after: str | None = None) -> HTMLResponse:
     """A page of the gallery; the filters on offer are counted by a second request, so that the tiles needn't wait."""
     return site.page(
         "gallery.html", headers={"HX-Trigger-After-Swap": "searched"}, **gallery_context(site, filters, after)
@@ -79,23 +82,19 @@ def gallery(site: SiteOf, filters: Annotated[Filters, Depends()], after: str | N
 
 
 @router.get("/facets")
-def facets_page(site: SiteOf, filters: Annotated[Filters, Depends()]) -> HTMLResponse:
+def facets_page(site: SiteOf, filters: FiltersOf) -> HTMLResponse:
     """The filters on offer, with how many vectors each leaves."""
     return site.page("gallery_facets.html", filters=filters, facets=facets(site, filters))
 
 
 @router.get("/tiles")
-def tiles(site: SiteOf, filters: Annotated[Filters, Depends()], after: str) -> HTMLResponse:
+def tiles(site: SiteOf, filters: FiltersOf, after: str) -> HTMLResponse:
     """The tiles after a vector's."""
     return site.page("gallery_tiles.html", **tiles_context(site, filters, after))
 
 
 @router.get("/groups")
-def groups(
-    site: SiteOf,
-    filters: Annotated[Filters, Depends()],
-    skip: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
-) -> HTMLResponse:
+def groups(site: SiteOf, filters: FiltersOf, skip: Annotated[int, Query(ge=0, le=1 << 31)] = 0) -> HTMLResponse:
     """The groups after the first `skip` ones."""
     return site.page("gallery_groups.html", **groups_context(site, filters, skip))
 
@@ -117,14 +116,14 @@ def gallery_context(site: Site, filters: Filters, after: str | None = None) -> d
     return context | tiles_context(site, filters, after)
 
 
-def tiles_context(site: Site, filters: Filters, after: str | None, limit: int = PAGE) -> dict[str, Any]:
+def tiles_context(site: Site, filters: Filters, after: str | None) -> dict[str, Any]:
     """A page of tiles, and the vector after which the next page begins, if there is one."""
     sort = filters.sort if filters.sort in ORDERS else "newest"
-    entries = site.library.catalogue.page(filters.selection, sort, after, limit + 1)
+    entries = site.library.catalogue.page(filters.selection, sort, after, PAGE + 1)
     return {
         "filters": filters,
-        "entries": entries[:limit],
-        "next": entries[limit - 1].id if len(entries) > limit else None,
+        "entries": entries[:PAGE],
+        "next": entries[PAGE - 1].id if len(entries) > PAGE else None,
     }
 
 

@@ -1,13 +1,11 @@
 """The page that records concepts on a prompt."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from sega_cli.browse.jobs.orders import MOST_CHARACTERS, RecordOrder
 from sega_cli.browse.pages.apply import run_of
-from sega_cli.browse.parts.fields import Fields, fields
+from sega_cli.browse.parts.fields import FieldsOf
 from sega_cli.browse.parts.sliders import Slider, edit_of, moved_to, sliders
 from sega_cli.browse.site import SiteOf
 from sega_cli.browse.studio import StudioOf, submitted
@@ -43,7 +41,7 @@ def page(site: SiteOf, studio: StudioOf, noise: str = "", job: int | None = None
         noise=noise,
         noises=noises,
         sliders=_sliders(model, order.concepts[0] if order else None),
-        run=_run(model),
+        run=defaults_of(model).run,
         given=order.run if order else {},
         current="/record",
     )
@@ -52,16 +50,11 @@ def page(site: SiteOf, studio: StudioOf, noise: str = "", job: int | None = None
 @router.get("/record/parameters")
 def parameters(site: SiteOf, model: str = EMBEDDED) -> HTMLResponse:
     """The part of the form that depends on the model."""
-    return site.page("record_parameters.html", sliders=_sliders(model), run=_run(model), given={})
+    return site.page("record_parameters.html", sliders=_sliders(model), run=defaults_of(model).run, given={})
 
 
 @router.post("/record")
-def submit(
-    request: Request,
-    site: SiteOf,
-    studio: StudioOf,
-    sent: Annotated[Fields, Depends(fields)],
-) -> Response:
+def submit(request: Request, studio: StudioOf, sent: FieldsOf) -> Response:
     """Order the recording."""
     model = sent.text("model") or EMBEDDED
     made = _sliders(model)
@@ -70,10 +63,6 @@ def submit(
     noise = sent.text("noise") if sent.text("start") == "noise" else None
     order = RecordOrder(sent.text("prompt"), concepts, model, sent.whole("seed") or 0, noise or None, run_of(sent))
     return submitted(request, studio.queue.submit(order))
-
-
-def _run(model: str) -> dict[str, object]:
-    return dict(defaults_of(model).run)
 
 
 def _sliders(model: str, moved: Concept | None = None) -> list[Slider]:

@@ -15,7 +15,6 @@ class Candidate:
     """A vector that might join the picked ones.
 
     Attributes:
-        entry: Its entry in the library.
         reason: Why it can't join; empty if it can.
     """
 
@@ -27,7 +26,6 @@ def candidates(library: Library, picked: Sequence[GuidanceVector], query: str = 
     """The vectors that a search finds, with those that fit first.
 
     Args:
-        library: Where to search.
         picked: The vectors that are picked already; they fit each other.
         query: As for `Library.search`.
     """

@@ -1,9 +1,9 @@
 """The fields of a form that a page has sent, as texts and numbers."""
 
 import math
-from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from sega_store import InvalidInputError
@@ -12,11 +12,7 @@ MOST_FIELDS = 200
 
 
 class Fields:
-    """A form's fields; each may occur several times.
-
-    Args:
-        form: The form that was sent.
-    """
+    """A form's fields; each may occur several times."""
 
     def __init__(self, form: FormData) -> None:
         self._form = form
@@ -49,15 +45,17 @@ class Fields:
         Raises:
             InvalidInputError: The field occurs more or fewer times.
         """
-        texts: Sequence[str] = self.texts(name)
+        texts = self.texts(name)
         if len(texts) != count:
             raise InvalidInputError(f"{name} is wanted once for each of {count} vectors, met {len(texts)} times.")
         return [_number(name, text) for text in texts]
 
 
-async def fields(request: Request) -> Fields:
-    """The fields that a request has sent; for FastAPI's `Depends`."""
+async def _fields(request: Request) -> Fields:
     return Fields(await request.form(max_files=0, max_fields=MOST_FIELDS))
+
+
+FieldsOf = Annotated[Fields, Depends(_fields)]
 
 
 def _number(name: str, text: str) -> float:

@@ -32,7 +32,6 @@ class Plot:
 
     Attributes:
         title: What is shown.
-        lines: The lines.
         low: The value at the bottom.
         high: The value at the top.
         steps: T.
