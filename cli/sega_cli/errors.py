@@ -35,14 +35,14 @@ def click_errors() -> Iterator[None]:
     """Turn errors that a user can act on into `Failure`; others are bugs and keep their traceback."""
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit):
-        raise
     except (KeyboardInterrupt, click.Abort) as error:
         raise Failure("interrupted; what was finished is kept", INTERRUPTED) from error
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of our output has gone: click ends quietly
             raise
-        raise Failure(_explain(error)) from error
+        where = f"{error.filename}: " if error.filename else ""
+        remedy = _REMEDIES.get(error.errno or 0)
+        raise Failure(f"{where}{error.strerror or error}" + (f"; {remedy}" if remedy else "")) from error
     except Exception as error:
         from sega_store import IncompatibleError, InvalidInputError, SegaError
 
@@ -52,10 +52,3 @@ def click_errors() -> Iterator[None]:
         codes = {IncompatibleError: INCOMPATIBLE, InvalidInputError: USAGE}
         found = (code for kind, code in codes.items() if isinstance(error, kind))
         raise Failure(str(error), next(found, 1)) from error
-
-
-def _explain(error: OSError) -> str:
-    """The system's message, with the file and what to do."""
-    where = f"{error.filename}: " if error.filename else ""
-    remedy = _REMEDIES.get(error.errno or 0)
-    return f"{where}{error.strerror or error}" + (f"; {remedy}" if remedy else "")

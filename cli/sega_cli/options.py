@@ -170,13 +170,11 @@ def grouped(name: str, *options: Decorator, **renamed: str) -> Decorator:
     return decorate
 
 
-_DEVICE = click.option("--device", default="auto", help="The model's device: cpu, cuda, cuda:1, mps.")
-_DTYPE = click.option("--dtype", type=click.Choice(DTYPES), default="auto", help="The model's precision.")
-
-
 def device_options(command: Command) -> Command:
     """`--device` and `--dtype`."""
-    return _DEVICE(_DTYPE(command))
+    dtype = click.option("--dtype", type=click.Choice(DTYPES), default="auto", help="The model's precision.")
+    device = click.option("--device", default="auto", help="The model's device: cpu, cuda, cuda:1, mps.")
+    return device(dtype(command))
 
 
 def pipeline_options(model: str | None) -> Decorator:
@@ -213,8 +211,6 @@ def spread(values: Sequence[T], count: int, option: str, of: str) -> list[T | No
     """One value per concept or vector: a value given once applies to all; if none is given, all are None.
 
     Args:
-        values: The values given on the command line.
-        count: How many are needed.
         option: The option's name, for the message.
         of: What the values belong to, in the plural, for the message.
     """

@@ -15,7 +15,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sega_cli.browse.app import STATIC
 from sega_cli.browse.pages.gallery import Filters, facets, gallery_context
@@ -76,7 +75,7 @@ def _write_assets(root: Path) -> None:
 
 def _write_vector(root: Path, site: Site, entry: Entry) -> None:
     context = vector_context(site, entry.id)
-    _write(root / "vectors" / f"{entry.id}.html", site.render("vector.html", **context))
+    (root / "vectors" / f"{entry.id}.html").write_text(site.render("vector.html", **context), encoding="utf-8")
     names = ["before-small", "after-small", "acts", "steps", *([] if context["preview"] else ["before", "after"])]
     names += [f"channel-{channel}" for channel, *_ in context["channels"]]
     pictures = root / "pictures" / entry.id
@@ -87,7 +86,7 @@ def _write_vector(root: Path, site: Site, entry: Entry) -> None:
 
 def _write_noise(root: Path, site: Site, sha256: str) -> None:
     context = noise_context(site, sha256)
-    _write(root / "noises" / f"{sha256}.html", site.render("noise.html", **context))
+    (root / "noises" / f"{sha256}.html").write_text(site.render("noise.html", **context), encoding="utf-8")
     if context["noise"] is not None:
         (root / "noises" / f"{sha256}.png").write_bytes(draw_noise(context["noise"]))
 
@@ -95,18 +94,12 @@ def _write_noise(root: Path, site: Site, sha256: str) -> None:
 def _write_gallery(root: Path, site: Site, entries: list[Entry]) -> None:
     context = gallery_context(site, Filters())
     context["facets"] = facets(site, Filters())
-    context["index"] = [_row(entry) for entry in entries]
-    _write(root / "index.html", site.render("gallery.html", **context))
-
-
-def _row(entry: Entry) -> dict[str, Any]:
-    """What the gallery's script knows of a vector."""
-    return {
-        **{name: getattr(entry, name) for name in _INDEXED},
-        "seed": None if entry.seed is None else str(entry.seed),
-        "date": entry.created[:10],
-    }
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    context["index"] = [  # what the gallery's script knows of a vector
+        {
+            **{name: getattr(entry, name) for name in _INDEXED},
+            "seed": None if entry.seed is None else str(entry.seed),
+            "date": entry.created[:10],
+        }
+        for entry in entries
+    ]
+    (root / "index.html").write_text(site.render("gallery.html", **context), encoding="utf-8")

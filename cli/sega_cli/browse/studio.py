@@ -28,12 +28,19 @@ class Studio:
     streams: Streams = field(default_factory=Streams)
     most_vectors: ClassVar[int] = MOST_VECTORS
 
+    def job(self, number: int) -> Job:
+        """A job that is remembered; others are not found."""
+        job = self.queue.find(number)
+        if job is None:
+            raise HTTPException(404)
+        return job
+
     def ordered(self, number: int, kind: type[_Order]) -> _Order:
         """The order of a job; not found if the job is of another kind."""
-        job = self.queue.find(number)
-        if job is None or not isinstance(job.order, kind):
+        order = self.job(number).order
+        if not isinstance(order, kind):
             raise HTTPException(404)
-        return job.order
+        return order
 
 
 def studio_of(request: Request) -> Studio:

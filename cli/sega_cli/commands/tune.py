@@ -77,15 +77,14 @@ def command(
     trials = asked.open(vector, noise, device, dtype, report)
     with report.progress("picture", trials.size * (1 + len(edits))) as step:
         plain, tried = tune(trials, vector, edits, step)
-    best = recommend(tried)
-    chosen = best if best.shown > plain.shown else None
-    recommended = None
-    if chosen is not None:
-        counts = {"shown": chosen.shown, "plain": plain.shown, "of": chosen.of}
-        recommended = Recommendation(**chosen.edit, judge=asked.judge or "", **counts)
-    if recommended is not None and not dry_run:
-        store.annotate(vector.id, recommended=recommended)
-    print_rows(report, _COLUMNS, [_cells(one, one is chosen) for one in tried], _COLUMNS[:5])
+    best, recommended = recommend(tried), None
+    if best.shown > plain.shown:
+        counts = {"shown": best.shown, "plain": plain.shown, "of": best.of}
+        recommended = Recommendation(**best.edit, judge=asked.judge or "", **counts)
+        if not dry_run:
+            store.annotate(vector.id, recommended=recommended)
+    rows = [_cells(one, recommended is not None and one is best) for one in tried]
+    print_rows(report, _COLUMNS, rows, _COLUMNS[:5])
     if recommended is None:
         report.item(
             f"nothing to recommend: no setting shows it more often than the {plain.shown}/{trials.size} without"

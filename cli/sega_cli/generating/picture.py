@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sega_store import GuidanceVector, ModelFacts, NoiseFacts, Provenance, SchedulerFacts
 
 KEYWORD = "sega_vectors"
+_SMALL_EDGE = 512  # pixels
 _RUN = ("prompt", "negative_prompt", "guidance_scale", "num_inference_steps")
 _PACKAGES = ("sega-vectors", "diffusers", "torch", "transformers")
 
@@ -99,6 +100,15 @@ def encode_picture(image: "Image", provenance: Mapping[str, Any]) -> bytes:
     chunks.add_text(KEYWORD, json.dumps(provenance))  # ASCII, so that it is a tEXt chunk that every reader knows
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=chunks)
+    return buffer.getvalue()
+
+
+def encode_webp(image: "Image", quality: int, method: int) -> bytes:
+    """A picture of at most 512 pixels a side as WebP: enough to judge an edit by, and small beside a vector."""
+    small = image.convert("RGB")
+    small.thumbnail((_SMALL_EDGE, _SMALL_EDGE))
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=quality, method=method)
     return buffer.getvalue()
 
 

@@ -20,7 +20,6 @@ class Row:
     """One row of the grid.
 
     Attributes:
-        label: What was done.
         note: A second, fainter line.
         images: The pictures, one a column.
         shown: Whether each picture shows what the row is about; None: the row isn't judged.

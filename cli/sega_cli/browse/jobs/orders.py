@@ -75,7 +75,6 @@ class RecordOrder:
 
     Attributes:
         concepts: The concepts, with their edit parameters.
-        model: The model's name.
         seed: The seed of the initial noise, if `noise` is None.
         noise: The beginning of the hash of one of the library's noises.
         run: Arguments of the pipeline's call that differ from the model's defaults.

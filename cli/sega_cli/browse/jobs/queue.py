@@ -36,17 +36,13 @@ class Progress:
     Attributes:
         version: Larger with each change.
         state: `queued`, `running`, `done`, `failed` or `cancelled`.
-        doing: What the job is doing while there are no steps.
+        doing, done, count: As the last `Doing` or `Step` said.
         reason: Why it failed.
         runs: How many runs have begun, each of which makes a picture.
         shot: The picture that is being made, if any.
-        done: How many of its steps are done.
-        count: How many steps it has.
         live: The last unfinished picture.
         pictures: The finished pictures, by shot.
-        notes: Remarks.
-        kept: The vectors that were recorded, or were there already.
-        new: Whether they are new.
+        kept, new: As `Kept` said.
     """
 
     version: int = 0
@@ -148,7 +144,7 @@ class JobQueue:
         self._changed = threading.Condition()
         self._closing = False
         self._thread: threading.Thread | None = None
-        self._process: SpawnProcess | None = None
+        self.process: SpawnProcess | None = None  # that generates, if there is one
         self._connection: Connection[Any, Any] | None = None
 
     def submit(self, order: Order) -> Job:
@@ -192,11 +188,6 @@ class JobQueue:
             if job.progress.state == "queued":
                 job.become(Ended("cancelled"))
             self._changed.notify_all()
-
-    @property
-    def process(self) -> SpawnProcess | None:
-        """The process that generates, if there is one."""
-        return self._process
 
     def close(self) -> None:
         """End the process and all jobs."""
@@ -250,21 +241,21 @@ class JobQueue:
 
     def _start(self) -> "tuple[SpawnProcess, Connection[Any, Any]]":
         """The process and the connection to it."""
-        if self._process is None or self._connection is None or not self._process.is_alive():
+        if self.process is None or self._connection is None or not self.process.is_alive():
             self._stop()
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
-            self._process = context.Process(
+            self.process = context.Process(
                 target=worker.main, args=(theirs, *self._settings), name="sega-vec worker", daemon=True
             )
-            self._process.start()
+            self.process.start()
             theirs.close()
-        return self._process, self._connection
+        return self.process, self._connection
 
     def _stop(self) -> None:
         """End the process, if there is one."""
-        process, connection = self._process, self._connection
-        self._process = self._connection = None
+        process, connection = self.process, self._connection
+        self.process = self._connection = None
         if process is not None:
             process.kill()
             process.join()

@@ -65,13 +65,16 @@ def card(site: SiteOf, identity: str) -> HTMLResponse:
 def submit(request: Request, site: SiteOf, studio: StudioOf, sent: FieldsOf) -> Response:
     """Order the pictures."""
     vectors = [site.library[ref] for ref in sent.texts("id")[: MOST_VECTORS + 1]]
-    _check_together(site, vectors)
+    for vector in vectors:
+        if reason := unfit(site.library, site.library.entry(vector.id), vectors[0]):
+            raise InvalidInputError(
+                "vectors that are applied together must share noise, shape and architecture; take out"
+                f" {vector.concept.text!r}: {reason}."
+            )
     made = [_sliders(vector) for vector in vectors]
-    names = [slider.name for slider in made[0]] if made else []
-    columns = [sent.numbers(name, len(vectors)) for name in names]
-    edits = [edit_of(own, [column[i] for column in columns]) for i, own in enumerate(made)]
-    momentum = {name: sent.number(name) for name in MOMENTUM}
-    edits = [{**edit, **{name: value for name, value in momentum.items() if value is not None}} for edit in edits]
+    columns = [sent.numbers(slider.name, len(vectors)) for slider in made[0]] if made else []
+    momentum = {name: value for name in MOMENTUM if (value := sent.number(name)) is not None}
+    edits = [{**edit_of(own, values), **momentum} for own, values in zip(made, zip(*columns, strict=True), strict=True)]
     factors = STRIP if sent.text("strip") else PAIR if sent.text("plain") else (1.0,)
     ids = [vector.id for vector in vectors]
     order = ApplyOrder(ids, edits, sent.lines("prompts"), factors, run_of(sent))
@@ -102,15 +105,6 @@ def _picked(site: Site, refs: Sequence[str]) -> tuple[list[GuidanceVector], list
         else:
             picked.append(site.library[entry.id])
     return picked, misfits
-
-
-def _check_together(site: Site, vectors: Sequence[GuidanceVector]) -> None:
-    for vector in vectors:
-        if reason := unfit(site.library, site.library.entry(vector.id), vectors[0]):
-            raise InvalidInputError(
-                "vectors that are applied together must share noise, shape and architecture; take out"
-                f" {vector.concept.text!r}: {reason}."
-            )
 
 
 def _sliders(vector: GuidanceVector) -> list[Slider]:

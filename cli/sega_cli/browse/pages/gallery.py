@@ -1,7 +1,7 @@
 """The gallery: the vectors of a library, searched and filtered, in pages or in groups that share something."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -62,14 +62,13 @@ class Facet:
 
     Attributes:
         name: The parameter.
-        title: What it is called.
         choices: The values, each with its label, the number of vectors, and whether it is chosen.
         more: Whether there are more than are shown.
     """
 
     name: str
     title: str
-    choices: list[tuple[str, str, int, bool]] = field(default_factory=list)
+    choices: list[tuple[str, str, int, bool]]
     more: bool = False
 
 

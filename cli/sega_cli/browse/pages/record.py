@@ -1,5 +1,7 @@
 """The page that records concepts on a prompt."""
 
+from types import SimpleNamespace
+
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
@@ -22,9 +24,10 @@ RECENT = 1000  # vectors whose noises and models are offered
 @router.get("/record")
 def page(site: SiteOf, studio: StudioOf, noise: str = "", job: int | None = None) -> HTMLResponse:
     """The form, with the noise that the address names, or filled in as it was for a job."""
-    order = None if job is None else studio.ordered(job, RecordOrder)
-    model = order.model if order else EMBEDDED
-    noise = order.noise or "" if order else noise
+    order: RecordOrder | SimpleNamespace = SimpleNamespace(prompt="", concepts=[], model=EMBEDDED, seed=0, run={})
+    if job is not None:
+        order = studio.ordered(job, RecordOrder)
+        noise = order.noise or ""
     recent = site.library.search(limit=RECENT)
     noises = {entry.noise: entry.seed for entry in recent}
     if noise and noise not in noises:
@@ -33,16 +36,13 @@ def page(site: SiteOf, studio: StudioOf, noise: str = "", job: int | None = None
         noise = found.sha256
     return site.page(
         "record.html",
-        prompt=order.prompt if order else "",
-        concepts="\n".join(concept.text for concept in order.concepts) if order else "",
-        seed=order.seed if order else 0,
-        model=model,
+        order=order,
         models=list(dict.fromkeys((EMBEDDED, *(entry.model for entry in recent)))),
         noise=noise,
         noises=noises,
-        sliders=_sliders(model, order.concepts[0] if order else None),
-        run=defaults_of(model).run,
-        given=order.run if order else {},
+        sliders=_sliders(order.model, next(iter(order.concepts), None)),
+        run=defaults_of(order.model).run,
+        given=order.run,
         current="/record",
     )
 
@@ -69,9 +69,6 @@ def _sliders(model: str, moved: Concept | None = None) -> list[Slider]:
     """The sliders of a model's parameters, moved to those of a concept if one is given."""
     defaults = defaults_of(model)
     steps = int(defaults.run.get("num_inference_steps", STEPS))
-
-    def of(concept: Concept) -> list[Slider]:
-        return [s for s in sliders(concept, steps, keep=False) if s.name != "edit_weight"]
-
-    made = of(Concept("a concept", **defaults.edit))
-    return made if moved is None else moved_to(made, {slider.name: slider.value for slider in of(moved)})
+    *made, _ = sliders(Concept("a concept", **defaults.edit), steps, keep=False)  # the last is the weight
+    at = sliders(moved, steps, keep=False) if moved else made
+    return moved_to(made, {slider.name: slider.value for slider in at})

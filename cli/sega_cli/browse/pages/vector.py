@@ -91,16 +91,17 @@ def annotate(
         said["rating"] = _rating(rating)
     if notes is not None:
         said["notes"] = notes.replace("\r\n", "\n")
-    problem, saved = None, True
+    by_htmx, problem = request.headers.get("HX-Request") == "true", None
     try:
         entry = library.annotate(entry.id, **said)
     except InvalidInputError as error:
-        problem, saved = str(error), False
-    if request.headers.get("HX-Request") != "true":
-        if problem is not None:
-            raise InvalidInputError(problem)
+        if not by_htmx:
+            raise
+        problem = str(error)
+    if not by_htmx:
         return RedirectResponse(site.links.vector(entry.id), 303)
-    return site.page("vector_annotation.html", 200 if saved else 422, entry=entry, problem=problem, saved=saved)
+    status = 422 if problem else 200
+    return site.page("vector_annotation.html", status, entry=entry, problem=problem, saved=not problem)
 
 
 def vector_context(site: Site, identity: str) -> dict[str, Any]:

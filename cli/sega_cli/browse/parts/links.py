@@ -3,7 +3,7 @@
 Templates ask for links by what they lead to, so the same templates serve both.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -24,21 +24,14 @@ class Links:
         """An address of the server, or a file of the exported site."""
         return address if self.up is None else f"{self.up}{file}"
 
-    def gallery(self, **filters: Filter) -> str:
-        """The gallery, with filters that aren't None; an exported gallery's script reads them."""
-        return _with_query(self._to("/?", "index.html#"), filters)
+    def gallery(self, part: str = "", **filters: Filter) -> str:
+        """The gallery with filters that aren't None, or a part of it alone: `tiles`, `groups` or `facets`.
 
-    def tiles(self, **filters: Filter) -> str:
-        """The gallery's next tiles alone; an exported gallery's script makes them."""
-        return _with_query(self._to("/tiles?", "index.html#"), filters)
-
-    def groups(self, **filters: Filter) -> str:
-        """The gallery's next groups alone; an exported gallery isn't grouped."""
-        return _with_query(self._to("/groups?", "index.html#"), filters)
-
-    def facets(self) -> str:
-        """The filters that the gallery offers; an exported gallery has them in its page."""
-        return self._to("/facets", "index.html")
+        An exported gallery is one page, whose script reads the filters.
+        """
+        query = urlencode({name: value for name, value in filters.items() if value not in (None, "")})
+        start, mark = ("/" + part, "?") if self.up is None else (f"{self.up}index.html", "#")
+        return f"{start}{mark}{query}" if query else start
 
     def vector(self, identity: str) -> str:
         """A vector's page."""
@@ -65,8 +58,3 @@ class Links:
     def asset(self, name: str) -> str:
         """A style sheet or script."""
         return self._to(f"/static/{name}", f"static/{name}")
-
-
-def _with_query(start: str, filters: Mapping[str, Filter]) -> str:
-    query = urlencode({name: value for name, value in filters.items() if value not in (None, "")})
-    return f"{start}{query}" if query else start[:-1]

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sega_cli.generating.defaults import defaults_of
+from sega_cli.generating.setup import AS_RECORDED
 from sega_store import Concept, GuidanceVector
 from sega_store.records.edit_parameters import BY_NAME, OF_CONCEPT, OF_RUN
 
 _MOST_COLUMNS = 80
 EXAMPLE_PROMPT = "a pencil drawing of a queen"
 _EDIT = [parameter.name for parameter in OF_CONCEPT]
-_RUN = ("num_inference_steps", "guidance_scale", "negative_prompt")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _load(vector: GuidanceVector) -> str:
 def _arguments(vector: GuidanceVector) -> dict[str, str]:
     """The arguments of the recorded call, as Python code."""
     run = vector.provenance.run
-    return {name: repr(value) for name in _RUN if (value := getattr(run, name)) is not None}
+    return {name: repr(value) for name in AS_RECORDED if (value := getattr(run, name)) is not None}
 
 
 def _concept(concept: Concept) -> str:
