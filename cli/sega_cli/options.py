@@ -152,21 +152,18 @@ def grouped(name: str, *options: Decorator, **renamed: str) -> Decorator:
     """
 
     def decorate(command: Command) -> Command:
-        names: set[str] = set()
-
         @functools.wraps(command)
         def wrapper(**arguments: Any) -> object:
             group = {key: arguments.pop(key) for key in names}
             used = {renamed.get(key, key): value for key, value in group.items() if value not in (None, ())}
             return command(**{name: used}, **arguments)
 
-        decorated: Command = wrapper
-        known = len(getattr(command, "__click_params__", ()))
-        for option in reversed(options):
-            decorated = option(decorated)
-        names.update(parameter.name for parameter in decorated.__click_params__[known:])  # type: ignore[attr-defined]
-        return decorated
+        return with_options(wrapper)
 
+    def with_options(command: Command) -> Command:
+        return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+    names = [parameter.name for parameter in click.command(with_options(lambda: None)).params]
     return decorate
 
 
@@ -191,8 +188,7 @@ def pipeline_options(model: str | None) -> Decorator:
 def run_options(default: str) -> Decorator:
     """`--steps`, `--guidance-scale` and `--negative-prompt` as the mapping `run` of the pipeline's own arguments.
 
-    Args:
-        default: What the help text calls their default.
+    Their help texts say that they default to `default`.
     """
     return grouped(
         "run",

@@ -1,6 +1,5 @@
 """The application: the guard, the pages, and how errors are shown."""
 
-from importlib.resources import files
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -17,7 +16,7 @@ from sega_cli.browse.site import Site
 from sega_cli.browse.studio import Studio
 from sega_store import InvalidInputError, Library, LibraryError, RefError, SegaError, VectorFileError
 
-STATIC = Path(str(files("sega_cli.browse"))) / "static"
+STATIC = Path(__file__).with_name("static")
 
 _TITLES: dict[type[SegaError], tuple[int, str]] = {
     RefError: (404, "There is no such vector"),

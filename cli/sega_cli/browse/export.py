@@ -52,7 +52,10 @@ def export_site(library: Library, folder: Path, step: Callable[[], object] = lam
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        _write_assets(draft)
+        for name in ("static", "vectors", "noises", "pictures"):
+            (draft / name).mkdir(parents=True)
+        for name in ASSETS:
+            shutil.copyfile(STATIC / name, draft / "static" / name)
         within = Site(library, Links("../"), live=False)
         for entry in entries:
             _write_vector(draft, within, entry)
@@ -64,13 +67,6 @@ def export_site(library: Library, folder: Path, step: Callable[[], object] = lam
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return len(entries)
-
-
-def _write_assets(root: Path) -> None:
-    for name in ("static", "vectors", "noises", "pictures"):
-        (root / name).mkdir(parents=True)
-    for name in ASSETS:
-        shutil.copyfile(STATIC / name, root / "static" / name)
 
 
 def _write_vector(root: Path, site: Site, entry: Entry) -> None:

@@ -25,11 +25,7 @@ tryout_options = grouped(
 
 @dataclass(frozen=True)
 class Tryout:
-    """The model, judge and prompts that a vector is tried with.
-
-    Attributes:
-        judge: The judge's name, None if there is none for the model.
-    """
+    """The model, judge and prompts that a vector is tried with; the judge is None if there is none for the model."""
 
     model: str
     judge: str | None

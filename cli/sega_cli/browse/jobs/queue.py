@@ -86,6 +86,7 @@ class Progress:
         return replace(self, version=self.version + 1, **changes)
 
 
+@dataclass(eq=False)
 class Job:
     """An order and its progress.
 
@@ -94,11 +95,10 @@ class Job:
         cancelling: Whether somebody asked to cancel it.
     """
 
-    def __init__(self, number: int, order: Order) -> None:
-        self.id = number
-        self.order = order
-        self.progress = Progress()
-        self.cancelling = False
+    id: int
+    order: Order
+    progress: Progress = Progress()  # frozen
+    cancelling: bool = False
 
     @property
     def bytes(self) -> int:
@@ -122,8 +122,9 @@ class JobQueue:
         most_waiting: How many jobs may wait.
         most_kept: How many jobs that are over are remembered.
         most_bytes: How much their pictures may take together.
-        patience: Seconds that a cancelled job has to end by itself before the process is ended.
     """
+
+    _patience = 10.0  # seconds that a cancelled job has to end by itself before the process is ended
 
     def __init__(
         self,
@@ -134,11 +135,9 @@ class JobQueue:
         most_waiting: int = 16,
         most_kept: int = 100,
         most_bytes: int = 1 << 28,
-        patience: float = 10.0,
     ) -> None:
         self._settings = library, device, dtype
         self._most_waiting, self._most_kept, self._most_bytes = most_waiting, most_kept, most_bytes
-        self._patience = patience
         self._jobs: OrderedDict[int, Job] = OrderedDict()
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()

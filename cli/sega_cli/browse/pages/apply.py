@@ -63,7 +63,6 @@ def card(site: SiteOf, identity: str) -> HTMLResponse:
 
 @router.post("/apply")
 def submit(request: Request, site: SiteOf, studio: StudioOf, sent: FieldsOf) -> Response:
-    """Order the pictures."""
     vectors = [site.library[ref] for ref in sent.texts("id")[: MOST_VECTORS + 1]]
     for vector in vectors:
         if reason := unfit(site.library, site.library.entry(vector.id), vectors[0]):

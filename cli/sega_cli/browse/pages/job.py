@@ -35,7 +35,6 @@ def jobs(site: SiteOf, studio: StudioOf) -> HTMLResponse:
 
 @router.get("/jobs/{number}")
 def page(site: SiteOf, studio: StudioOf, job: JobOf) -> HTMLResponse:
-    """A job."""
     return site.page("job.html", **_context(site, studio, job))
 
 
@@ -77,7 +76,6 @@ def picture(job: JobOf, shot: int, download: bool = False) -> Response:
 
 @router.post("/jobs/{number}/cancel")
 def cancel(request: Request, studio: StudioOf, job: JobOf) -> Response:
-    """Cancel the job."""
     studio.queue.cancel(job)
     if request.headers.get("HX-Request") == "true":
         return Response(status_code=204)

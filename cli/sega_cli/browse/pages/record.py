@@ -55,7 +55,6 @@ def parameters(site: SiteOf, model: str = EMBEDDED) -> HTMLResponse:
 
 @router.post("/record")
 def submit(request: Request, studio: StudioOf, sent: FieldsOf) -> Response:
-    """Order the recording."""
     model = sent.text("model") or EMBEDDED
     made = _sliders(model)
     edit = {**defaults_of(model).edit, **edit_of(made, [sent.numbers(slider.name, 1)[0] for slider in made])}

@@ -111,7 +111,7 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
     acting = activity(vector)
     planes = strength(acting, 1)
     steps, channels = acting.shape[:2]
-    per_step = vector.support[0].size
+    support = 100 * vector.counts() / vector.support[0].size
     weights = strength(acting, 0, 2, 3)
     where = library.where if site.live else "my-vectors"  # an exported page must not tell others a path
     return {
@@ -123,10 +123,7 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
         "map": {"columns": columns(steps), "width": planes.shape[2], "height": planes.shape[1], "steps": steps},
         "plots": [
             plot("Energy: the norm of m in each step", [("energy", vector.energy().tolist())]),
-            plot(
-                "Support: the share of entries that are kept, in %",
-                [("support", (100 * vector.counts() / per_step).tolist())],
-            ),
+            plot("Support: the share of entries that are kept, in %", [("support", support.tolist())]),
         ],
         "guided": _guided(vector),
         "rows": list(zip(vector.timesteps, vector.sigmas, vector.counts(), vector.energy(), strict=True)),

@@ -12,11 +12,7 @@ MOST_UNFIT = 8
 
 @dataclass(frozen=True)
 class Candidate:
-    """A vector that might join the picked ones.
-
-    Attributes:
-        reason: Why it can't join; empty if it can.
-    """
+    """A vector that might join the picked ones, with the reason why it can't, which is empty if it can."""
 
     entry: Entry
     reason: str = ""
