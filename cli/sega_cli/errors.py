@@ -8,6 +8,8 @@ import click
 
 from sega_cli.printing.terminal import clean
 
+USAGE, INCOMPATIBLE, INTERRUPTED = 2, 4, 130  # exit statuses other than 1; `verify` has one of its own
+
 _REMEDIES = {
     errno.ENOSPC: "free some space, or choose another place with --output or --library",
     errno.EDQUOT: "free some of your quota, or choose another place with --output or --library",
@@ -23,28 +25,9 @@ _REMEDIES = {
 class Failure(click.ClickException):
     """A command that could not do its work; the message says the rule, the value met and the remedy."""
 
-    exit_code = 1
-
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__("\n".join(clean(line) for line in message.splitlines()))
-
-
-class InvalidUsage(Failure):
-    """A value on the command line that a library refused."""
-
-    exit_code = 2
-
-
-class Incompatible(Failure):
-    """Vectors and a run, or vectors among themselves, don't belong together."""
-
-    exit_code = 4
-
-
-class Interrupted(Failure):
-    """Ctrl-C."""
-
-    exit_code = 130
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it for the class, and asks the instance
 
 
 @contextmanager
@@ -52,36 +35,20 @@ def click_errors() -> Iterator[None]:
     """Turn errors that a user can act on into `Failure`; others are bugs and keep their traceback."""
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit):
-        raise
     except (KeyboardInterrupt, click.Abort) as error:
-        raise Interrupted("interrupted; what was finished is kept") from error
+        raise Failure("interrupted; what was finished is kept", INTERRUPTED) from error
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of our output has gone: click ends quietly
             raise
-        raise Failure(_explain(error)) from error
+        where = f"{error.filename}: " if error.filename else ""
+        remedy = _REMEDIES.get(error.errno or 0)
+        raise Failure(f"{where}{error.strerror or error}" + (f"; {remedy}" if remedy else "")) from error
     except Exception as error:
-        kind = _kind(error)
-        if kind is None:
+        from sega_store import IncompatibleError, InvalidInputError, SegaError
+
+        # torch's class is known by its name to avoid importing torch
+        if not isinstance(error, SegaError) and type(error).__name__ != "OutOfMemoryError":
             raise
-        raise kind(str(error)) from error
-
-
-def _kind(error: Exception) -> type[Failure] | None:
-    """The failure that an error becomes; None for a bug."""
-    if type(error).__name__ == "OutOfMemoryError":  # torch's class, known by its name to avoid importing torch
-        return Failure
-    from sega_store import IncompatibleError, InvalidInputError, SegaError
-
-    if isinstance(error, IncompatibleError):
-        return Incompatible
-    if isinstance(error, InvalidInputError):
-        return InvalidUsage
-    return Failure if isinstance(error, SegaError) else None
-
-
-def _explain(error: OSError) -> str:
-    """The system's message, with the file and what to do."""
-    where = f"{error.filename}: " if error.filename else ""
-    remedy = _REMEDIES.get(error.errno or 0)
-    return f"{where}{error.strerror or error}" + (f"; {remedy}" if remedy else "")
+        codes = {IncompatibleError: INCOMPATIBLE, InvalidInputError: USAGE}
+        found = (code for kind, code in codes.items() if isinstance(error, kind))
+        raise Failure(str(error), next(found, 1)) from error

@@ -50,6 +50,7 @@ class LazyGroup(click.Group):
         "auto_envvar_prefix": "SEGA_VEC",
         "help_option_names": ["-h", "--help"],
         "max_content_width": 110,
+        "show_default": True,
     },
     epilog=EPILOG,
 )

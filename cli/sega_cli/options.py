@@ -13,6 +13,8 @@ import click
 from sega_cli.printing.report import Report
 
 if TYPE_CHECKING:
+    from sega_store import Library
+
     ParamType = click.ParamType[Any]
 else:
     ParamType = click.ParamType  # generic in the newest click only
@@ -22,6 +24,7 @@ Decorator = Callable[[Command], Command]
 Place = Path | str
 T = TypeVar("T")
 
+PATH = click.Path(path_type=Path)
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 _MOST_SEEDS = 1_000_000  # a slip such as 0..99999999999 must not fill the memory
 
@@ -98,6 +101,13 @@ class LibraryPlace(ParamType):
         return value if "://" in str(value) else Path(value)
 
 
+def open_library(place: Place) -> "Library":
+    """The library at a place."""
+    from sega_store import Library
+
+    return Library(place)
+
+
 def default_library() -> Path:
     """The library in the user's data folder."""
     from platformdirs import user_data_path
@@ -127,6 +137,11 @@ def reporting(command: Command) -> Command:
     return wrapper
 
 
+def on_library(command: Command) -> Command:
+    """Give a command `--library` and what `reporting` gives."""
+    return library_option(reporting(command))
+
+
 def grouped(name: str, *options: Decorator, **renamed: str) -> Decorator:
     """A decorator that gives a command several options and passes the used ones to it as one mapping.
 
@@ -137,35 +152,26 @@ def grouped(name: str, *options: Decorator, **renamed: str) -> Decorator:
     """
 
     def decorate(command: Command) -> Command:
-        names: set[str] = set()
-
         @functools.wraps(command)
         def wrapper(**arguments: Any) -> object:
             group = {key: arguments.pop(key) for key in names}
             used = {renamed.get(key, key): value for key, value in group.items() if value not in (None, ())}
             return command(**{name: used}, **arguments)
 
-        decorated: Command = wrapper
-        known = len(getattr(command, "__click_params__", ()))
-        for option in reversed(options):
-            decorated = option(decorated)
-        names.update(parameter.name for parameter in decorated.__click_params__[known:])  # type: ignore[attr-defined]
-        return decorated
+        return with_options(wrapper)
 
+    def with_options(command: Command) -> Command:
+        return functools.reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+    names = [parameter.name for parameter in click.command(with_options(lambda: None)).params]
     return decorate
-
-
-_DEVICE = click.option(
-    "--device", default="auto", show_default=True, help="The model's device: cpu, cuda, cuda:1, mps."
-)
-_DTYPE = click.option(
-    "--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="The model's precision."
-)
 
 
 def device_options(command: Command) -> Command:
     """`--device` and `--dtype`."""
-    return _DEVICE(_DTYPE(command))
+    dtype = click.option("--dtype", type=click.Choice(DTYPES), default="auto", help="The model's precision.")
+    device = click.option("--device", default="auto", help="The model's device: cpu, cuda, cuda:1, mps.")
+    return device(dtype(command))
 
 
 def pipeline_options(model: str | None) -> Decorator:
@@ -182,8 +188,7 @@ def pipeline_options(model: str | None) -> Decorator:
 def run_options(default: str) -> Decorator:
     """`--steps`, `--guidance-scale` and `--negative-prompt` as the mapping `run` of the pipeline's own arguments.
 
-    Args:
-        default: What the help text calls their default.
+    Their help texts say that they default to `default`.
     """
     return grouped(
         "run",
@@ -202,8 +207,6 @@ def spread(values: Sequence[T], count: int, option: str, of: str) -> list[T | No
     """One value per concept or vector: a value given once applies to all; if none is given, all are None.
 
     Args:
-        values: The values given on the command line.
-        count: How many are needed.
         option: The option's name, for the message.
         of: What the values belong to, in the plural, for the message.
     """

@@ -1,25 +1,22 @@
 """The application: the guard, the pages, and how errors are shown."""
 
-from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from sega_cli.browse.jobs.orders import MOST_VECTORS
-from sega_cli.browse.jobs.queue import BusyError, JobQueue
+from sega_cli.browse.jobs.queue import BusyError
 from sega_cli.browse.jobs.streams import TooManyStreamsError
 from sega_cli.browse.pages import apply, compare, gallery, job, noise, pictures, record, vector
 from sega_cli.browse.security import Access, Guard
-from sega_cli.browse.site import Action, Extension, Site
+from sega_cli.browse.site import Site
 from sega_cli.browse.studio import Studio
 from sega_store import InvalidInputError, Library, LibraryError, RefError, SegaError, VectorFileError
 
-STATIC = Path(str(files("sega_cli.browse"))) / "static"
+STATIC = Path(__file__).with_name("static")
 
 _TITLES: dict[type[SegaError], tuple[int, str]] = {
     RefError: (404, "There is no such vector"),
@@ -31,44 +28,18 @@ _TITLES: dict[type[SegaError], tuple[int, str]] = {
 }
 
 
-def create_app(library: Library, access: Access, extensions: Sequence[Extension] = ()) -> FastAPI:
-    """The pages of a library.
-
-    Args:
-        library: The library.
-        access: Who may use them.
-        extensions: Further pages.
-    """
+def create_app(library: Library, access: Access, studio: Studio | None = None) -> FastAPI:
+    """The pages of a library; without a studio there are none that apply and record."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, middleware=[Middleware(Guard, access=access)])
-    app.state.site = Site(library, extensions=extensions)
+    app.state.site = Site(library, studio=studio)
     app.state.ending = lambda: False  # the server replaces it; streams end when it is true
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    own = (gallery, vector, compare, noise, pictures)
-    for router in (*(page.router for page in own), *(extension.router for extension in extensions)):
-        app.include_router(router)
+    generating = (apply, record, job) if studio else ()
+    for page in (gallery, vector, compare, noise, pictures, *generating):
+        app.include_router(page.router)
     app.add_exception_handler(SegaError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     return app
-
-
-def create_studio(queue: JobQueue, pictures: Path | None = None) -> Studio:
-    """The pages that apply and record, as an extension of the application.
-
-    Args:
-        queue: The queue that works on orders.
-        pictures: The folder for pictures that people keep; None: they can only be downloaded.
-    """
-    router = APIRouter()
-    for page in (apply, record, job):
-        router.include_router(page.router)
-    return Studio(
-        router,
-        navigation=(("Apply", "/apply"), ("Record", "/record"), ("Jobs", "/jobs")),
-        actions=(Action("Apply", "/apply", MOST_VECTORS),),
-        noise_actions=(("Record from it", "/record"),),
-        queue=queue,
-        pictures=pictures,
-    )
 
 
 def _refuse(request: Request, error: Exception) -> Response:

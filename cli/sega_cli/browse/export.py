@@ -9,24 +9,23 @@ pictures/<id>/<name>.png            as `sega_cli.browse.pages.pictures` names th
 static/                             styles and scripts
 """
 
-import json
 import os
 import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sega_cli.browse.app import STATIC
 from sega_cli.browse.pages.gallery import Filters, facets, gallery_context
 from sega_cli.browse.pages.noise import noise_context
 from sega_cli.browse.pages.pictures import draw, draw_noise
 from sega_cli.browse.pages.vector import vector_context
-from sega_cli.browse.parts.links import ExportedLinks
+from sega_cli.browse.parts.links import Links
 from sega_cli.browse.site import Site
 from sega_store import Entry, InvalidInputError, Library
 
+_INDEXED = ("id", "concept", "name", "prompt", "model", "noise", "tags", "rating", "notes")
 ASSETS = ("app.css", "app.js", "exported.js", "icon.svg", "theme.js")
 
 
@@ -34,7 +33,6 @@ def export_site(library: Library, folder: Path, step: Callable[[], object] = lam
     """Writes the pages of a library; the folder appears when all is written.
 
     Args:
-        library: The library.
         folder: The folder to create; nothing may be there yet.
         step: Called after every vector.
 
@@ -54,38 +52,28 @@ def export_site(library: Library, folder: Path, step: Callable[[], object] = lam
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        _write_assets(draft)
-        within = Site(library, ExportedLinks("../"), live=False)
+        for name in ("static", "vectors", "noises", "pictures"):
+            (draft / name).mkdir(parents=True)
+        for name in ASSETS:
+            shutil.copyfile(STATIC / name, draft / "static" / name)
+        within = Site(library, Links("../"), live=False)
         for entry in entries:
             _write_vector(draft, within, entry)
             step()
         for sha256 in dict.fromkeys(entry.noise for entry in entries):
             _write_noise(draft, within, sha256)
-        _write_gallery(draft, replace(within, links=ExportedLinks()), entries)
+        _write_gallery(draft, replace(within, links=Links("")), entries)
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return len(entries)
 
 
-def _write_assets(root: Path) -> None:
-    for name in ("static", "vectors", "noises", "pictures"):
-        (root / name).mkdir(parents=True)
-    for name in ASSETS:
-        shutil.copyfile(STATIC / name, root / "static" / name)
-
-
 def _write_vector(root: Path, site: Site, entry: Entry) -> None:
     context = vector_context(site, entry.id)
-    _write(root / "vectors" / f"{entry.id}.html", site.render("vector.html", **context))
-    names = [
-        "before-small",
-        "after-small",
-        "acts",
-        "steps",
-        *(f"channel-{channel}" for channel, *_ in context["channels"]),
-    ]
-    names += [] if context["preview"] else ["before", "after"]
+    (root / "vectors" / f"{entry.id}.html").write_text(site.render("vector.html", **context), encoding="utf-8")
+    names = ["before-small", "after-small", "acts", "steps", *([] if context["preview"] else ["before", "after"])]
+    names += [f"channel-{channel}" for channel, *_ in context["channels"]]
     pictures = root / "pictures" / entry.id
     pictures.mkdir()
     for name in names:
@@ -94,7 +82,7 @@ def _write_vector(root: Path, site: Site, entry: Entry) -> None:
 
 def _write_noise(root: Path, site: Site, sha256: str) -> None:
     context = noise_context(site, sha256)
-    _write(root / "noises" / f"{sha256}.html", site.render("noise.html", **context))
+    (root / "noises" / f"{sha256}.html").write_text(site.render("noise.html", **context), encoding="utf-8")
     if context["noise"] is not None:
         (root / "noises" / f"{sha256}.png").write_bytes(draw_noise(context["noise"]))
 
@@ -102,26 +90,12 @@ def _write_noise(root: Path, site: Site, sha256: str) -> None:
 def _write_gallery(root: Path, site: Site, entries: list[Entry]) -> None:
     context = gallery_context(site, Filters())
     context["facets"] = facets(site, Filters())
-    context["index"] = json.dumps([_row(entry) for entry in entries], separators=(",", ":"))
-    _write(root / "index.html", site.render("gallery.html", **context))
-
-
-def _row(entry: Entry) -> dict[str, Any]:
-    """What the gallery's script knows of a vector."""
-    return {
-        "id": entry.id,
-        "concept": entry.concept,
-        "name": entry.name,
-        "prompt": entry.prompt,
-        "model": entry.model,
-        "noise": entry.noise,
-        "seed": None if entry.seed is None else str(entry.seed),
-        "tags": list(entry.tags),
-        "rating": entry.rating,
-        "notes": entry.notes,
-        "date": entry.created[:10],
-    }
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    context["index"] = [  # what the gallery's script knows of a vector
+        {
+            **{name: getattr(entry, name) for name in _INDEXED},
+            "seed": None if entry.seed is None else str(entry.seed),
+            "date": entry.created[:10],
+        }
+        for entry in entries
+    ]
+    (root / "index.html").write_text(site.render("gallery.html", **context), encoding="utf-8")

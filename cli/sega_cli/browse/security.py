@@ -11,15 +11,16 @@ import ipaddress
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 1 << 20
+TOO_LARGE = f"A request may carry {MAX_BODY_BYTES} bytes at most."
 READING = ("GET", "HEAD")
 METHODS = (*READING, "POST")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
@@ -70,16 +71,10 @@ class Access:
 
 
 class Guard:
-    """The middleware.
+    """The middleware that guards an application."""
 
-    Args:
-        app: The application to guard.
-        access: Who may use it.
-        max_body: The most bytes that a request may carry.
-    """
-
-    def __init__(self, app: ASGIApp, access: Access, max_body: int = MAX_BODY_BYTES) -> None:
-        self.app, self.access, self.max_body = app, access, max_body
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self.app, self.access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on, or refuses it."""
@@ -119,25 +114,21 @@ class Guard:
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             return PlainTextResponse("Content-Length must be a number.", 400)
-        return PlainTextResponse(self._too_large, 413) if int(length) > self.max_body else None
-
-    @property
-    def _too_large(self) -> str:
-        return f"A request may carry {self.max_body} bytes at most."
+        return PlainTextResponse(TOO_LARGE, 413) if int(length) > MAX_BODY_BYTES else None
 
     def _introduction(self, scope: Scope) -> Response | None:
         """The answer to a browser that has not shown the token yet."""
         if self.access.token is None:
             return None
-        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        shown = [value for name, value in query if name == TOKEN_PARAMETER]
-        if shown and scope["method"] in READING and self._is_token(shown[0]):
-            rest = urlencode([(name, value) for name, value in query if name != TOKEN_PARAMETER])
+        request = HTTPConnection(scope)
+        query = request.query_params
+        if scope["method"] in READING and self._is_token(query.get(TOKEN_PARAMETER, "")):
+            rest = urlencode([(name, value) for name, value in query.multi_items() if name != TOKEN_PARAMETER])
             path = "/" + scope["path"].lstrip("/")
             answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
             answer.set_cookie(COOKIE, self.access.token, httponly=True, samesite="strict", path="/")
             return answer
-        if self._is_token(_cookie(Headers(scope=scope))):
+        if self._is_token(request.cookies.get(COOKIE, "")):
             return None
         return PlainTextResponse("Open the address that sega-vec browse printed: it carries a token.", 401)
 
@@ -152,8 +143,8 @@ class Guard:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.max_body:
-                raise HTTPException(413, self._too_large)  # code that reads a body doesn't catch this one
+            if received > MAX_BODY_BYTES:
+                raise HTTPException(413, TOO_LARGE)  # code that reads a body doesn't catch this one
             return message
 
         return limited
@@ -166,11 +157,3 @@ def _from_our_pages(headers: Headers, host: str) -> bool:
         return headers.get("sec-fetch-site") == "same-origin"
     parts = urlsplit(origin.lower())
     return parts.scheme in ("http", "https") and parts.netloc == host
-
-
-def _cookie(headers: Headers) -> str:
-    try:
-        cookies = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""

@@ -1,14 +1,14 @@
 """The server: one process, which answers until it is interrupted."""
 
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import closing
 
 import uvicorn
 
 from sega_cli.browse.app import create_app
 from sega_cli.browse.security import TOKEN_PARAMETER, Access
-from sega_cli.browse.site import Extension
+from sega_cli.browse.studio import Studio
 from sega_store import InvalidInputError, Library
 
 BACKLOG = 128
@@ -44,17 +44,15 @@ def serve(
     port: int,
     names: Iterable[str] = (),
     ready: Callable[[str], object] = lambda _: None,
-    extensions: Sequence[Extension] = (),
+    studio: Studio | None = None,
 ) -> None:
     """Serves the pages of a library until the process is interrupted.
 
     Args:
-        library: The library.
-        host: The address to serve on.
         port: The port; 0 for a free one.
         names: Other names of the server, each with its port.
         ready: Called with the address to open.
-        extensions: Further pages.
+        studio: What the pages that generate share; None: there are no such pages.
 
     Raises:
         InvalidInputError: The address is taken, or isn't one of this machine's.
@@ -62,7 +60,7 @@ def serve(
     with closing(bind(host, port)) as bound:
         number = int(bound.getsockname()[1])
         access = Access.to(host, number, names)
-        app = create_app(library, access, extensions)
+        app = create_app(library, access, studio)
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
         )

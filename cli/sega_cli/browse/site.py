@@ -5,51 +5,20 @@ reverse a line or break out of a text that is pasted into a terminal.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from sega_cli.browse.parts.links import Links, ServedLinks
+from sega_cli.browse.parts.links import Links
+from sega_cli.browse.studio import Studio
 from sega_cli.printing.terminal import clean, size
 from sega_store import Entry, Library
-
-
-@dataclass(frozen=True)
-class Action:
-    """Something to do with vectors: a page that takes their ids as parameters `id`.
-
-    Attributes:
-        label: The text of its button.
-        path: The path of its page.
-        most: The most vectors that it takes.
-    """
-
-    label: str
-    path: str
-    most: int = 1
-
-
-@dataclass(frozen=True)
-class Extension:
-    """Pages beside those of the library.
-
-    Attributes:
-        router: Their routes.
-        navigation: Their entries in the navigation: a label and a path each.
-        actions: What they do with vectors that are selected.
-        noise_actions: What they do with a noise: a label, and the path of a page that takes its hash as `noise`.
-    """
-
-    router: APIRouter
-    navigation: tuple[tuple[str, str], ...] = ()
-    actions: tuple[Action, ...] = ()
-    noise_actions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,15 +26,14 @@ class Site:
     """What pages are made of.
 
     Attributes:
-        library: The library.
         links: Where links lead.
-        extensions: Further pages.
+        studio: What the pages that generate share; None: there are none.
         live: Whether there is a server that answers; an exported site has none.
     """
 
     library: Library
-    links: Links = field(default_factory=ServedLinks)
-    extensions: Sequence[Extension] = ()
+    links: Links = field(default_factory=Links)
+    studio: Studio | None = None
     live: bool = True
 
     def render(self, template: str, **context: Any) -> str:
@@ -77,21 +45,6 @@ class Site:
     ) -> HTMLResponse:
         """A template as a response."""
         return HTMLResponse(self.render(template, **context), status, dict(headers or {}))
-
-    @property
-    def navigation(self) -> list[tuple[str, str]]:
-        """The labels and paths of the extensions' pages."""
-        return [link for extension in self.extensions for link in extension.navigation]
-
-    @property
-    def actions(self) -> list[Action]:
-        """What can be done with vectors that are selected."""
-        return [action for extension in self.extensions for action in extension.actions]
-
-    @property
-    def noise_actions(self) -> list[tuple[str, str]]:
-        """The labels and paths of what can be done with a noise."""
-        return [link for extension in self.extensions for link in extension.noise_actions]
 
 
 def site_of(request: Request) -> Site:
@@ -119,15 +72,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_harmless,
     )
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     made.filters |= {
         "bytes": size,
         "lines": lines,
-        "day": _day,
-        "moment": _moment,
+        "day": lambda created: created[:10],
+        "moment": lambda created: f"{created[:10]} {created[11:19]} UTC",
         "noise_name": noise_name,
-        "number": _number,
-        "key": _key,
-        "in_script": _in_script,
+        "number": "{:,}".format,
+        "key": lambda text: hashlib.sha256(text.encode()).hexdigest()[:12],  # fit for an `id`
     }
     return made
 
@@ -136,28 +89,6 @@ def _harmless(value: object) -> object:
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _day(created: str) -> str:
-    return created[:10]
-
-
 def noise_name(entry: Entry) -> str:
     """What the initial noise of a vector is called."""
     return f"noise {entry.noise[:8]}" if entry.seed is None else f"seed {entry.seed}"
-
-
-def _moment(created: str) -> str:
-    return f"{created[:10]} {created[11:19]} UTC"
-
-
-def _number(count: int) -> str:
-    return f"{count:,}"
-
-
-def _key(text: str) -> str:
-    """A short name for a text, fit for an `id`."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _in_script(document: str) -> Markup:
-    """JSON that is safe in a script element: characters that could end it, or begin another, are escaped."""
-    return Markup(document.translate({ord(c): f"\\u{ord(c):04x}" for c in "<>&"}))

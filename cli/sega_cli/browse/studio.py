@@ -2,44 +2,51 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from fastapi import Depends, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
-from sega_cli.browse.jobs.orders import ApplyOrder, RecordOrder
+from sega_cli.browse.jobs.orders import MOST_VECTORS, ApplyOrder, RecordOrder
 from sega_cli.browse.jobs.queue import Job, JobQueue
 from sega_cli.browse.jobs.streams import Streams
-from sega_cli.browse.site import Extension, site_of
 
 _Order = TypeVar("_Order", ApplyOrder, RecordOrder)
 
 
 @dataclass(frozen=True)
-class Studio(Extension):
-    """The pages that generate, as an extension of the site.
+class Studio:
+    """What the pages that generate share.
 
     Attributes:
-        queue: The jobs.
         pictures: The folder for pictures that people keep; None offers only to download them.
-        streams: The event streams that are open.
+        most_vectors: The most vectors that can be applied together.
     """
 
-    queue: JobQueue = field(kw_only=True)
-    pictures: Path | None = field(default=None, kw_only=True)
-    streams: Streams = field(default_factory=Streams, kw_only=True)
+    queue: JobQueue
+    pictures: Path | None = None
+    streams: Streams = field(default_factory=Streams)
+    most_vectors: ClassVar[int] = MOST_VECTORS
+
+    def job(self, number: int) -> Job:
+        """A job that is remembered; others are not found."""
+        job = self.queue.find(number)
+        if job is None:
+            raise HTTPException(404)
+        return job
 
     def ordered(self, number: int, kind: type[_Order]) -> _Order:
         """The order of a job; not found if the job is of another kind."""
-        job = self.queue.find(number)
-        if job is None or not isinstance(job.order, kind):
+        order = self.job(number).order
+        if not isinstance(order, kind):
             raise HTTPException(404)
-        return job.order
+        return order
 
 
 def studio_of(request: Request) -> Studio:
-    """The extension of the site that answers; for FastAPI's `Depends`."""
-    return next(extension for extension in site_of(request).extensions if isinstance(extension, Studio))
+    """The studio of the site that answers; for FastAPI's `Depends`."""
+    studio: Studio = request.app.state.site.studio
+    return studio
 
 
 StudioOf = Annotated[Studio, Depends(studio_of)]

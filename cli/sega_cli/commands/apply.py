@@ -10,7 +10,7 @@ import click
 from sega_cli.generating.edit_parameters import Edits, edit_options, momentum_options, per_concept
 from sega_cli.generating.recommended import recommended_edits
 from sega_cli.generating.setup import check_prompts, draw_noise, open_pipeline, recorded_call
-from sega_cli.options import Place, Ref, ScaledRef, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.options import PATH, Place, Ref, ScaledRef, Text, on_library, open_library, pipeline_options, run_options
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
 
@@ -34,13 +34,7 @@ OVERRIDES = ("noise", "architecture")
 @click.command("apply", epilog=EXAMPLES)
 @click.argument("refs", metavar="REF[:SCALE]...", type=Ref(), nargs=-1, required=True)
 @click.option("--to-prompt", type=Text(), multiple=True, required=True, help="A prompt to run; may be repeated.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    default="sega-vec-out",
-    show_default=True,
-    help="The folder for the pictures.",
-)
+@click.option("--output", type=PATH, default="sega-vec-out", help="The folder for the pictures.")
 @run_options("as recorded")
 @edit_options
 @momentum_options
@@ -54,8 +48,7 @@ OVERRIDES = ("noise", "architecture")
 )
 @click.option("--plain", is_flag=True, help="Make the pictures without the vectors too.")
 @pipeline_options(None)
-@library_option
-@reporting
+@on_library
 def command(
     refs: tuple[ScaledRef, ...],
     to_prompt: tuple[str, ...],
@@ -77,9 +70,8 @@ def command(
     The prompts are run from the initial noise that the vectors REF were recorded at, at the price of plain runs.
     """
     from sega_cli.generating.picture import prepare_folder, write_picture
-    from sega_store import Library
 
-    store = Library(library)
+    store = open_library(library)
     vectors = [store[given.ref] for given in refs]
     recommended = [
         recommended_edits(store, vector, ref.ref, edits, run.get("num_inference_steps"), report)

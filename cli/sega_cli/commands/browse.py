@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sega_cli.options import Place, device_options, library_option, reporting
+from sega_cli.options import PATH, Place, device_options, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
 
@@ -20,28 +20,25 @@ By default, only this machine can open the pages. With --host, other machines ca
 address, which contains a token. Behind a tunnel or a proxy, give its name for this server with --trusted-host.
 --export writes the same gallery as files, for a Hugging Face Space, GitHub Pages, or a folder of your own."""
 
+_EXTRA = ("fastapi", "starlette", "jinja2", "uvicorn", "python_multipart")
+
 
 @click.command("browse", epilog=EXAMPLES)
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8642, show_default=True, help="The port; 0 picks a free one."
-)
+@click.option("--host", default="127.0.0.1", help="The address to serve on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8642, help="The port; 0 picks a free one.")
 @click.option(
     "--trusted-host", multiple=True, metavar="NAME:PORT", help="Another name of this server; may be repeated."
 )
-@click.option("--open/--no-open", "show", default=True, show_default=True, help="Open a browser.")
-@click.option(
-    "--export", type=click.Path(path_type=Path), help="Write the pages into this new folder, and serve nothing."
-)
+@click.option("--open/--no-open", "show", default=True, help="Open a browser.")
+@click.option("--export", type=PATH, help="Write the pages into this new folder, and serve nothing.")
 @click.option("--no-generate", is_flag=True, help="Only show the library: offer neither to apply nor to record.")
 @click.option(
     "--pictures",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The folder for pictures that you keep.  [default: the library's folder with -pictures appended]",
 )
 @device_options
-@library_option
-@reporting
+@on_library
 def command(
     host: str,
     port: int,
@@ -57,32 +54,22 @@ def command(
 ) -> None:
     """Look at the library in the browser."""
     try:
-        from sega_cli.browse.app import create_studio
         from sega_cli.browse.export import export_site
         from sega_cli.browse.jobs.queue import JobQueue
         from sega_cli.browse.server import serve
+        from sega_cli.browse.studio import Studio
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in (
-            "fastapi",
-            "starlette",
-            "jinja2",
-            "uvicorn",
-            "python_multipart",
-        ):
+        if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise click.ClickException(
             f"browse needs {error.name}, which isn't installed: pip install 'sega-vectors[browse]'"
         ) from error
-    from tqdm import tqdm
-
-    from sega_store import Library
-
-    store = Library(library)
-    with tqdm(desc="listing", unit="vector", delay=1, disable=not report.bars) as bar:
-        store.catalogue.refresh(bar.update)
+    store = open_library(library)
+    with report.progress("vector", desc="listing", delay=1) as step:
+        store.catalogue.refresh(step)
     if export is not None:
-        with tqdm(unit="vector", disable=not report.bars) as bar:
-            count = export_site(store, export, bar.update)
+        with report.progress("vector") as step:
+            count = export_site(store, export, step)
         report.item(f"{count} vectors  {clean(str(export))}", bare=str(export))
         report.document({"library": str(library), "path": str(export), "vectors": count})
         return
@@ -100,5 +87,4 @@ def command(
         folder = library.absolute()
         pictures = folder.with_name(f"{folder.name}-pictures")
     with closing(JobQueue(library, device, dtype)) as queue:
-        extensions = () if no_generate else (create_studio(queue, pictures),)
-        serve(store, host, port, trusted_host, ready, extensions)
+        serve(store, host, port, trusted_host, ready, None if no_generate else Studio(queue, pictures))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sega_cli.options import Place, library_option, reporting
+from sega_cli.options import Place, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.table import print_rows
 from sega_cli.printing.terminal import clean, sparkline
@@ -33,8 +33,7 @@ _BARS = 24
 
 @click.command("compare", epilog=EXAMPLES)
 @click.argument("refs", metavar="REF REF...", nargs=-1, required=True)
-@library_option
-@reporting
+@on_library
 def command(refs: tuple[str, ...], library: Place, report: Report) -> None:
     """Compare the vectors REF with each other.
 
@@ -42,10 +41,9 @@ def command(refs: tuple[str, ...], library: Place, report: Report) -> None:
     """
     if len(refs) < 2:
         raise click.UsageError(f"two or more vectors are compared, met one, {clean(refs[0])}: name another.")
-    from sega_store import Library
     from sega_store.analysis.similarity import cosine, overlap
 
-    store = Library(library)
+    store = open_library(library)
     vectors = [store[ref] for ref in refs]
     rows, pairs = [], []
     for (ref, vector), (other_ref, other) in combinations(zip(refs, vectors, strict=True), 2):
@@ -66,11 +64,8 @@ def command(refs: tuple[str, ...], library: Place, report: Report) -> None:
 def _differences(first: "GuidanceVector", second: "GuidanceVector") -> list[str]:
     """What prevents one run from using both vectors as they were recorded."""
     one, other = first.provenance, second.provenance
-    checks = {
-        "noise": one.noise.sha256 == other.noise.sha256,
-        "model": one.model.fingerprint == other.model.fingerprint,
-    }
-    return [name for name, same in checks.items() if not same]
+    facts = {"noise": (one.noise.sha256, other.noise.sha256), "model": (one.model.fingerprint, other.model.fingerprint)}
+    return [name for name, (first_has, other_has) in facts.items() if first_has != other_has]
 
 
 def _known(values: "Float[np.ndarray, 'T']") -> list[float | None]:

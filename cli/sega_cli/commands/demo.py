@@ -9,7 +9,7 @@ import click
 
 from sega_cli.generating.defaults import defaults_of
 from sega_cli.generating.setup import open_pipeline
-from sega_cli.options import Seeds, reporting
+from sega_cli.options import PATH, Seeds, open_library, reporting
 from sega_cli.printing.report import Report
 
 EXAMPLES = """\b
@@ -29,20 +29,8 @@ PROMPTS = (  # the first is recorded on
 
 
 @click.command("demo", epilog=EXAMPLES)
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    default="sega-vec-demo",
-    show_default=True,
-    help="The folder for the picture and the library.",
-)
-@click.option(
-    "--seed",
-    type=Seeds(),
-    default="1..6",
-    show_default=True,
-    help="Seeds that draw the random initial noises, two or more.",
-)
+@click.option("--output", type=PATH, default="sega-vec-demo", help="The folder for the picture and the library.")
+@click.option("--seed", type=Seeds(), default="1..6", help="Seeds that draw the random initial noises, two or more.")
 @click.option("--steps", type=click.IntRange(min=1), help="num_inference_steps.  [default: the model's]")
 @reporting
 def command(output: Path, seed: tuple[int, ...], steps: int | None, report: Report) -> None:
@@ -51,15 +39,12 @@ def command(output: Path, seed: tuple[int, ...], steps: int | None, report: Repo
     Three concepts are recorded on one prompt and applied to prompts of other styles, from the same initial noise and,
     as a control, from another. A judge tells how often the concept appears.
     """
-    from tqdm import tqdm
-
     from sega_cli.generating.picture import prepare_folder, recorded_facts, vector_facts, write_picture
-    from sega_store import Library
 
     if len(seed) < 2:
         raise click.UsageError(f"the control needs a second initial noise, met one seed, {seed[0]}: give two or more.")
     start = time.monotonic()
-    library = Library(prepare_folder(output) / "library")
+    library = open_library(prepare_folder(output) / "library")
     pipe = open_pipeline("embedded", "auto", "auto", report)
     pipe.set_progress_bar_config(disable=True)  # one bar for all
     from sega_cli.printing.transfer_report import lines, picture, rates, rows_per_picture
@@ -71,10 +56,10 @@ def command(output: Path, seed: tuple[int, ...], steps: int | None, report: Repo
     trials = Trials(pipe, Judge.load(), CONCEPTS[0], PROMPTS, draw_noises(pipe, seed, arguments), arguments)
     scale = {"edit_guidance_scale": defaults.apply_scale}
     pictures = trials.size * (1 + 3 * len(CONCEPTS))
-    with tqdm(total=pictures, unit="picture", disable=not report.bars) as bar:
-        plain = trials.run(progress=bar.update)
+    with report.progress("picture", pictures) as step:
+        plain = trials.run(progress=step)
         measured = {
-            text: measure_transfer(replace(trials, concept=text), plain, defaults.edit, scale, bar.update, library.add)
+            text: measure_transfer(replace(trials, concept=text), plain, defaults.edit, scale, step, library.add)
             for text in CONCEPTS
         }
     vectors = list(chain(*zip(*(one.vectors for one in measured.values()), strict=True)))

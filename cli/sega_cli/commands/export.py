@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sega_cli.options import Place, library_option, reporting
+from sega_cli.options import PATH, Place, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
 
@@ -28,24 +28,17 @@ safetensors  dense; its tensor sem_guidance is, as a list, what diffusers' Seman
 
 @click.command("export", epilog=EXAMPLES)
 @click.argument("refs", metavar="[REF]...", nargs=-1)
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    type=click.Choice(FORMATS),
-    help="What to write.  [default: what PATH ends in, else folder]",
-)
-@library_option
-@reporting
+@click.argument("path", type=PATH)
+@click.option("--format", type=click.Choice(FORMATS), help="What to write.  [default: what PATH ends in, else folder]")
+@on_library
 def command(refs: Sequence[str], path: Path, format: str | None, library: Place, report: Report) -> None:
     """Write vectors to PATH, to share or analyse them.
 
     The vectors REF, or all, with their noises, names, tags, ratings and notes.
     """
-    from tqdm import tqdm
+    from sega_store import export_vectors
 
-    from sega_store import Library, export_vectors
-
-    with tqdm(unit="vector", disable=not report.bars) as bar:
-        ids = export_vectors(Library(library), path, refs, format, bar.update)
+    with report.progress("vector") as step:
+        ids = export_vectors(open_library(library), path, refs, format, step)
     report.item(f"{len(ids)} vectors  {clean(str(path))}", bare=str(path))
     report.document({"library": str(library), "path": str(path), "vectors": ids})

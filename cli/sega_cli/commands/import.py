@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from sega_cli.options import Place, library_option, reporting
+from sega_cli.options import PATH, Place, on_library, open_library
+from sega_cli.printing.copy_report import print_imported
 from sega_cli.printing.report import Report
-from sega_cli.printing.terminal import clean
 
 EXAMPLES = """\b
 Examples:
@@ -19,32 +19,17 @@ holds already stays as it is. A name that another vector has is left out."""
 
 
 @click.command("import", epilog=EXAMPLES)
-@click.argument("path", type=click.Path(path_type=Path))
-@library_option
-@reporting
+@click.argument("path", type=PATH)
+@on_library
 def command(path: Path, library: Place, report: Report) -> None:
     """Add the vectors of the bundle PATH.
 
     A bundle is a zip as sega-vec export writes it. From a library, a folder or a URL, use sega-vec pull.
     """
-    from tqdm import tqdm
+    from sega_store import import_vectors
 
-    from sega_store import Library, import_vectors
-
-    store = Library(library)
-    with tqdm(unit="vector", disable=not report.bars) as bar:
-        done = import_vectors(store, path, bar.update)
-    for identity in done.added:
-        report.item(f"added {store.short(identity)}  {clean(store[identity].concept.text)}", bare=identity)
-    for identity in done.held:
-        report.note(f"held already {store.short(identity)}")
-    for identity in done.unnamed:
-        report.note(f"left without its name, which another vector has: {store.short(identity)}")
-    report.document(
-        {
-            "library": str(library),
-            "added": list(done.added),
-            "held": list(done.held),
-            "unnamed": list(done.unnamed),
-        }
-    )
+    store = open_library(library)
+    with report.progress("vector") as step:
+        done = import_vectors(store, path, step)
+    held = [f"held already {store.short(identity)}" for identity in done.held]
+    print_imported(report, store, done, store.catalogue.entries(done.added), held, {"library": str(library)})

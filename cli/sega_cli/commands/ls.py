@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sega_cli.options import Place, Text, library_option, reporting
+from sega_cli.options import Place, Text, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.table import print_rows
 from sega_cli.printing.terminal import clean, size
@@ -36,8 +36,7 @@ _COLUMNS = ("ref", "name", "concept", "prompt", "model", "seed", "steps", "size"
     help="List only vectors recorded from this initial noise, given by its hash or the start of it.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="List at most this many.")
-@library_option
-@reporting
+@on_library
 def command(
     query: str,
     concept: str | None,
@@ -51,14 +50,10 @@ def command(
 
     QUERY searches concepts, prompts, names, models, tags and notes.
     """
-    from sega_store import Library
-
-    store = Library(library)
+    store = open_library(library)
     if report.bars:
-        from tqdm import tqdm
-
-        with tqdm(desc="listing", unit="vector", delay=1) as bar:  # the first listing of a large library
-            store.catalogue.refresh(bar.update)
+        with report.progress("vector", desc="listing", delay=1) as step:  # the first listing of a large library
+            store.catalogue.refresh(step)
     entries = store.search(query, concept=concept, model=model, noise=noise, limit=limit)
     if report.plain:
         rows = [(store.short(entry.id), *_cells(entry, people=report.terminal)) for entry in entries]

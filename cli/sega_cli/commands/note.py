@@ -2,7 +2,7 @@
 
 import click
 
-from sega_cli.options import Place, library_option, reporting
+from sega_cli.options import Place, on_library, open_library
 from sega_cli.printing.entry_line import print_entry
 from sega_cli.printing.report import Report
 
@@ -18,14 +18,11 @@ TEXT replaces the previous note; an empty TEXT removes it."""
 @click.command("note", epilog=EXAMPLES)
 @click.argument("ref")
 @click.argument("text")
-@library_option
-@reporting
+@on_library
 def command(ref: str, text: str, library: Place, report: Report) -> None:
     """Keep TEXT as the note of the vector REF.
 
     sega-vec ls finds vectors by the words of their notes.
     """
-    from sega_store import Library
-
-    store = Library(library)
+    store = open_library(library)
     print_entry(report, store, store.annotate(ref, notes=text))

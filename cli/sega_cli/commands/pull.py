@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import click
 
-from sega_cli.options import LibraryPlace, Place, library_option, reporting
-from sega_cli.printing.copy_report import jobs_option, print_copy_report
+from sega_cli.options import LibraryPlace, Place, on_library, open_library
+from sega_cli.printing.copy_report import copy_and_report, jobs_option
 from sega_cli.printing.report import Report
 
 EXAMPLES = """\b
@@ -23,13 +23,10 @@ has is left out."""
 @click.argument("other", type=LibraryPlace())
 @click.argument("refs", metavar="[REF]...", nargs=-1)
 @jobs_option
-@library_option
-@reporting
+@on_library
 def command(other: Place, refs: Sequence[str], jobs: int, library: Place, report: Report) -> None:
     """Copy vectors from the library OTHER.
 
     Copies the vectors REF of OTHER, or all of them, with their noises, names, tags, ratings and notes.
     """
-    from sega_store import Library
-
-    print_copy_report(Library(other), Library(library), refs, jobs, report)
+    copy_and_report(open_library(other), open_library(library), refs, jobs, report)

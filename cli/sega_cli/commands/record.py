@@ -1,20 +1,17 @@
 """`sega-vec record`: run a prompt with SEGA once per seed and keep the guidance vectors of its concepts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from sega_cli.generating.defaults import Defaults, defaults_of
+from sega_cli.generating.defaults import defaults_of
 from sega_cli.generating.edit_parameters import Edits, momentum_options, per_concept, recording_options
 from sega_cli.generating.setup import Start, check_prompts, open_pipeline
-from sega_cli.options import Place, Seeds, Text, library_option, pipeline_options, reporting, run_options
+from sega_cli.options import PATH, Place, Seeds, Text, on_library, open_library, pipeline_options, run_options
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean, size
-
-if TYPE_CHECKING:
-    from sega_store import Concept
 
 _EMBEDDED = defaults_of("embedded")
 EXAMPLES = f"""\b
@@ -39,7 +36,6 @@ Defaults: those of diffusers (s_e 5, λ 0.95, δ 10, s_m 0.1, β_m 0.4); with th
     "--seed",
     type=Seeds(),
     default="0",
-    show_default=True,
     help="Seeds: 7, 1,2,5 or 0..9. Each draws the random initial noise that one run starts from.",
 )
 @run_options("the model's")
@@ -48,10 +44,9 @@ Defaults: those of diffusers (s_e 5, λ 0.95, δ 10, s_m 0.1, β_m 0.4); with th
 @click.option("--no-guide", is_flag=True, help="Observe the concepts on the plain run, without editing it.")
 @click.option("--no-preview", is_flag=True, help="Don't keep the pictures before and after with the vectors.")
 @click.option("--name", type=Text(), multiple=True, help="A name in the library, one for each concept.")
-@click.option("--output", type=click.Path(path_type=Path), help="A folder for the pictures before and after.")
+@click.option("--output", type=PATH, help="A folder for the pictures before and after.")
 @pipeline_options("embedded")
-@library_option
-@reporting
+@on_library
 def command(
     prompt: str,
     concept: tuple[str, ...],
@@ -74,7 +69,7 @@ def command(
     PROMPT is run with SEGA, once for each seed. All concepts are recorded in the same run, which they guide together.
     """
     from sega_cli.generating.picture import prepare_folder, write_picture
-    from sega_store import Library
+    from sega_store import Concept
 
     if name and (len(name) != len(concept) or len(seed) > 1):
         raise click.UsageError(
@@ -82,7 +77,8 @@ def command(
             " so give one for each concept, and one seed."
         )
     defaults = defaults_of(model)
-    concepts = _concepts(concept, defaults, edits)
+    own = per_concept(edits, len(concept), "concepts")
+    concepts = [Concept(text, **{**defaults.edit, **edit}) for text, edit in zip(concept, own, strict=True)]
     arguments = {**defaults.run, **run}
     for folder in (library, output):
         if isinstance(folder, Path):
@@ -94,7 +90,7 @@ def command(
 
     check_prompts(pipe, [prompt], arguments)
     recorder = Recorder(pipe, concepts, guide=not no_guide, **momentum)
-    store, rows, pictures = Library(library), [], []
+    store, rows, pictures = open_library(library), [], []
     for number in seed:
         made = record_from(
             recorder, store, prompt, arguments, Start(number),
@@ -117,11 +113,3 @@ def command(
     for picture in pictures:
         report.item(str(picture))
     report.document({"library": str(library), "vectors": rows, "pictures": [str(picture) for picture in pictures]})
-
-
-def _concepts(texts: Sequence[str], defaults: Defaults, edits: Edits) -> "list[Concept]":
-    """The concepts; invalid ones are refused."""
-    from sega_store import Concept
-
-    own = per_concept(edits, len(texts), "concepts")
-    return [Concept(text, **{**defaults.edit, **edit}) for text, edit in zip(texts, own, strict=True)]

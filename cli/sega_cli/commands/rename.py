@@ -2,7 +2,7 @@
 
 import click
 
-from sega_cli.options import Place, library_option, reporting
+from sega_cli.options import Place, on_library, open_library
 from sega_cli.printing.entry_line import print_entry
 from sega_cli.printing.report import Report
 
@@ -18,11 +18,8 @@ A name is one line, and no two vectors of a library share one; an empty NAME rem
 @click.command("rename", epilog=EXAMPLES)
 @click.argument("ref")
 @click.argument("name")
-@library_option
-@reporting
+@on_library
 def command(ref: str, name: str, library: Place, report: Report) -> None:
     """Give the vector REF the name NAME."""
-    from sega_store import Library
-
-    store = Library(library)
+    store = open_library(library)
     print_entry(report, store, store.annotate(ref, name=name or None))

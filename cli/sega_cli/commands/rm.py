@@ -2,7 +2,7 @@
 
 import click
 
-from sega_cli.options import Place, library_option, reporting
+from sega_cli.options import Place, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
 
@@ -18,16 +18,13 @@ An initial noise is removed with the last vector that was recorded from it."""
 @click.command("rm", epilog=EXAMPLES)
 @click.argument("refs", metavar="REF...", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Don't ask for confirmation.")
-@library_option
-@reporting
+@on_library
 def command(refs: tuple[str, ...], yes: bool, library: Place, report: Report) -> None:
     """Remove the vectors REF.
 
     If one of them is unknown, none is removed.
     """
-    from sega_store import Library
-
-    store = Library(library)
+    store = open_library(library)
     found = {store.resolve(ref): ref for ref in refs}
     if not yes:
         for identity, ref in found.items():

@@ -1,12 +1,13 @@
 """`sega-vec show`: draw one guidance vector in the terminal."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sega_cli.generating.recommended import describe, recommended_of
-from sega_cli.options import Place, library_option, reporting
+from sega_cli.options import Place, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean, heat_map, size, sparkline
 
@@ -21,17 +22,14 @@ Examples:
 
 @click.command("show", epilog=EXAMPLES)
 @click.argument("ref")
-@library_option
-@reporting
+@on_library
 @click.pass_context
 def command(ctx: click.Context, ref: str, library: Place, report: Report) -> None:
     """Draw the vector REF in the terminal.
 
     Shows when and where it acts, where it comes from, and its file.
     """
-    from sega_store import Library
-
-    store = Library(library)
+    store = open_library(library)
     vector, path = store[ref], store.location_of(ref)
     entry = store.entry(vector.id)
     if report.plain:
@@ -39,12 +37,9 @@ def command(ctx: click.Context, ref: str, library: Place, report: Report) -> Non
         for line in _drawing(vector, colour=colour):
             report.item(line)
     recommended = recommended_of(store, vector.id, report)
-    said = {"recommended": describe(recommended) if recommended else "-"}
-    facts = {**_file(entry, vector, path), **said, **_provenance(vector)}
-    for key, value in facts.items():
+    for key, value in _facts(entry, vector, path, describe(recommended) if recommended else "-").items():
         report.item(f"{key:<16} {clean(str(value))}", bare=entry.id if key == "id" else None)
-    document = _document(entry, vector, path)
-    report.document({**document, "recommended": recommended and recommended.to_json()})
+    report.document({**_document(entry, vector, path), "recommended": recommended and recommended.to_json()})
 
 
 def _drawing(vector: "GuidanceVector", *, colour: bool) -> Iterator[str]:
@@ -74,9 +69,14 @@ def _guides(vector: "GuidanceVector") -> str:
     return f"steps {first} to {last} of 0 to {steps - 1}" if first <= last else f"none of its {steps} steps"
 
 
-def _file(entry: "Entry", vector: "GuidanceVector", path: str) -> Mapping[str, Any]:
-    """What its file and its annotations say."""
+def _facts(entry: "Entry", vector: "GuidanceVector", path: str, recommended: str) -> Mapping[str, Any]:
+    """What its file, its annotations and its provenance say, in the field's words."""
     stored, dense = entry.bytes, vector.support.size * vector.values.itemsize
+    concept, facts = vector.concept, vector.provenance
+    run, noise = facts.run, facts.noise
+    edit = {key: value for key, value in concept.to_json().items() if key != "text" and value is not None}
+    momentum = {"edit_momentum_scale": run.edit_momentum_scale, "edit_mom_beta": run.edit_mom_beta}
+    seed = "" if noise.seed is None else f"seed {noise.seed} on {noise.device}, "
     return {
         "id": entry.id,
         "name": entry.name or "-",
@@ -84,17 +84,7 @@ def _file(entry: "Entry", vector: "GuidanceVector", path: str) -> Mapping[str, A
         "file": path,
         "size": f"{size(stored)}, {stored / dense:.1%} of {size(dense)} dense",
         "entries": f"{vector.nnz} of {vector.support.size}, {vector.dtype}, shape {' x '.join(map(str, vector.shape))}",
-    }
-
-
-def _provenance(vector: "GuidanceVector") -> Mapping[str, Any]:
-    """Where it comes from, in the field's words."""
-    concept, facts = vector.concept, vector.provenance
-    run, noise = facts.run, facts.noise
-    edit = {key: value for key, value in concept.to_json().items() if key != "text" and value is not None}
-    momentum = {"edit_momentum_scale": run.edit_momentum_scale, "edit_mom_beta": run.edit_mom_beta}
-    seed = "" if noise.seed is None else f"seed {noise.seed} on {noise.device}, "
-    return {
+        "recommended": recommended,
         "prompt": run.prompt,
         "negative_prompt": run.negative_prompt or "-",
         "edit": ", ".join(f"{key} {value}" for key, value in {**edit, **momentum}.items()),
@@ -113,8 +103,6 @@ def _provenance(vector: "GuidanceVector") -> Mapping[str, Any]:
 
 
 def _document(entry: "Entry", vector: "GuidanceVector", path: str) -> Mapping[str, Any]:
-    from dataclasses import asdict
-
     return {
         **asdict(entry),
         "path": path,

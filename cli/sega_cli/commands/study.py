@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from sega_cli.options import LibraryPlace, Place, Seeds, Text, pipeline_options, reporting, run_options
+from sega_cli.generating.setup import model_name
+from sega_cli.options import (
+    PATH,
+    LibraryPlace,
+    Place,
+    Seeds,
+    Text,
+    grouped,
+    open_library,
+    pipeline_options,
+    reporting,
+    run_options,
+)
 from sega_cli.printing.report import Report
 
 if TYPE_CHECKING:
@@ -31,46 +43,47 @@ Pictures that exist already are not made again, so the same command resumes an i
 than the embedded one, name a judge, such as --judge clip:openai/clip-vit-base-patch32. The report's plots need
 an extra: pip install 'sega-vectors[eval]'."""
 
+# What differs from the plan, under the plan's own names.
+plan_options = grouped(
+    "given",
+    click.option("--concept", type=Text(), multiple=True, help="A concept to study; may be repeated."),
+    click.option("--style", type=Text(), multiple=True, help="A prompt's beginning, such as 'a pencil drawing of'."),
+    click.option("--subject", type=Text(), multiple=True, help="A prompt's end, such as 'a woman'."),
+    click.option("--seed", type=Seeds(), help="Seeds that draw the random initial noises: 1,2,5 or 0..64."),
+    click.option("--swap", type=(Text(), Text()), multiple=True, help="A concept, and one to replace it."),
+    click.option("--tried", type=click.IntRange(min=2), help="How many of the noises to try vectors at."),
+    click.option(
+        "--few", type=click.IntRange(min=2), help="How many noises to use for points with many runs per noise."
+    ),
+    click.option("--apply-scale", type=float, help="The guidance scale s_e to apply vectors with."),
+    click.option("--judge", help="embedded, or clip:MODEL.  [default: embedded for the embedded model]"),
+    concept="concepts",
+    style="styles",
+    subject="subjects",
+    seed="seeds",
+    swap="swaps",
+)
+
 
 @click.command("study", epilog=EXAMPLES)
 @click.argument("points", nargs=-1, type=click.Choice(POINTS), metavar="[POINT]...")
 @click.option(
     "--plan", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Repeat a report's plan.json."
 )
-@click.option("--concept", type=Text(), multiple=True, help="A concept to study; may be repeated.")
-@click.option("--style", type=Text(), multiple=True, help="A prompt's beginning, such as 'a pencil drawing of'.")
-@click.option("--subject", type=Text(), multiple=True, help="A prompt's end, such as 'a woman'.")
-@click.option("--seed", type=Seeds(), help="Seeds that draw the random initial noises: 1,2,5 or 0..64.")
-@click.option("--swap", type=(Text(), Text()), multiple=True, help="A concept, and one to replace it.")
-@click.option("--tried", type=click.IntRange(min=2), help="How many of the noises to try vectors at.")
-@click.option("--few", type=click.IntRange(min=2), help="How many noises to use for points with many runs per noise.")
-@click.option("--apply-scale", type=float, help="The guidance scale s_e to apply vectors with.")
+@plan_options
 @run_options("the model's")
-@click.option("--judge", help="embedded, or clip:MODEL.  [default: embedded for the embedded model]")
-@click.option(
-    "--output", type=click.Path(path_type=Path), default="sega-vec-study", show_default=True, help="The study's folder."
-)
+@click.option("--output", type=PATH, default="sega-vec-study", help="The study's folder.")
 @click.option("--library", type=LibraryPlace(), help="A library for the vectors.  [default: one in the output folder]")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures per call.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="How many processes make pictures."
-)
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, help="Pictures per call.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, help="How many processes make pictures.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
 @pipeline_options("embedded")
 @reporting
 def command(
     points: tuple[str, ...],
     plan: Path | None,
-    concept: tuple[str, ...],
-    style: tuple[str, ...],
-    subject: tuple[str, ...],
-    seed: tuple[int, ...] | None,
-    swap: tuple[tuple[str, str], ...],
-    tried: int | None,
-    few: int | None,
-    apply_scale: float | None,
+    given: Mapping[str, Any],
     run: Mapping[str, Any],
-    judge: str | None,
     output: Path,
     library: Place | None,
     batch_size: int,
@@ -88,29 +101,14 @@ def command(
     results.
     """
     from sega_cli.generating.picture import prepare_folder
-    from sega_store import Library
     from sega_vectors.study.plan import default_plan
     from sega_vectors.study.study import Study, read_plan
 
-    given: dict[str, Any] = {
-        "concepts": concept,
-        "styles": style,
-        "subjects": subject,
-        "seeds": seed,
-        "swaps": swap,
-        "tried": tried,
-        "few": few,
-        "apply_scale": apply_scale,
-        "judge": judge,
-    }
     if plan and click.get_current_context().get_parameter_source("model") is not ParameterSource.DEFAULT:
         raise click.UsageError(f"--plan {plan} names its model, met --model {model} too: leave one of them out.")
-    if model != "embedded" and Path(model).is_dir():
-        model = str(Path(model).resolve())
-    chosen = read_plan(plan) if plan else default_plan(model)
-    chosen = replace(chosen, **{name: value for name, value in given.items() if value not in (None, ())})
-    chosen = replace(chosen, arguments={**chosen.arguments, **run})
-    study = Study(chosen, points or POINTS, output, Library(library or output / "library"), device, dtype)
+    chosen = read_plan(plan) if plan else default_plan(model_name(model))
+    chosen = replace(chosen, **given, arguments={**chosen.arguments, **run})
+    study = Study(chosen, points or POINTS, output, open_library(library or output / "library"), device, dtype)
     runs, missing = study.runs, study.missing()
     report.note(f"{len(runs)} pictures, {len(missing)} of them to be made")
     document: dict[str, Any] = {"pictures": len(runs), "made": len(missing), "plan": chosen.to_json()}
@@ -119,20 +117,18 @@ def command(
         return
     start = time.monotonic()
     prepare_folder(output)
-    judging = _ready(chosen, report)
-    from tqdm import tqdm
-
+    judge = _ready(chosen, report)
     from sega_vectors.study.report import StudyReport
 
-    with tqdm(total=len(missing), unit="picture", disable=not report.bars) as bar:
-        study.make(bar.update, batch_size=batch_size, jobs=jobs)
+    with report.progress("picture", len(missing)) as step:
+        study.make(step, batch_size=batch_size, jobs=jobs)
     facts = {
         "Command": shlex.join(["sega-vec", *sys.argv[1:]]),
         "Precision": study.archive.setting["dtype"],
         "Pictures": f"{len(runs)}, of which {len(missing)} were made by this command",
         "Time": f"{(time.monotonic() - start) / 60:.1f} minutes for these",
     }
-    page, *others = StudyReport(chosen, study.findings(study.evidence(judging)), facts).write(output)
+    page, *others = StudyReport(chosen, study.findings(study.evidence(judge)), facts).write(output)
     report.item(f"Report: {page}\nFigures and tables: {len(others)} files beside it", bare=str(page))
     report.document({**document, "report": str(page), "files": [str(path) for path in others]})
 

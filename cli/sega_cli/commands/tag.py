@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from sega_cli.options import Place, library_option, reporting
+from sega_cli.options import Place, on_library, open_library
 from sega_cli.printing.entry_line import print_entry
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
@@ -24,8 +24,7 @@ Options must come before REF, since a word after it that begins with - removes a
 @click.argument("ref")
 @click.argument("tags", metavar="[+TAG|-TAG]...", nargs=-1)
 @click.option("--rating", type=click.IntRange(0, 5), help="A rating from 1 to 5; 0 removes it.")
-@library_option
-@reporting
+@on_library
 def command(ref: str, tags: Sequence[str], rating: int | None, library: Place, report: Report) -> None:
     """Tag and rate the vector REF.
 
@@ -36,9 +35,7 @@ def command(ref: str, tags: Sequence[str], rating: int | None, library: Place, r
             raise click.UsageError(
                 f"Write +TAG to add a tag and -TAG to remove it, with options before REF; met {tag!r}."
             )
-    from sega_store import Library
-
-    store = Library(library)
+    store = open_library(library)
     entry = store.entry(ref)
     given = [(tag[0], tag[1:]) for tag in tags]
     for missing in {tag for sign, tag in given if sign == "-"} - {*entry.tags}:

@@ -7,7 +7,7 @@ import click
 
 from sega_cli.generating.recommended import describe
 from sega_cli.generating.tryout import Tryout, describe_success, success, tryout_options
-from sega_cli.options import Place, library_option, pipeline_options, reporting
+from sega_cli.options import Place, on_library, open_library, pipeline_options
 from sega_cli.printing.report import Report
 from sega_cli.printing.table import print_rows
 from sega_cli.printing.terminal import clean
@@ -38,8 +38,7 @@ _SETTINGS = _COLUMNS[:3]
 @click.option("--dry-run", is_flag=True, help="Keep nothing.")
 @tryout_options
 @pipeline_options(None)
-@library_option
-@reporting
+@on_library
 def command(
     ref: str,
     edit_guidance_scale: tuple[float, ...],
@@ -58,11 +57,9 @@ def command(
     Scales, thresholds and warm-ups are tried in all combinations on other prompts, from the vector's initial noise. A
     judge tells how often the concept appears, the pixels how much changes. The recommendation is kept with the vector.
     """
-    from tqdm import tqdm
+    from sega_store import InvalidInputError, Recommendation
 
-    from sega_store import InvalidInputError, Library, Recommendation
-
-    store = Library(library)
+    store = open_library(library)
     vector = store[ref]
     if vector.concept.reverse_editing_direction:
         raise InvalidInputError(
@@ -78,17 +75,16 @@ def command(
 
     edits = settings(vector, edit_guidance_scale, edit_threshold, edit_warmup_steps)
     trials = asked.open(vector, noise, device, dtype, report)
-    with tqdm(total=trials.size * (1 + len(edits)), unit="picture", disable=not report.bars) as bar:
-        plain, tried = tune(trials, vector, edits, bar.update)
-    best = recommend(tried)
-    chosen = best if best.shown > plain.shown else None
-    recommended = None
-    if chosen is not None:
-        counts = {"shown": chosen.shown, "plain": plain.shown, "of": chosen.of}
-        recommended = Recommendation(**chosen.edit, judge=asked.judge or "", **counts)
-    if recommended is not None and not dry_run:
-        store.annotate(vector.id, recommended=recommended)
-    print_rows(report, _COLUMNS, [_cells(one, one is chosen) for one in tried], _COLUMNS[:5])
+    with report.progress("picture", trials.size * (1 + len(edits))) as step:
+        plain, tried = tune(trials, vector, edits, step)
+    best, recommended = recommend(tried), None
+    if best.shown > plain.shown:
+        counts = {"shown": best.shown, "plain": plain.shown, "of": best.of}
+        recommended = Recommendation(**best.edit, judge=asked.judge or "", **counts)
+        if not dry_run:
+            store.annotate(vector.id, recommended=recommended)
+    rows = [_cells(one, recommended is not None and one is best) for one in tried]
+    print_rows(report, _COLUMNS, rows, _COLUMNS[:5])
     if recommended is None:
         report.item(
             f"nothing to recommend: no setting shows it more often than the {plain.shown}/{trials.size} without"

@@ -1,11 +1,12 @@
 """`sega-vec verify`: check every byte of a library against its hashes."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from sega_cli.options import LibraryPlace, Place, library_option, reporting
+from sega_cli.options import PATH, LibraryPlace, Place, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
 
@@ -26,11 +27,10 @@ files that killed processes left behind are removed too, once they are old enoug
 
 @click.command("verify", epilog=EXAMPLES)
 @click.argument("refs", metavar="[REF]...", nargs=-1)
-@click.option("--move-aside", type=click.Path(path_type=Path), help="Move damaged files into this folder.")
+@click.option("--move-aside", type=PATH, help="Move damaged files into this folder.")
 @click.option("--from", "source", type=LibraryPlace(), help="Repair from this library.")
 @click.option("--rebuild", is_flag=True, help="First rebuild the catalogue from the files.")
-@library_option
-@reporting
+@on_library
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -45,29 +45,17 @@ def command(
 
     Checks the vectors REF with their noises, or the whole library.
     """
-    from tqdm import tqdm
-
-    from sega_store import Library
-
-    spare = None if source is None else Library(source)
-    store = Library(library)
+    spare = None if source is None else open_library(source)
+    store = open_library(library)
     if rebuild:
-        with tqdm(unit="vector", desc="Catalogue", disable=not report.bars) as bar:
-            store.catalogue.rebuild(bar.update)
-    with tqdm(unit="file", disable=not report.bars) as bar:
-        found = store.verify(refs, move_aside, spare, bar.update)
+        with report.progress("vector", desc="Catalogue") as step:
+            store.catalogue.rebuild(step)
+    with report.progress("file") as step:
+        found = store.verify(refs, move_aside, spare, step)
     for damage in found.damages:
         report.item(clean(str(damage)), bare=str(damage.path))
     report.note(f"{found.files} files checked, {len(found.damages)} damaged, {len(found.left)} left so")
-    damages = [
-        {
-            "path": str(damage.path),
-            "problem": damage.problem,
-            "outcome": damage.outcome,
-            "aside": None if damage.aside is None else str(damage.aside),
-        }
-        for damage in found.damages
-    ]
+    damages = [asdict(damage) for damage in found.damages]
     report.document({"library": str(library), "files": found.files, "damaged": damages})
     if found.damages:
         ctx.exit(DAMAGE_FOUND)

@@ -16,21 +16,7 @@ if TYPE_CHECKING:
 
     from sega_store import GuidanceVector, InitialNoise
 
-
 _PARAMETERS = [parameter.name for parameter in EDIT_PARAMETERS if parameter.applying]
-
-
-def make_applier(
-    pipe: "DiffusionPipeline",
-    vectors: "Sequence[GuidanceVector]",
-    edits: Sequence[Mapping[str, Any]],
-    noise: "InitialNoise",
-    allow: Collection[str] = (),
-) -> Applier:
-    """The applier of vectors with the edit parameters given for each; the others are as recorded."""
-    columns = {name: [edit.get(name) for edit in edits] for name in _PARAMETERS}
-    columns["edit_weights"] = columns.pop("edit_weight")
-    return Applier(pipe, vectors, noise=noise, allow=allow, **columns)
 
 
 @dataclass(frozen=True)
@@ -38,8 +24,7 @@ class Applied:
     """A run with vectors added.
 
     Attributes:
-        image: The picture.
-        facts: Its provenance, as JSON.
+        facts: The picture's provenance, as JSON.
         denoiser_rows: The price of the run: how many rows the denoiser computed.
         compatibility: For each vector, how its recording relates to this run.
     """
@@ -62,15 +47,14 @@ def apply_to(
     """Run one prompt with vectors added.
 
     Args:
-        pipe: The pipeline.
         vectors: The vectors to add; without any, the run is plain.
         edits: For each vector, the edit parameters that differ from its recording.
-        noise: The initial noise.
         allow: The refusals to override.
-        prompt: The prompt.
         arguments: Further arguments of the pipeline's call.
     """
-    applier = make_applier(pipe, vectors, edits, noise, allow)
+    columns = {name: [edit.get(name) for edit in edits] for name in _PARAMETERS}
+    columns["edit_weights"] = columns.pop("edit_weight")
+    applier = Applier(pipe, vectors, noise=noise, allow=allow, **columns)
     with DenoiserRows(pipe) as price:
         image = first_picture(pipe, applier(prompt, **arguments))
     acting = [vector_facts(vector, edit) for vector, edit in zip(vectors, edits, strict=True)]

@@ -34,7 +34,6 @@ def per_concept(edits: Edits, count: int, of: str) -> list[dict[str, Any]]:
 
     Args:
         edits: The values of each parameter that the command line gives.
-        count: How many concepts or vectors there are.
         of: What they are called in a message, in the plural.
     """
     columns = {name: spread(values, count, BY_NAME[name].option, of) for name, values in edits.items()}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sega_store import GuidanceVector, ModelFacts, NoiseFacts, Provenance, SchedulerFacts
 
 KEYWORD = "sega_vectors"
+_SMALL_EDGE = 512  # pixels
 _RUN = ("prompt", "negative_prompt", "guidance_scale", "num_inference_steps")
 _PACKAGES = ("sega-vectors", "diffusers", "torch", "transformers")
 
@@ -50,16 +51,7 @@ def picture_facts(
     run: Mapping[str, Any],
     vectors: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """The provenance of a picture, as JSON.
-
-    Args:
-        command: The command that made it.
-        model: The model that ran.
-        scheduler: Its scheduler.
-        noise: The initial noise.
-        run: The call's arguments.
-        vectors: The vectors that guided it; see the top of this module.
-    """
+    """The provenance of a picture, as JSON; `run` are the call's arguments, `vectors` as at the top of this module."""
     known = {key: run[key] for key in _RUN if key in run}
     others = {key: value for key, value in run.items() if key not in _RUN}
     return {
@@ -111,6 +103,15 @@ def encode_picture(image: "Image", provenance: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def encode_webp(image: "Image", quality: int, method: int) -> bytes:
+    """A picture of at most 512 pixels a side as WebP: enough to judge an edit by, and small beside a vector."""
+    small = image.convert("RGB")
+    small.thumbnail((_SMALL_EDGE, _SMALL_EDGE))
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=quality, method=method)
+    return buffer.getvalue()
+
+
 def write_picture(folder: Path, image: "Image", provenance: Mapping[str, Any], name: str | None = None) -> Path:
     """Write a picture with its provenance, whole or not at all, and return its path."""
     return write_png(folder, encode_picture(image, provenance), name or picture_name(provenance))
@@ -127,21 +128,3 @@ def write_png(folder: Path, png: bytes, name: str) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
-
-
-def read_provenance(path: Path) -> dict[str, Any]:
-    """The provenance that `write_picture` left in a PNG.
-
-    Raises:
-        ValueError: The file carries none.
-    """
-    from PIL import Image
-
-    with Image.open(path) as image:
-        text = image.info.get(KEYWORD)
-    if not isinstance(text, str):
-        raise ValueError(
-            f"{path} carries no provenance: it was not made by sega-vec, or another program saved it again"
-        )
-    provenance: dict[str, Any] = json.loads(text)
-    return provenance

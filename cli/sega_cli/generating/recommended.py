@@ -27,15 +27,13 @@ def recommended_edits(
     """The recommended edit parameters that the command line doesn't give; a note lists them.
 
     Args:
-        store: The library.
-        vector: The vector.
-        ref: Its REF on the command line.
+        ref: The vector's REF on the command line.
         given: The names of the parameters that the command line gives.
         steps: The run's num_inference_steps, None: as recorded. A recommended warm-up is scaled to the same share.
-        report: Where the note goes.
     """
     recommended = recommended_of(store, vector.id, report)
-    taken = {name: value for name, value in _parameters(recommended).items() if name not in given}
+    parameters = recommended.parameters if recommended else {}
+    taken = {name: value for name, value in parameters.items() if name not in given}
     if taken:
         report.note(f"{clean(ref)} has as recommended {_listed(taken)}")
     if steps is not None and "edit_warmup_steps" in taken:
@@ -48,10 +46,6 @@ def describe(recommended: "Recommendation") -> str:
     """The parameters, and what was measured with them."""
     found = f"{recommended.shown}/{recommended.of} pictures, without it in {recommended.plain}/{recommended.of}"
     return f"{_listed(recommended.parameters)}: shown in {found}, by {clean(recommended.judge)}"
-
-
-def _parameters(recommended: "Recommendation | None") -> dict[str, Any]:
-    return recommended.parameters if recommended else {}
 
 
 def _listed(parameters: Mapping[str, Any]) -> str:

@@ -1,20 +1,17 @@
 """One recording: record a prompt's concepts at one noise, and keep them as soon as they are done."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sega_cli.generating.picture import recorded_facts, vector_facts
+from sega_cli.generating.picture import encode_webp, recorded_facts, vector_facts
 from sega_cli.generating.setup import Start, first_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from sega_store import GuidanceVector, Library, Preview
+    from sega_store import GuidanceVector, Library
     from sega_vectors import Recorder
-
-_PREVIEW_EDGE = 512  # pixels: enough to judge an edit by, and small beside the vector
 
 
 @dataclass(frozen=True)
@@ -62,16 +59,14 @@ def record_from(
     Args:
         recorder: The recorder, with its pipeline and concepts.
         library: Where the vectors and their noise go.
-        prompt: The prompt.
         arguments: Further arguments of the pipeline's call.
-        start: The initial noise.
         before: Whether to make the plain run's picture too.
         preview: Whether to keep both pictures with the vectors.
 
     Raises:
         IncompatibleError: The run did not start from the noise that `start` names; nothing is kept.
     """
-    from sega_store import IncompatibleError
+    from sega_store import IncompatibleError, Preview
     from sega_vectors import DenoiserRows
 
     pipe = recorder.pipe
@@ -90,21 +85,10 @@ def record_from(
     plain = after if not recorder.guide else None
     if before and plain is None:
         plain = first_picture(pipe, pipe(prompt, **start.arguments(pipe), **arguments))
-    kept = _preview(plain, after) if preview and plain is not None else None
+    kept = None
+    if preview and plain is not None:
+        shown_before, shown_after = (encode_webp(image, quality=90, method=6) for image in (plain, after))
+        kept = Preview(shown_before, shown_after, "image/webp")
     vectors = [replace(vector, preview=kept) for vector in recorder.vectors]
     ids = [library.add(vector, noise) for vector, noise in zip(vectors, recorder.noises, strict=True)]
     return Recorded("recorded", ids, vectors, plain, after, price.rows)
-
-
-def _preview(before: "Image", after: "Image") -> "Preview":
-    from sega_store import Preview
-
-    return Preview(_encode(before), _encode(after), "image/webp")
-
-
-def _encode(image: "Image") -> bytes:
-    small = image.convert("RGB")
-    small.thumbnail((_PREVIEW_EDGE, _PREVIEW_EDGE))
-    buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=90, method=6)
-    return buffer.getvalue()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sega_store import InitialNoise, RunFacts
 
-_AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
+AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
 
 
 def open_pipeline(model: str, device: str, dtype: str, report: Report) -> "DiffusionPipeline":
@@ -47,7 +47,7 @@ def recorded_call(pipe: "DiffusionPipeline", run: "RunFacts") -> dict[str, Any]:
     """
     from sega_vectors.pipeline.call import recorded_arguments
 
-    as_recorded = {key: value for key in _AS_RECORDED if (value := getattr(run, key)) is not None}
+    as_recorded = {key: value for key in AS_RECORDED if (value := getattr(run, key)) is not None}
     return {**recorded_arguments(pipe, run.arguments), **as_recorded}
 
 
@@ -83,7 +83,7 @@ class Start:
     noise: "InitialNoise | None" = None
 
     def arguments(self, pipe: "DiffusionPipeline") -> dict[str, Any]:
-        """The arguments of one call of the pipelineonly: a used generator draws other numbers.
+        """The arguments of one call of the pipeline only: a used generator draws other numbers.
 
         If its seed draws the stored noise again, the run gets that generator, since a stochastic sampler goes on
         drawing from it.

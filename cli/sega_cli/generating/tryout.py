@@ -25,13 +25,7 @@ tryout_options = grouped(
 
 @dataclass(frozen=True)
 class Tryout:
-    """The model, judge and prompts that a vector is tried with.
-
-    Attributes:
-        model: The model.
-        judge: The judge's name, None if there is none for the model.
-        prompts: The prompts to try the vector on.
-    """
+    """The model, judge and prompts that a vector is tried with; the judge is None if there is none for the model."""
 
     model: str
     judge: str | None
@@ -49,22 +43,9 @@ class Tryout:
         return cls(model, judge or defaults.judge, prompts)
 
     def open(
-        self,
-        vector: "GuidanceVector",
-        noise: "InitialNoise",
-        device: str,
-        dtype: str,
-        report: Report,
+        self, vector: "GuidanceVector", noise: "InitialNoise", device: str, dtype: str, report: Report
     ) -> "Trials":
-        """Load the judge and the model.
-
-        Args:
-            vector: The vector to try, in calls like that of its recording.
-            noise: The noise to start from.
-            device: Where the model runs.
-            dtype: The model's dtype.
-            report: Says whether to draw progress bars.
-        """
+        """Load the judge and the model, to try a vector from a noise, in calls like that of its recording."""
         if self.judge is None or not self.prompts:
             raise click.UsageError(
                 f"only the embedded model has a judge and prompts of its own, met {self.model}: give --judge clip:MODEL"

@@ -1,6 +1,7 @@
-"""What `push` and `pull` do: copy vectors between two libraries and report what was copied."""
+"""What `push`, `pull` and `import` print, and how the first two copy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -9,33 +10,41 @@ from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
 
 if TYPE_CHECKING:
-    from sega_store import Library
+    from sega_store import Entry, Library
+    from sega_store.exchange.bundle_import import Imported
 
-jobs_option = click.option(
-    "--jobs", type=click.IntRange(min=1), default=8, show_default=True, help="How many vectors to copy at once."
-)
+jobs_option = click.option("--jobs", type=click.IntRange(min=1), default=8, help="How many vectors to copy at once.")
 
 
-def print_copy_report(source: "Library", target: "Library", refs: Sequence[str], jobs: int, report: Report) -> None:
+def copy_and_report(source: "Library", target: "Library", refs: Sequence[str], jobs: int, report: Report) -> None:
     """Copies, with a bar, and prints a line for each vector that is new."""
-    from tqdm import tqdm
-
     from sega_store import copy_vectors
 
-    with tqdm(total=len(refs) or len(source), unit="vector", disable=not report.bars) as bar:
-        done = copy_vectors(source, target, refs, jobs, bar.update)
-    texts = source.catalogue.entries(done.added)
+    with report.progress("vector", len(refs) or len(source)) as step:
+        done = copy_vectors(source, target, refs, jobs, step)
+    count = f"{len(done.added)} copied to {clean(target.where)}, {len(done.held)} held already"
+    entries = source.catalogue.entries(done.added)
+    print_imported(report, target, done, entries, [count], {"from": source.where, "to": target.where})
+
+
+def print_imported(
+    report: Report,
+    target: "Library",
+    done: "Imported",
+    entries: "Mapping[str, Entry]",
+    remarks: Iterable[str],
+    places: Mapping[str, str],
+) -> None:
+    """Print a line for each vector that is new to `target`, remarks on the others, and what lost its name.
+
+    Args:
+        entries: The new vectors' entries.
+        places: Where the vectors came from and went to, for the JSON document.
+    """
     for identity in done.added:
-        report.item(f"added {target.short(identity)}  {clean(texts[identity].concept)}", bare=identity)
-    report.note(f"{len(done.added)} copied to {clean(target.where)}, {len(done.held)} held already")
+        report.item(f"added {target.short(identity)}  {clean(entries[identity].concept)}", bare=identity)
+    for remark in remarks:
+        report.note(remark)
     for identity in done.unnamed:
         report.note(f"left without its name, which another vector has: {target.short(identity)}")
-    report.document(
-        {
-            "from": source.where,
-            "to": target.where,
-            "added": list(done.added),
-            "held": list(done.held),
-            "unnamed": list(done.unnamed),
-        }
-    )
+    report.document({**places, **asdict(done)})

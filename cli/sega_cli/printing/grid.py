@@ -20,7 +20,6 @@ class Row:
     """One row of the grid.
 
     Attributes:
-        label: What was done.
         note: A second, fainter line.
         images: The pictures, one a column.
         shown: Whether each picture shows what the row is about; None: the row isn't judged.
@@ -34,13 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows under a common title.
-
-    Attributes:
-        title: What they have in common.
-        colour: The colour of the title's band.
-        rows: The rows.
-    """
+    """Rows under a common title, on a band of a colour."""
 
     title: str
     colour: tuple[int, int, int]
@@ -48,14 +41,7 @@ class Section:
 
 
 def draw_grid(title: str, notes: Sequence[str], columns: Sequence[str], sections: Sequence[Section]) -> "Image":
-    """Draw everything on one page.
-
-    Args:
-        title: The page's title.
-        notes: Lines below it.
-        columns: The title of each column; wrapped to its width.
-        sections: The rows.
-    """
+    """Draw everything on one page: its title, notes below it, and sections under columns, whose titles are wrapped."""
     from PIL import Image, ImageDraw
 
     heading, text, small = _font(26), _font(15), _font(13)

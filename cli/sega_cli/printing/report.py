@@ -1,8 +1,10 @@
 """Where a command's results go: one JSON document, bare ids, or lines for people."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -36,6 +38,17 @@ class Report:
         """Whether progress bars are wanted: standard error is a terminal, and --quiet isn't given."""
         return not self.quiet and sys.stderr.isatty()
 
+    @contextmanager
+    def progress(self, unit: str, total: int | None = None, **settings: Any) -> Iterator[Callable[..., object]]:
+        """A progress bar, if bars are wanted, as the function to call when `unit`s are done; settings are tqdm's."""
+        if not self.bars:
+            yield lambda count=1: None
+            return
+        from tqdm import tqdm
+
+        with tqdm(total=total, unit=unit, **settings) as bar:
+            yield bar.update
+
     def item(self, text: str, bare: str | None = None) -> None:
         """Print one result: `text` for people, `bare` (an id or a path, if any) with --quiet, nothing with --json."""
         if self.json:
@@ -51,8 +64,10 @@ class Report:
             click.echo(text, err=True)
 
     def document(self, document: Mapping[str, object]) -> None:
-        """Print all results at once, if --json was given."""
+        """Print all results at once, if --json was given; a path becomes its text."""
         if self.json:
             import json
+            from os import fspath
 
-            click.echo(escape(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)))
+            text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=fspath)
+            click.echo(escape(text))

@@ -15,7 +15,6 @@ def print_rows(
     """Print rows, if lines for people are wanted.
 
     Args:
-        report: Where to print.
         columns: The columns' titles, which only a terminal shows.
         rows: Texts without control characters, one for each column.
         right: The columns that are aligned to the right.

@@ -42,7 +42,6 @@ def sparkline(values: Sequence[float], width: int = 60, top: float | None = None
     """Numbers >= 0 as a line of bars; more than `width` numbers are averaged in groups.
 
     Args:
-        values: The numbers.
         width: The largest number of bars.
         top: The number drawn at full height; None: the largest.
     """
@@ -87,10 +86,10 @@ def heat_map(values: "Float[np.ndarray, 'H W']", *, colour: bool, width: int = 6
 
 def _heat(level: float) -> tuple[int, int, int]:
     """The colour of a level in [0, 1], interpolated."""
-    position = float(level) * (len(_HEAT) - 1)
-    index = min(int(position), len(_HEAT) - 2)
-    weight = position - index
-    red, green, blue = (round(a + (b - a) * weight) for a, b in zip(_HEAT[index], _HEAT[index + 1], strict=True))
+    import numpy as np
+
+    stops = np.linspace(0, 1, len(_HEAT))
+    red, green, blue = (round(float(np.interp(level, stops, channel))) for channel in zip(*_HEAT, strict=True))
     return red, green, blue
 
 

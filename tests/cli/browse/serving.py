@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -15,7 +15,7 @@ import uvicorn
 from sega_cli.browse.app import create_app
 from sega_cli.browse.security import Access
 from sega_cli.browse.server import bind
-from sega_cli.browse.site import Extension
+from sega_cli.browse.studio import Studio
 from sega_store import Library
 
 if TYPE_CHECKING:
@@ -74,12 +74,12 @@ class Served:
 
 
 @contextmanager
-def served(library: Library, extensions: Sequence[Extension] = (), token: str | None = None) -> Iterator[Served]:
+def served(library: Library, studio: Studio | None = None, token: str | None = None) -> Iterator[Served]:
     """Serves a library's pages on a free port of the loopback."""
     with closing(bind("127.0.0.1", 0)) as bound:
         port = bound.getsockname()[1]
         access = Access(Access.to("127.0.0.1", port).hosts, token)
-        app = create_app(library, access, extensions)
+        app = create_app(library, access, studio)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, server_header=False))
         app.state.ending = lambda: server.should_exit
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from sega_cli.browse.app import create_studio
 from sega_cli.browse.jobs.queue import Job, JobQueue
 from sega_cli.browse.jobs.streams import Streams
+from sega_cli.browse.studio import Studio as SiteStudio
 from sega_store import Library
 from tests.cli.browse.serving import Reply, Served, served
 
@@ -64,9 +64,9 @@ def studio(library: Path, folder: Path, most_waiting: int) -> Iterator[Studio]:
     copy = folder / "library"
     shutil.copytree(library, copy)
     with closing(JobQueue(copy, most_waiting=most_waiting)) as queue:
-        extension = create_studio(queue, folder / "kept")
-        with served(Library(copy), [extension]) as server:
-            yield Studio(server, queue, extension.streams, folder / "kept")
+        own = SiteStudio(queue, folder / "kept")
+        with served(Library(copy), own) as server:
+            yield Studio(server, queue, own.streams, folder / "kept")
 
 
 def until(condition: Callable[[], bool], seconds: float = 120) -> None:

@@ -19,12 +19,12 @@ from sega_cli.browse.jobs.orders import STRIP, ApplyOrder, Order, RecordOrder
 from sega_cli.browse.jobs.queue import BusyError, Job
 from sega_cli.browse.parts.sliders import sliders
 from sega_cli.generating.defaults import defaults_of
-from sega_cli.generating.picture import read_provenance
 from sega_store import Concept
 from tests.cli.browse.axe import violations
 from tests.cli.browse.serving import Served
 from tests.cli.browse.studio import Studio, studio, until
 from tests.cli.commands.test_browse import browsing
+from tests.cli.provenance import read_provenance
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

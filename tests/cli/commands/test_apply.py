@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 
 from sega_cli.commands.apply import OVERRIDES
-from sega_cli.generating.picture import read_provenance
 from sega_cli.generating.setup import draw_noise, generator
 from sega_store import InitialNoise, Library
 from sega_vectors import Applier, load_pipeline
 from sega_vectors.provenance import gate
 from tests.cli.conftest import SegaVec
+from tests.cli.provenance import read_provenance
 from tests.cli.samples import RECOMMENDED, assert_alike
 from tests.store.samples import without_noise
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from sega_cli.commands.demo import CONCEPTS, PROMPTS
-from sega_cli.generating.picture import read_provenance
 from sega_store import Library
 from tests.cli.conftest import SegaVec
+from tests.cli.provenance import read_provenance
 
 
 @pytest.fixture

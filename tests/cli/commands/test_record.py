@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sega_cli.generating.picture import read_provenance
 from sega_store import Library
 from tests.cli.conftest import SegaVec
+from tests.cli.provenance import read_provenance
 from tests.cli.samples import assert_alike
 
 

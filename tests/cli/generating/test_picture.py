@@ -9,11 +9,11 @@ from PIL.PngImagePlugin import PngImageFile
 from sega_cli.generating.picture import (
     picture_name,
     prepare_folder,
-    read_provenance,
     recorded_facts,
     vector_facts,
     write_picture,
 )
+from tests.cli.provenance import read_provenance
 from tests.cli.samples import make_vector
 
 

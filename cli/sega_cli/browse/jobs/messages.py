@@ -54,7 +54,6 @@ class Made:
     Attributes:
         shot: The picture's place in the order.
         png: Its file, with its provenance.
-        name: A name for the file.
         denoiser_rows: Its price: how many rows the denoiser computed.
     """
 

@@ -21,7 +21,6 @@ class Shot:
     """One picture of an order.
 
     Attributes:
-        prompt: Its prompt.
         factor: What the guidance is multiplied by; 0 is the plain run.
     """
 
@@ -41,7 +40,6 @@ class ApplyOrder:
     Attributes:
         vectors: The ids of the vectors.
         edits: For each vector, the edit parameters that differ from its recording, under the names of `Concept`.
-        prompts: The prompts.
         factors: Factors for all the guidance, each of which makes one picture; 0 is the plain run.
         run: Arguments of the pipeline's call that differ from the recording.
 
@@ -76,9 +74,7 @@ class RecordOrder:
     """A prompt to record concepts on.
 
     Attributes:
-        prompt: The prompt.
         concepts: The concepts, with their edit parameters.
-        model: The model's name.
         seed: The seed of the initial noise, if `noise` is None.
         noise: The beginning of the hash of one of the library's noises.
         run: Arguments of the pipeline's call that differ from the model's defaults.

@@ -36,17 +36,13 @@ class Progress:
     Attributes:
         version: Larger with each change.
         state: `queued`, `running`, `done`, `failed` or `cancelled`.
-        doing: What the job is doing while there are no steps.
+        doing, done, count: As the last `Doing` or `Step` said.
         reason: Why it failed.
         runs: How many runs have begun, each of which makes a picture.
         shot: The picture that is being made, if any.
-        done: How many of its steps are done.
-        count: How many steps it has.
         live: The last unfinished picture.
         pictures: The finished pictures, by shot.
-        notes: Remarks.
-        kept: The vectors that were recorded, or were there already.
-        new: Whether they are new.
+        kept, new: As `Kept` said.
     """
 
     version: int = 0
@@ -90,21 +86,19 @@ class Progress:
         return replace(self, version=self.version + 1, **changes)
 
 
+@dataclass(eq=False)
 class Job:
     """An order and its progress.
 
     Attributes:
         id: Its number.
-        order: What was asked for.
-        progress: How far it has come.
         cancelling: Whether somebody asked to cancel it.
     """
 
-    def __init__(self, number: int, order: Order) -> None:
-        self.id = number
-        self.order = order
-        self.progress = Progress()
-        self.cancelling = False
+    id: int
+    order: Order
+    progress: Progress = Progress()  # frozen
+    cancelling: bool = False
 
     @property
     def bytes(self) -> int:
@@ -128,8 +122,9 @@ class JobQueue:
         most_waiting: How many jobs may wait.
         most_kept: How many jobs that are over are remembered.
         most_bytes: How much their pictures may take together.
-        patience: Seconds that a cancelled job has to end by itself before the process is ended.
     """
+
+    _patience = 10.0  # seconds that a cancelled job has to end by itself before the process is ended
 
     def __init__(
         self,
@@ -140,17 +135,15 @@ class JobQueue:
         most_waiting: int = 16,
         most_kept: int = 100,
         most_bytes: int = 1 << 28,
-        patience: float = 10.0,
     ) -> None:
         self._settings = library, device, dtype
         self._most_waiting, self._most_kept, self._most_bytes = most_waiting, most_kept, most_bytes
-        self._patience = patience
         self._jobs: OrderedDict[int, Job] = OrderedDict()
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
         self._closing = False
         self._thread: threading.Thread | None = None
-        self._process: SpawnProcess | None = None
+        self.process: SpawnProcess | None = None  # that generates, if there is one
         self._connection: Connection[Any, Any] | None = None
 
     def submit(self, order: Order) -> Job:
@@ -194,11 +187,6 @@ class JobQueue:
             if job.progress.state == "queued":
                 job.become(Ended("cancelled"))
             self._changed.notify_all()
-
-    @property
-    def process(self) -> SpawnProcess | None:
-        """The process that generates, if there is one."""
-        return self._process
 
     def close(self) -> None:
         """End the process and all jobs."""
@@ -252,21 +240,21 @@ class JobQueue:
 
     def _start(self) -> "tuple[SpawnProcess, Connection[Any, Any]]":
         """The process and the connection to it."""
-        if self._process is None or self._connection is None or not self._process.is_alive():
+        if self.process is None or self._connection is None or not self.process.is_alive():
             self._stop()
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
-            self._process = context.Process(
+            self.process = context.Process(
                 target=worker.main, args=(theirs, *self._settings), name="sega-vec worker", daemon=True
             )
-            self._process.start()
+            self.process.start()
             theirs.close()
-        return self._process, self._connection
+        return self.process, self._connection
 
     def _stop(self) -> None:
         """End the process, if there is one."""
-        process, connection = self._process, self._connection
-        self._process = self._connection = None
+        process, connection = self.process, self._connection
+        self.process = self._connection = None
         if process is not None:
             process.kill()
             process.join()

@@ -23,11 +23,7 @@ class TooManyStreamsError(SegaError):
 
 
 class Streams:
-    """The streams that are open.
-
-    Args:
-        most: How many may be open.
-    """
+    """The streams that are open, at most `most` of them."""
 
     def __init__(self, most: int = MOST_STREAMS) -> None:
         self.most = most

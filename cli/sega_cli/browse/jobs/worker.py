@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from sega_cli.browse.jobs.messages import Cancel, Doing, Ended, Event, Kept, LivePicture, Made, Note, Start, Step
-from sega_cli.browse.jobs.orders import ApplyOrder, Order, RecordOrder
+from sega_cli.browse.jobs.orders import ApplyOrder, RecordOrder
 from sega_cli.options import Place
 
 if TYPE_CHECKING:
@@ -29,14 +29,7 @@ class CancelledError(Exception):
 
 
 def main(connection: "Connection[Any, Any]", library: Place, device: str, dtype: str) -> None:
-    """Works on what `Start` asks for until the other end is closed.
-
-    Args:
-        connection: The connection to the server.
-        library: Where vectors come from and go to.
-        device: Where models run.
-        dtype: Their precision.
-    """
+    """Works on what `Start` asks for until the other end is closed; the arguments are those of `Worker`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the server ends this one
     os.environ["HF_HUB_OFFLINE"] = "1"  # read when the Hub's library is imported
     worker = Worker(connection, library, device, dtype)
@@ -50,14 +43,7 @@ def main(connection: "Connection[Any, Any]", library: Place, device: str, dtype:
 
 
 class Worker:
-    """Works on orders.
-
-    Args:
-        connection: The connection to the server.
-        library: Where vectors come from and go to.
-        device: Where models run.
-        dtype: Their precision.
-    """
+    """Works on orders that come by a connection to the server; the other arguments are those of `JobQueue`."""
 
     def __init__(self, connection: "Connection[Any, Any]", library: Place, device: str, dtype: str) -> None:
         self._connection = connection
@@ -73,7 +59,11 @@ class Worker:
 
         self._job = start.job
         try:
-            self._generate(start.order)
+            self._send(Doing("starting"))
+            if isinstance(start.order, ApplyOrder):
+                self._apply(start.order)
+            else:
+                self._record(start.order)
         except CancelledError:
             return Ended("cancelled")
         except (BrokenPipeError, ConnectionResetError):
@@ -88,13 +78,6 @@ class Worker:
                 f"{type(error).__name__}: {first}\nThe full traceback is in the terminal where sega-vec browse runs.",
             )
         return Ended("done")
-
-    def _generate(self, order: Order) -> None:
-        self._send(Doing("starting"))
-        if isinstance(order, ApplyOrder):
-            self._apply(order)
-        else:
-            self._record(order)
 
     def _apply(self, order: ApplyOrder) -> None:
         from sega_cli.generating.apply_run import apply_to

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from sega_cli.browse.jobs.orders import MOST_VECTORS, STRIP, ApplyOrder
 from sega_cli.browse.parts.compatible import Candidate, candidates, unfit
-from sega_cli.browse.parts.fields import Fields, fields
+from sega_cli.browse.parts.fields import Fields, FieldsOf
 from sega_cli.browse.parts.sliders import Slider, edit_of, moved_to, sliders
 from sega_cli.browse.site import Site, SiteOf
 from sega_cli.browse.studio import StudioOf, submitted
 from sega_cli.generating.defaults import defaults_of
-from sega_store import Entry, GuidanceVector, InvalidInputError
+from sega_store import GuidanceVector, InvalidInputError
 from sega_store.records.edit_parameters import OF_RUN
 
 router = APIRouter()
@@ -22,16 +22,11 @@ router = APIRouter()
 MOMENTUM = [parameter.name for parameter in OF_RUN]
 PAIR = (0.0, 1.0)
 
-Ids = Annotated[list[str], Query(max_length=4 * MOST_VECTORS)]
+Ids = Annotated[Sequence[str], Query(max_length=4 * MOST_VECTORS)]
 
 
 @router.get("/apply")
-def page(
-    site: SiteOf,
-    studio: StudioOf,
-    id: Ids = [],  # noqa: B006
-    job: int | None = None,
-) -> HTMLResponse:
+def page(site: SiteOf, studio: StudioOf, id: Ids = (), job: int | None = None) -> HTMLResponse:
     """The form, with the vectors that the address names, or filled in as it was for a job."""
     order = None if job is None else studio.ordered(job, ApplyOrder)
     picked, misfits = _picked(site, order.vectors if order else id)
@@ -52,7 +47,7 @@ def page(
 
 
 @router.get("/apply/compatible")
-def more_vectors(site: SiteOf, id: Ids = [], q: str = "") -> HTMLResponse:  # noqa: B006
+def more_vectors(site: SiteOf, id: Ids = (), q: str = "") -> HTMLResponse:
     """The part of the page that lists vectors to add."""
     picked, _ = _picked(site, id)
     ids = [vector.id for vector in picked]
@@ -67,21 +62,18 @@ def card(site: SiteOf, identity: str) -> HTMLResponse:
 
 
 @router.post("/apply")
-def submit(
-    request: Request,
-    site: SiteOf,
-    studio: StudioOf,
-    sent: Annotated[Fields, Depends(fields)],
-) -> Response:
-    """Order the pictures."""
+def submit(request: Request, site: SiteOf, studio: StudioOf, sent: FieldsOf) -> Response:
     vectors = [site.library[ref] for ref in sent.texts("id")[: MOST_VECTORS + 1]]
-    _check_together(site, vectors)
+    for vector in vectors:
+        if reason := unfit(site.library, site.library.entry(vector.id), vectors[0]):
+            raise InvalidInputError(
+                "vectors that are applied together must share noise, shape and architecture; take out"
+                f" {vector.concept.text!r}: {reason}."
+            )
     made = [_sliders(vector) for vector in vectors]
-    names = [slider.name for slider in made[0]] if made else []
-    columns = [sent.numbers(name, len(vectors)) for name in names]
-    edits = [edit_of(own, [column[i] for column in columns]) for i, own in enumerate(made)]
-    momentum = {name: sent.number(name) for name in MOMENTUM}
-    edits = [{**edit, **{name: value for name, value in momentum.items() if value is not None}} for edit in edits]
+    columns = [sent.numbers(slider.name, len(vectors)) for slider in made[0]] if made else []
+    momentum = {name: value for name in MOMENTUM if (value := sent.number(name)) is not None}
+    edits = [{**edit_of(own, values), **momentum} for own, values in zip(made, zip(*columns, strict=True), strict=True)]
     factors = STRIP if sent.text("strip") else PAIR if sent.text("plain") else (1.0,)
     ids = [vector.id for vector in vectors]
     order = ApplyOrder(ids, edits, sent.lines("prompts"), factors, run_of(sent))
@@ -114,21 +106,12 @@ def _picked(site: Site, refs: Sequence[str]) -> tuple[list[GuidanceVector], list
     return picked, misfits
 
 
-def _check_together(site: Site, vectors: Sequence[GuidanceVector]) -> None:
-    for vector in vectors:
-        if reason := unfit(site.library, site.library.entry(vector.id), vectors[0]):
-            raise InvalidInputError(
-                "vectors that are applied together must share noise, shape and architecture; take out"
-                f" {vector.concept.text!r}: {reason}."
-            )
-
-
 def _sliders(vector: GuidanceVector) -> list[Slider]:
     return sliders(vector.concept, vector.shape[0], keep=True)
 
 
 def _card(site: Site, vector: GuidanceVector, edit: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """What `apply_vector.html` shows."""
-    entry: Entry = site.library.entry(vector.id)
+    entry = site.library.entry(vector.id)
     advice = defaults_of(vector.provenance.model.id).apply_scale
     return {"entry": entry, "sliders": moved_to(_sliders(vector), edit), "advice": advice}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from sega_cli.browse.parts.plots import plot
-from sega_cli.browse.site import Site, SiteOf
+from sega_cli.browse.site import SiteOf
 from sega_store import GuidanceVector, InvalidInputError
 from sega_store.analysis.similarity import cosine, overlap
 
@@ -27,11 +27,7 @@ def compare(site: SiteOf, id: Annotated[list[str] | None, Query()] = None) -> Re
         return site.page("compare_start.html")
     if not LEAST <= len(refs) <= MOST:
         raise InvalidInputError(f"A comparison takes {LEAST} to {MOST} different vectors, met {len(refs)}.")
-    return site.page("compare.html", **compare_context(site, [site.library.resolve(ref) for ref in refs]))
-
-
-def compare_context(site: Site, ids: Sequence[str]) -> dict[str, Any]:
-    """What the comparison of some vectors shows."""
+    ids = [site.library.resolve(ref) for ref in refs]
     vectors = [site.library[identity] for identity in ids]
     entries = site.library.catalogue.entries(ids)
     measures = {
@@ -42,30 +38,29 @@ def compare_context(site: Site, ids: Sequence[str]) -> dict[str, Any]:
             0.0,
         ),
     }
-    first, *others = vectors
-    alike = [(v, entries[v.id]) for v in others if v.shape == first.shape]
-    return {
-        "entries": [entries[identity] for identity in ids],
-        "ids": list(ids),
-        "labels": [_label(entries[identity].concept, entries[identity].seed) for identity in ids],
-        "matrices": [(name, what, matrix(vectors, measure)) for name, (what, measure, _) in measures.items()],
-        "plots": [
+    shown = [entries[identity] for identity in ids]
+    labels = [entry.concept if entry.seed is None else f"{entry.concept}, seed {entry.seed}" for entry in shown]
+    first = vectors[0]
+    alike = [(v, label) for v, label in list(zip(vectors, labels, strict=True))[1:] if v.shape == first.shape]
+    return site.page(
+        "compare.html",
+        entries=shown,
+        ids=ids,
+        labels=labels,
+        matrices=[(name, what, matrix(vectors, measure)) for name, (what, measure, _) in measures.items()],
+        plots=[
             plot(
                 f"{name} with {first.concept.text}, in each step",
-                [(_label(entry.concept, entry.seed), measure(first, v).tolist()) for v, entry in alike],
+                [(label, measure(first, v).tolist()) for v, label in alike],
                 low,
                 1.0,
             )
             for name, (_, measure, low) in measures.items()
-        ]
-        if alike
-        else [],
-        "differences": [
-            (entry, v.shape[1:] == first.shape[1:])
-            for v, entry in zip(others, (entries[i] for i in ids[1:]), strict=True)
+            if alike
         ],
-        "together": [[why_not(a, b) for b in vectors] for a in vectors],
-    }
+        differences=[(entry, entry.shape[1:] == first.shape[1:]) for entry in shown[1:]],
+        together=[[why_not(a, b) for b in vectors] for a in vectors],
+    )
 
 
 def matrix(vectors: Sequence[GuidanceVector], measure: Any) -> list[list[tuple[float, int] | None]]:
@@ -95,7 +90,3 @@ def why_not(a: GuidanceVector, b: GuidanceVector) -> str | None:
 def _mean(values: NDArray[np.float64]) -> float:
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else float("nan")
-
-
-def _label(concept: str, seed: int | None) -> str:
-    return concept if seed is None else f"{concept}, seed {seed}"

@@ -1,7 +1,7 @@
 """The gallery: the vectors of a library, searched and filtered, in pages or in groups that share something."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -53,25 +53,27 @@ class Filters:
         return {**mine, **changes}
 
 
+FiltersOf = Annotated[Filters, Depends()]
+
+
 @dataclass(frozen=True)
 class Facet:
     """A way to narrow the gallery.
 
     Attributes:
         name: The parameter.
-        title: What it is called.
         choices: The values, each with its label, the number of vectors, and whether it is chosen.
         more: Whether there are more than are shown.
     """
 
     name: str
     title: str
-    choices: list[tuple[str, str, int, bool]] = field(default_factory=list)
+    choices: list[tuple[str, str, int, bool]]
     more: bool = False
 
 
 @router.get("/")
-def gallery(site: SiteOf, filters: Annotated[Filters, Depends()], after: str | None = None) -> HTMLResponse:
+def gallery(site: SiteOf, filters: FiltersOf, after: str | None = None) -> HTMLResponse:
     """A page of the gallery; the filters on offer are counted by a second request, so that the tiles needn't wait."""
     return site.page(
         "gallery.html", headers={"HX-Trigger-After-Swap": "searched"}, **gallery_context(site, filters, after)
@@ -79,23 +81,19 @@ def gallery(site: SiteOf, filters: Annotated[Filters, Depends()], after: str | N
 
 
 @router.get("/facets")
-def facets_page(site: SiteOf, filters: Annotated[Filters, Depends()]) -> HTMLResponse:
+def facets_page(site: SiteOf, filters: FiltersOf) -> HTMLResponse:
     """The filters on offer, with how many vectors each leaves."""
     return site.page("gallery_facets.html", filters=filters, facets=facets(site, filters))
 
 
 @router.get("/tiles")
-def tiles(site: SiteOf, filters: Annotated[Filters, Depends()], after: str) -> HTMLResponse:
+def tiles(site: SiteOf, filters: FiltersOf, after: str) -> HTMLResponse:
     """The tiles after a vector's."""
     return site.page("gallery_tiles.html", **tiles_context(site, filters, after))
 
 
 @router.get("/groups")
-def groups(
-    site: SiteOf,
-    filters: Annotated[Filters, Depends()],
-    skip: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
-) -> HTMLResponse:
+def groups(site: SiteOf, filters: FiltersOf, skip: Annotated[int, Query(ge=0, le=1 << 31)] = 0) -> HTMLResponse:
     """The groups after the first `skip` ones."""
     return site.page("gallery_groups.html", **groups_context(site, filters, skip))
 
@@ -117,14 +115,14 @@ def gallery_context(site: Site, filters: Filters, after: str | None = None) -> d
     return context | tiles_context(site, filters, after)
 
 
-def tiles_context(site: Site, filters: Filters, after: str | None, limit: int = PAGE) -> dict[str, Any]:
+def tiles_context(site: Site, filters: Filters, after: str | None) -> dict[str, Any]:
     """A page of tiles, and the vector after which the next page begins, if there is one."""
     sort = filters.sort if filters.sort in ORDERS else "newest"
-    entries = site.library.catalogue.page(filters.selection, sort, after, limit + 1)
+    entries = site.library.catalogue.page(filters.selection, sort, after, PAGE + 1)
     return {
         "filters": filters,
-        "entries": entries[:limit],
-        "next": entries[limit - 1].id if len(entries) > limit else None,
+        "entries": entries[:PAGE],
+        "next": entries[PAGE - 1].id if len(entries) > PAGE else None,
     }
 
 

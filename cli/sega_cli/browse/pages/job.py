@@ -11,16 +11,15 @@ from sega_cli.browse.jobs.orders import ApplyOrder
 from sega_cli.browse.jobs.queue import Job, JobQueue
 from sega_cli.browse.site import Site, SiteOf
 from sega_cli.browse.studio import Studio, StudioOf
+from sega_cli.generating.picture import prepare_folder, write_png
+from sega_store import LibraryError
 
 router = APIRouter()
 
 
 def job_of(number: int, studio: StudioOf) -> Job:
     """The job of an address."""
-    job = studio.queue.find(number)
-    if job is None:
-        raise HTTPException(404)
-    return job
+    return studio.job(number)
 
 
 JobOf = Annotated[Job, Depends(job_of)]
@@ -36,7 +35,6 @@ def jobs(site: SiteOf, studio: StudioOf) -> HTMLResponse:
 
 @router.get("/jobs/{number}")
 def page(site: SiteOf, studio: StudioOf, job: JobOf) -> HTMLResponse:
-    """A job."""
     return site.page("job.html", **_context(site, studio, job))
 
 
@@ -77,8 +75,7 @@ def picture(job: JobOf, shot: int, download: bool = False) -> Response:
 
 
 @router.post("/jobs/{number}/cancel")
-def cancel(request: Request, site: SiteOf, studio: StudioOf, job: JobOf) -> Response:
-    """Cancel the job."""
+def cancel(request: Request, studio: StudioOf, job: JobOf) -> Response:
     studio.queue.cancel(job)
     if request.headers.get("HX-Request") == "true":
         return Response(status_code=204)
@@ -88,9 +85,6 @@ def cancel(request: Request, site: SiteOf, studio: StudioOf, job: JobOf) -> Resp
 @router.post("/jobs/{number}/pictures/{shot}/keep")
 def keep(request: Request, site: SiteOf, studio: StudioOf, job: JobOf, shot: int) -> Response:
     """Write a picture to the folder for kept pictures."""
-    from sega_cli.generating.picture import prepare_folder, write_png
-    from sega_store import LibraryError
-
     made = _made(job, shot)
     if studio.pictures is None:
         raise HTTPException(404)

@@ -63,10 +63,8 @@ def noise_is_held(site: Site, sha256: str) -> bool:
 def _noise(site: Site, sha256: str) -> tuple[InitialNoise | None, str | None]:
     """The noise, or why it is missing."""
     if not noise_is_held(site, sha256):
-        return (
-            None,
-            "The library doesn't hold this noise: its vectors were added without it, and can't be applied from here.",
-        )
+        why = "The library doesn't hold this noise: its vectors were added without it, and can't be applied from here."
+        return None, why
     try:
         return site.library.noise(sha256), None
     except SegaError as error:

@@ -59,7 +59,9 @@ def draw(site: Site, identity: str, name: str) -> bytes:
     """
     vector = site.library[identity]
     if name in ("before", "after"):
-        return _preview(vector, name)
+        if vector.preview is None:
+            raise HTTPException(404)
+        return reencoded(getattr(vector.preview, name), LARGE)
     if name in ("before-small", "after-small"):
         return _tile(vector, name.removesuffix("-small"))
     if name == "acts":
@@ -101,12 +103,6 @@ def tiled(planes: NDArray[np.float64]) -> NDArray[np.float64]:
     down = -(-steps // across)
     filled = np.concatenate([planes, np.zeros((across * down - steps, height, width))])
     return filled.reshape((down, across, height, width)).swapaxes(1, 2).reshape((down * height, across * width))
-
-
-def _preview(vector: GuidanceVector, side: str) -> bytes:
-    if vector.preview is None:
-        raise HTTPException(404)
-    return reencoded(getattr(vector.preview, side), LARGE)
 
 
 def _tile(vector: GuidanceVector, side: str) -> bytes:

@@ -1,13 +1,13 @@
 """The page that records concepts on a prompt."""
 
-from typing import Annotated
+from types import SimpleNamespace
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from sega_cli.browse.jobs.orders import MOST_CHARACTERS, RecordOrder
 from sega_cli.browse.pages.apply import run_of
-from sega_cli.browse.parts.fields import Fields, fields
+from sega_cli.browse.parts.fields import FieldsOf
 from sega_cli.browse.parts.sliders import Slider, edit_of, moved_to, sliders
 from sega_cli.browse.site import SiteOf
 from sega_cli.browse.studio import StudioOf, submitted
@@ -24,9 +24,10 @@ RECENT = 1000  # vectors whose noises and models are offered
 @router.get("/record")
 def page(site: SiteOf, studio: StudioOf, noise: str = "", job: int | None = None) -> HTMLResponse:
     """The form, with the noise that the address names, or filled in as it was for a job."""
-    order = None if job is None else studio.ordered(job, RecordOrder)
-    model = order.model if order else EMBEDDED
-    noise = order.noise or "" if order else noise
+    order: RecordOrder | SimpleNamespace = SimpleNamespace(prompt="", concepts=[], model=EMBEDDED, seed=0, run={})
+    if job is not None:
+        order = studio.ordered(job, RecordOrder)
+        noise = order.noise or ""
     recent = site.library.search(limit=RECENT)
     noises = {entry.noise: entry.seed for entry in recent}
     if noise and noise not in noises:
@@ -35,16 +36,13 @@ def page(site: SiteOf, studio: StudioOf, noise: str = "", job: int | None = None
         noise = found.sha256
     return site.page(
         "record.html",
-        prompt=order.prompt if order else "",
-        concepts="\n".join(concept.text for concept in order.concepts) if order else "",
-        seed=order.seed if order else 0,
-        model=model,
+        order=order,
         models=list(dict.fromkeys((EMBEDDED, *(entry.model for entry in recent)))),
         noise=noise,
         noises=noises,
-        sliders=_sliders(model, order.concepts[0] if order else None),
-        run=_run(model),
-        given=order.run if order else {},
+        sliders=_sliders(order.model, next(iter(order.concepts), None)),
+        run=defaults_of(order.model).run,
+        given=order.run,
         current="/record",
     )
 
@@ -52,17 +50,11 @@ def page(site: SiteOf, studio: StudioOf, noise: str = "", job: int | None = None
 @router.get("/record/parameters")
 def parameters(site: SiteOf, model: str = EMBEDDED) -> HTMLResponse:
     """The part of the form that depends on the model."""
-    return site.page("record_parameters.html", sliders=_sliders(model), run=_run(model), given={})
+    return site.page("record_parameters.html", sliders=_sliders(model), run=defaults_of(model).run, given={})
 
 
 @router.post("/record")
-def submit(
-    request: Request,
-    site: SiteOf,
-    studio: StudioOf,
-    sent: Annotated[Fields, Depends(fields)],
-) -> Response:
-    """Order the recording."""
+def submit(request: Request, studio: StudioOf, sent: FieldsOf) -> Response:
     model = sent.text("model") or EMBEDDED
     made = _sliders(model)
     edit = {**defaults_of(model).edit, **edit_of(made, [sent.numbers(slider.name, 1)[0] for slider in made])}
@@ -72,17 +64,10 @@ def submit(
     return submitted(request, studio.queue.submit(order))
 
 
-def _run(model: str) -> dict[str, object]:
-    return dict(defaults_of(model).run)
-
-
 def _sliders(model: str, moved: Concept | None = None) -> list[Slider]:
     """The sliders of a model's parameters, moved to those of a concept if one is given."""
     defaults = defaults_of(model)
     steps = int(defaults.run.get("num_inference_steps", STEPS))
-
-    def of(concept: Concept) -> list[Slider]:
-        return [s for s in sliders(concept, steps, keep=False) if s.name != "edit_weight"]
-
-    made = of(Concept("a concept", **defaults.edit))
-    return made if moved is None else moved_to(made, {slider.name: slider.value for slider in of(moved)})
+    *made, _ = sliders(Concept("a concept", **defaults.edit), steps, keep=False)  # the last is the weight
+    at = sliders(moved, steps, keep=False) if moved else made
+    return moved_to(made, {slider.name: slider.value for slider in at})

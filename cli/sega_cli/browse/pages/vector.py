@@ -21,7 +21,7 @@ from sega_store.places import layout
 from sega_store.records.activity import activity, strength
 from sega_store.records.dtypes import widen
 
-EXPORTS = {"zip": "zip", "safetensors": "safetensors"}
+EXPORTS = ("zip", "safetensors")  # formats, and what their files end in
 MAX_CHANNELS = 16
 MAX_FORM_TEXT = 1 << 16
 
@@ -42,7 +42,8 @@ def download(site: SiteOf, identity: str) -> Response:
     """The vector's own file."""
     identity = site.library.resolve(identity)
     data = site.library.files.read(layout.vector_key(identity), check_vector_size)
-    return _attachment(data, f"{identity[:12]}.zarr.zip", "application/zip")
+    headers = {"Content-Disposition": f'attachment; filename="{identity[:12]}.zarr.zip"'}
+    return Response(data, media_type="application/zip", headers=headers)
 
 
 @router.get("/vectors/{identity}/export/{kind}")
@@ -60,7 +61,7 @@ def export(site: SiteOf, identity: str, kind: str) -> Response:
         )
     folder = tempfile.TemporaryDirectory(prefix="sega-vec-")
     try:
-        path = Path(folder.name, f"{identity[:12]}.{EXPORTS[kind]}")
+        path = Path(folder.name, f"{identity[:12]}.{kind}")
         export_vectors(site.library, path, [identity], kind)
     except BaseException:
         folder.cleanup()
@@ -90,16 +91,17 @@ def annotate(
         said["rating"] = _rating(rating)
     if notes is not None:
         said["notes"] = notes.replace("\r\n", "\n")
-    problem, saved = None, True
+    by_htmx, problem = request.headers.get("HX-Request") == "true", None
     try:
         entry = library.annotate(entry.id, **said)
     except InvalidInputError as error:
-        problem, saved = str(error), False
-    if request.headers.get("HX-Request") != "true":
-        if problem is not None:
-            raise InvalidInputError(problem)
+        if not by_htmx:
+            raise
+        problem = str(error)
+    if not by_htmx:
         return RedirectResponse(site.links.vector(entry.id), 303)
-    return site.page("vector_annotation.html", 200 if saved else 422, entry=entry, problem=problem, saved=saved)
+    status = 422 if problem else 200
+    return site.page("vector_annotation.html", status, entry=entry, problem=problem, saved=not problem)
 
 
 def vector_context(site: Site, identity: str) -> dict[str, Any]:
@@ -109,7 +111,7 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
     acting = activity(vector)
     planes = strength(acting, 1)
     steps, channels = acting.shape[:2]
-    per_step = vector.support[0].size
+    support = 100 * vector.counts() / vector.support[0].size
     weights = strength(acting, 0, 2, 3)
     where = library.where if site.live else "my-vectors"  # an exported page must not tell others a path
     return {
@@ -121,10 +123,7 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
         "map": {"columns": columns(steps), "width": planes.shape[2], "height": planes.shape[1], "steps": steps},
         "plots": [
             plot("Energy: the norm of m in each step", [("energy", vector.energy().tolist())]),
-            plot(
-                "Support: the share of entries that are kept, in %",
-                [("support", (100 * vector.counts() / per_step).tolist())],
-            ),
+            plot("Support: the share of entries that are kept, in %", [("support", support.tolist())]),
         ],
         "guided": _guided(vector),
         "rows": list(zip(vector.timesteps, vector.sigmas, vector.counts(), vector.energy(), strict=True)),
@@ -147,39 +146,24 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
 def provenance(vector: GuidanceVector) -> list[tuple[str, Mapping[str, object]]]:
     """Where a vector comes from, in the field's words, in groups."""
     concept, facts = vector.concept, vector.provenance
-    run, model, noise = facts.run, facts.model, facts.noise
+    run, noise, scheduler = facts.run, facts.noise, facts.scheduler
     edit = {name: value for name, value in concept.to_json().items() if name != "text"}
     if edit["edit_cooldown_steps"] is None:
         edit["edit_cooldown_steps"] = "never"
     momentum = {"edit_momentum_scale": run.edit_momentum_scale, "edit_mom_beta": run.edit_mom_beta}
+    call = {
+        **{name: getattr(run, name) for name in ("prompt", "negative_prompt", "guidance_scale", "num_inference_steps")},
+        "guided": "by its own concepts" if run.guide else "by nothing: observed on the plain run",
+        "companions": ", ".join(companion.text for companion in run.companions) or None,
+        **run.arguments,
+    }
     return [
         ("Concept", {"concept": concept.text, **edit, **momentum}),
-        (
-            "Run",
-            {
-                "prompt": run.prompt,
-                "negative_prompt": run.negative_prompt,
-                "guidance_scale": run.guidance_scale,
-                "num_inference_steps": run.num_inference_steps,
-                "guided": "by its own concepts" if run.guide else "by nothing: observed on the plain run",
-                "companions": ", ".join(companion.text for companion in run.companions) or None,
-                **run.arguments,
-            },
-        ),
+        ("Run", call),
         ("Initial noise", {"sha256": noise.sha256, "seed": noise.seed, "device": noise.device, "dtype": noise.dtype}),
-        ("Model", model.to_json()),
-        (
-            "Scheduler",
-            {
-                "name": facts.scheduler.name,
-                "prediction_type": facts.scheduler.prediction_type,
-                **facts.scheduler.config,
-            },
-        ),
-        (
-            "Origin",
-            {"created": facts.created, "derived_from": ", ".join(facts.derived_from) or None, **facts.versions},
-        ),
+        ("Model", facts.model.to_json()),
+        ("Scheduler", {"name": scheduler.name, "prediction_type": scheduler.prediction_type, **scheduler.config}),
+        ("Origin", {"created": facts.created, "derived_from": ", ".join(facts.derived_from) or None, **facts.versions}),
     ]
 
 
@@ -225,7 +209,3 @@ def _rating(text: str) -> int | None:
     if text not in tuple("12345"):
         raise InvalidInputError(f"A rating must be from 1 to 5, met {text!r}.")
     return int(text)
-
-
-def _attachment(data: bytes, name: str, media_type: str) -> Response:
-    return Response(data, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

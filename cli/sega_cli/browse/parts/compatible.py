@@ -12,12 +12,7 @@ MOST_UNFIT = 8
 
 @dataclass(frozen=True)
 class Candidate:
-    """A vector that might join the picked ones.
-
-    Attributes:
-        entry: Its entry in the library.
-        reason: Why it can't join; empty if it can.
-    """
+    """A vector that might join the picked ones, with the reason why it can't, which is empty if it can."""
 
     entry: Entry
     reason: str = ""
@@ -27,7 +22,6 @@ def candidates(library: Library, picked: Sequence[GuidanceVector], query: str = 
     """The vectors that a search finds, with those that fit first.
 
     Args:
-        library: Where to search.
         picked: The vectors that are picked already; they fit each other.
         query: As for `Library.search`.
     """

@@ -16,7 +16,6 @@ class Line:
     """One line of a plot.
 
     Attributes:
-        label: What it shows.
         path: The `d` of an SVG path; it has gaps where there is no number.
         values: The numbers; None where there is none.
     """
@@ -31,10 +30,7 @@ class Plot:
     """Lines over the steps of a run, on one scale.
 
     Attributes:
-        title: What is shown.
-        lines: The lines.
-        low: The value at the bottom.
-        high: The value at the top.
+        low, high: The values at the bottom and the top.
         steps: T.
         zero: How far down 0 is, 0 to 100.
     """

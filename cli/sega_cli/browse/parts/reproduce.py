@@ -7,16 +7,15 @@ a terminal would obey, are written as escapes.
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sega_cli.generating.defaults import defaults_of
+from sega_cli.generating.setup import AS_RECORDED
 from sega_store import Concept, GuidanceVector
 from sega_store.records.edit_parameters import BY_NAME, OF_CONCEPT, OF_RUN
 
 _MOST_COLUMNS = 80
 EXAMPLE_PROMPT = "a pencil drawing of a queen"
 _EDIT = [parameter.name for parameter in OF_CONCEPT]
-_RUN = ("num_inference_steps", "guidance_scale", "negative_prompt")
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,7 @@ def record_again(vector: GuidanceVector, library: str) -> Recipe:
 
 
 def apply_it(vector: GuidanceVector, ref: str, library: str) -> Recipe:
-    """How to apply a vector to another prompt.
-
-    Args:
-        vector: The vector.
-        ref: Its REF.
-        library: Where the library is.
-    """
+    """How to apply a vector, by its REF in the library at a place, to another prompt."""
     facts, run = vector.provenance, vector.provenance.run
     scale = defaults_of(facts.model.id).apply_scale
     recorded = vector.concept.edit_guidance_scale
@@ -113,8 +106,7 @@ def _record_python(vector: GuidanceVector, concepts: Sequence[Concept]) -> str:
     facts, run = vector.provenance, vector.provenance.run
     arguments = _arguments(vector)
     if facts.noise.seed is not None and facts.noise.device != "unknown":
-        start = f"torch.Generator({facts.noise.device!r}).manual_seed({facts.noise.seed})"
-        arguments["generator"] = _Code(start)
+        arguments["generator"] = f"torch.Generator({facts.noise.device!r}).manual_seed({facts.noise.seed})"
     lines = ["import torch", "", "from sega_vectors import Concept, Recorder, load_pipeline", "", _load(vector)]
     lines += ["concepts = [", *(f"    {_concept(concept)}," for concept in concepts), "]"]
     momentum = [f"{name}={getattr(run, name)!r}" for name in (*(parameter.name for parameter in OF_RUN), "guide")]
@@ -128,9 +120,10 @@ def _load(vector: GuidanceVector) -> str:
     return f"pipe = load_pipeline({model.id!r}, dtype={model.dtype!r})"
 
 
-def _arguments(vector: GuidanceVector) -> dict[str, Any]:
+def _arguments(vector: GuidanceVector) -> dict[str, str]:
+    """The arguments of the recorded call, as Python code."""
     run = vector.provenance.run
-    return {name: value for name in _RUN if (value := getattr(run, name)) is not None}
+    return {name: repr(value) for name in AS_RECORDED if (value := getattr(run, name)) is not None}
 
 
 def _concept(concept: Concept) -> str:
@@ -139,8 +132,8 @@ def _concept(concept: Concept) -> str:
     return _spread("Concept", [repr(concept.text), *said], "    ")
 
 
-def _call(what: str, prompt: str, arguments: Mapping[str, Any]) -> str:
-    return _spread(what, [repr(prompt), *(f"{name}={value!r}" for name, value in arguments.items())])
+def _call(what: str, prompt: str, arguments: Mapping[str, str]) -> str:
+    return _spread(what, [repr(prompt), *(f"{name}={code}" for name, code in arguments.items())])
 
 
 def _spread(what: str, arguments: Sequence[str], indent: str = "") -> str:
@@ -151,16 +144,6 @@ def _spread(what: str, arguments: Sequence[str], indent: str = "") -> str:
     return "\n".join([f"{what}(", *(f"{indent}    {argument}," for argument in arguments), f"{indent})"])
 
 
-class _Code:
-    """Python code that is used as it is in place of a value's repr."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
-
-
 def shell(*words: str) -> str:
     """Words as a command line for bash, zsh or ksh, all of whose characters are printable."""
     return " ".join(shlex.quote(word) if word.isprintable() else _escaped(word) for word in words)
@@ -168,12 +151,10 @@ def shell(*words: str) -> str:
 
 def _escaped(word: str) -> str:
     """A word as $'…', whose escapes make the UTF-8 bytes of unprintable characters."""
-    parts = []
-    for character in word:
-        if character in "\\'":
-            parts.append(f"\\{character}")
-        elif character.isprintable():
-            parts.append(character)
-        else:
-            parts += [f"\\{byte:03o}" for byte in character.encode()]
-    return f"$'{''.join(parts)}'"
+
+    def escaped(character: str) -> str:
+        if character.isprintable():
+            return f"\\{character}" if character in "\\'" else character
+        return "".join(f"\\{byte:03o}" for byte in character.encode())
+
+    return f"$'{''.join(map(escaped, word))}'"

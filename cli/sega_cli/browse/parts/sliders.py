@@ -17,11 +17,9 @@ class Slider:
 
     Attributes:
         name: Its name in `Concept`.
-        label: Its label on the page.
         hint: What the parameter does.
         value: Where it starts: as recorded, or the model's default.
-        least: Its left end.
-        most: Its right end.
+        least, most: Its left and its right end.
         step: The distance between two values.
         endless: The right end means never.
         moved: Where it stands, if somebody moved it.

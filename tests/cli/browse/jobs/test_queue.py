@@ -18,8 +18,8 @@ from sega_cli.browse.jobs import queue as job_queue
 from sega_cli.browse.jobs.messages import Doing, Ended, LivePicture, Made, Note, Step
 from sega_cli.browse.jobs.orders import STRIP, ApplyOrder, RecordOrder
 from sega_cli.browse.jobs.queue import BusyError, Job, JobQueue, Progress
-from sega_cli.generating.picture import read_provenance
 from sega_store import Concept, Library
+from tests.cli.provenance import read_provenance
 
 FEW = {"num_inference_steps": 4}
 MANY = {"num_inference_steps": 900}
