@@ -1,12 +1,20 @@
 """Loading a model: the embedded one, one from the Hugging Face Hub, or one from a folder. Safetensors only."""
 
+import inspect
 import logging
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import huggingface_hub.constants
 import torch
 from diffusers import DiffusionPipeline
+from huggingface_hub import hf_hub_download, model_info
 
 from sega_store import InvalidInputError, PipelineError
+from sega_vectors.pipeline.denoiser import find_denoisers
+from sega_vectors.pipeline.model_folder import INDEX, check_folder, check_index
+from sega_vectors.pipeline.patching import replaced
 
 EMBEDDED = Path(__file__).parents[1] / "embedded" / "model"
 
@@ -57,17 +65,23 @@ def load_pipeline(name_or_path: str = "embedded", device: str = "auto", dtype: s
 
     Raises:
         InvalidInputError: Unknown device or dtype.
-        PipelineError: No such model, or weights that are not safetensors (a pickle can run code when it is loaded).
+        PipelineError: No such model; one that would run code or read a pickle, which can run code, when it is loaded
+            (`model_folder`); one whose parts are broken, or that makes no pictures of prompts.
     """
     place, precision = device_of(device), DTYPES[dtype_of(name_or_path, device, dtype)]
     embedded = name_or_path == "embedded"
-    source = str(EMBEDDED) if embedded else name_or_path
     try:
-        pipe = DiffusionPipeline.from_pretrained(source, dtype=precision, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise PipelineError(_explain(name_or_path, error)) from error
-    if embedded:
-        pipe.register_to_config(_name_or_path="embedded")
+        folder = EMBEDDED if embedded else _checked_folder(name_or_path)
+        # a folder is whole, so that whatever its files name, nothing more is fetched while it is loaded
+        with replaced(huggingface_hub.constants, "HF_HUB_OFFLINE", True):
+            pipe = DiffusionPipeline.from_pretrained(folder, dtype=precision, use_safetensors=True)
+        _check_pipeline(pipe)
+    except MemoryError:
+        raise
+    except Exception as error:  # what a broken folder raises in diffusers is of any kind
+        message = str(error) if isinstance(error, PipelineError) else _explain(name_or_path, error)
+        raise PipelineError(" ".join(message.splitlines())) from error
+    pipe.register_to_config(_name_or_path=name_or_path)
     try:
         return pipe.to(place)
     except (RuntimeError, AssertionError) as error:
@@ -85,17 +99,47 @@ def quiet() -> None:
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
 
-def _explain(name_or_path: str, error: Exception) -> str:
+def _checked_folder(name_or_path: str) -> Path:
+    """The folder that holds a model, on this machine by now, once it was checked."""
     folder = Path(name_or_path)
-    if folder.is_dir():
-        if not (folder / "model_index.json").is_file():
-            return f"a model folder must hold model_index.json, {folder} does not: point at a diffusers folder"
-        pickles = sorted(p.relative_to(folder) for s in ("*.bin", "*.ckpt", "*.pt", "*.pth") for p in folder.rglob(s))
-        if pickles:
-            return (
-                f"weights must be safetensors, since a pickle can run code when it is loaded; {folder} has"
-                f" {', '.join(map(str, pickles[:3]))}: convert with pipe.save_pretrained(..., safe_serialization=True)"
+    if not folder.exists():
+        index = None
+        with suppress(Exception):  # where the Hub isn't reached, `download` says so or takes what is cached
+            model_info(name_or_path)  # fails at once; hf_hub_download would try again for half a minute
+            index = hf_hub_download(name_or_path, INDEX)
+        if index:
+            check_index(Path(index))  # now, since `download` would run a community pipeline that it names
+        folder = Path(DiffusionPipeline.download(name_or_path, use_safetensors=True))
+    check_folder(folder)
+    return folder
+
+
+def _check_pipeline(pipe: DiffusionPipeline) -> None:
+    """Check that a pipeline makes something of a prompt, and has the parts that recording and applying need."""
+    kind, parts = type(pipe).__name__, pipe.components
+    if "prompt" not in inspect.signature(type(pipe).__call__).parameters:
+        raise PipelineError(f"a model must take a prompt, {kind} takes none: use a text-to-image model")
+    if not hasattr(parts.get("scheduler"), "step"):
+        raise PipelineError(f"a model must have a scheduler, {kind} has none: use another model")
+    find_denoisers(pipe)
+    for name, part in parts.items():
+        config: Any = getattr(part, "config", None)
+        if empty := [key for key in ("in_channels", "out_channels", "latent_channels") if getattr(config, key, 1) == 0]:
+            raise PipelineError(f"a model must have channels, its {name} has {empty[0]} 0: use another model")
+        if name == "unet" and config.out_channels not in (None, config.in_channels, 2 * config.in_channels):
+            raise PipelineError(
+                f"a text-to-image model must predict the channels that it takes, its {name} takes {config.in_channels}"
+                f" and predicts {config.out_channels}, as inpainting models do: use the model that it was made from"
             )
+    encoders = {name: part for name, part in parts.items() if name.startswith("text_encoder")}
+    used = [name for name, part in encoders.items() if part is not None]
+    missing = [name for name in used if parts.get(name.replace("text_encoder", "tokenizer"), pipe) is None]
+    if missing or (encoders and not used):
+        lack = missing[0].replace("text_encoder", "tokenizer") if missing else next(iter(encoders))
+        raise PipelineError(f"a model must read its prompt, this {kind} has no {lack}: use a complete model")
+
+
+def _explain(name_or_path: str, error: Exception) -> str:
     return (
         f"a model is 'embedded', a folder in diffusers' format, or an id on the Hugging Face Hub with safetensors;"
         f" {name_or_path!r} could not be loaded: {_first_line(error)}"
