@@ -1,6 +1,7 @@
 """Where the libraries' errors become the command's messages and exit statuses."""
 
 import errno
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -62,6 +63,11 @@ def click_errors() -> Iterator[None]:
         raise Failure(_explain(error)) from error
     except Exception as error:
         kind = _kind(error)
+        if kind is None and _is_models(error):
+            raise Failure(
+                "the model failed as it ran, as one does whose parts don't fit each other:"
+                f" {type(error).__name__}: {next(iter(str(error).splitlines()), '')}; choose another with --model"
+            ) from error
         if kind is None:
             raise
         raise kind(str(error)) from error
@@ -78,6 +84,18 @@ def _kind(error: Exception) -> type[Failure] | None:
     if isinstance(error, InvalidInputError):
         return InvalidUsage
     return Failure if isinstance(error, SegaError) else None
+
+
+def _is_models(error: Exception) -> bool:
+    """Whether it is the model's libraries that raised it, and not this project's code, which they may have called."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package in ("diffusers", "transformers"):
+            return True
+        if package.startswith("sega_") and frame.f_code.co_name != "__torch_function__":  # that one only looks on
+            return False
+    return False
 
 
 def _explain(error: OSError) -> str:

@@ -1,6 +1,5 @@
 """Loading a model: the embedded one, one from the Hugging Face Hub, or one from a folder. Safetensors only."""
 
-import inspect
 import logging
 from contextlib import suppress
 from pathlib import Path
@@ -76,9 +75,9 @@ def load_pipeline(name_or_path: str = "embedded", device: str = "auto", dtype: s
         with replaced(huggingface_hub.constants, "HF_HUB_OFFLINE", True):
             pipe = DiffusionPipeline.from_pretrained(folder, dtype=precision, use_safetensors=True)
         _check_pipeline(pipe)
-    except MemoryError:
+    except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
-    except Exception as error:  # what a broken folder raises in diffusers is of any kind
+    except BaseException as error:  # a broken folder makes the libraries raise anything, tokenizers' Rust code a panic
         message = str(error) if isinstance(error, PipelineError) else _explain(name_or_path, error)
         raise PipelineError(" ".join(message.splitlines())) from error
     pipe.register_to_config(_name_or_path=name_or_path)
@@ -115,10 +114,8 @@ def _checked_folder(name_or_path: str) -> Path:
 
 
 def _check_pipeline(pipe: DiffusionPipeline) -> None:
-    """Check that a pipeline makes something of a prompt, and has the parts that recording and applying need."""
+    """Check that a pipeline has the parts that recording and applying need."""
     kind, parts = type(pipe).__name__, pipe.components
-    if "prompt" not in inspect.signature(type(pipe).__call__).parameters:
-        raise PipelineError(f"a model must take a prompt, {kind} takes none: use a text-to-image model")
     if not hasattr(parts.get("scheduler"), "step"):
         raise PipelineError(f"a model must have a scheduler, {kind} has none: use another model")
     find_denoisers(pipe)
@@ -139,12 +136,12 @@ def _check_pipeline(pipe: DiffusionPipeline) -> None:
         raise PipelineError(f"a model must read its prompt, this {kind} has no {lack}: use a complete model")
 
 
-def _explain(name_or_path: str, error: Exception) -> str:
+def _explain(name_or_path: str, error: BaseException) -> str:
     return (
         f"a model is 'embedded', a folder in diffusers' format, or an id on the Hugging Face Hub with safetensors;"
         f" {name_or_path!r} could not be loaded: {_first_line(error)}"
     )
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

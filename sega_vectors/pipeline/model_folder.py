@@ -64,10 +64,12 @@ def check_index(file: Path) -> Mapping[str, type]:
             f"_class_name in {file} must be a pipeline of diffusers {diffusers.__version__}, met"
             f" {_short(index.get('_class_name'))}: {_OTHER}, or install what it needs"
         )
+    if "prompt" not in inspect.signature(pipeline.__call__).parameters:
+        raise PipelineError(f"a model must take a prompt, {pipeline.__name__} takes none: use a text-to-image model")
     if pipeline._load_connected_pipes:
         raise PipelineError(
             f"a model must be complete, {file} is a {pipeline.__name__}, which loads another model that its README"
-            " names: use that pipeline's parts, the prior or the decoder"
+            " names: use the prior or the decoder alone"
         )
     found = {}
     for name, parameter in list(inspect.signature(pipeline.__init__).parameters.items())[1:]:
