@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.generating.recommended import describe
+from sega_cli.generating.setup import recorded_model
 from sega_cli.generating.tryout import Tryout, describe_success, success, tryout_options
 from sega_cli.options import Place, library_option, pipeline_options, reporting
 from sega_cli.printing.report import Report
@@ -48,6 +49,7 @@ def command(
     dry_run: bool,
     tryout: Mapping[str, Any],
     model: str | None,
+    yes: bool,
     device: str,
     dtype: str,
     library: Place,
@@ -73,7 +75,7 @@ def command(
 
     check_named(vector)
     noise = store.noise(vector.id)
-    asked = Tryout.of(vector, model, **tryout)
+    asked = Tryout.of(vector, model or recorded_model(vector.provenance.model.id, yes), **tryout)
     from sega_vectors.judging.tune import recommend, settings, tune
 
     edits = settings(vector, edit_guidance_scale, edit_threshold, edit_warmup_steps)
