@@ -44,11 +44,20 @@ def check_folder(folder: Path) -> None:
     if not (folder / INDEX).is_file():
         raise PipelineError(f"a model folder must hold {INDEX}, {folder} does not: point at a diffusers folder")
     components = check_index(folder / INDEX)
-    for path in sorted(folder.rglob("*")):
-        _check_path(path, folder)
+    check_files(folder)
     for name, component in components.items():
         if issubclass(component, nn.Module):
             _check_weights(folder / name if (folder / name).is_dir() else folder)
+
+
+def check_files(folder: Path) -> None:
+    """Check the files of a model folder, whatever library's format it has.
+
+    Raises:
+        PipelineError: One of them is code, or leads to code, to pickles or out of the folder.
+    """
+    for path in sorted(folder.rglob("*")):
+        _check_path(path, folder)
 
 
 def check_index(file: Path) -> Mapping[str, type]:
