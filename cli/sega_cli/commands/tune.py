@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.generating.recommended import describe
-from sega_cli.generating.setup import recorded_model
 from sega_cli.generating.tryout import Tryout, describe_success, success, tryout_options
 from sega_cli.options import Place, library_option, pipeline_options, reporting
 from sega_cli.printing.report import Report
@@ -75,11 +74,11 @@ def command(
 
     check_named(vector)
     noise = store.noise(vector.id)
-    asked = Tryout.of(vector, model or recorded_model(vector.provenance.model.id, yes), **tryout)
+    asked = Tryout.of(vector, model, **tryout)
     from sega_vectors.judging.tune import recommend, settings, tune
 
     edits = settings(vector, edit_guidance_scale, edit_threshold, edit_warmup_steps)
-    trials = asked.open(vector, noise, device, dtype, report)
+    trials = asked.open(vector, noise, device, dtype, report, fetch=yes or model is not None)
     with tqdm(total=trials.size * (1 + len(edits)), unit="picture", disable=not report.bars) as bar:
         plain, tried = tune(trials, vector, edits, bar.update)
     best = recommend(tried)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.generating.defaults import defaults_of
-from sega_cli.generating.setup import check_prompts, model_name, open_pipeline, recorded_call
+from sega_cli.generating.setup import check_prompts, model_name, open_pipeline, recorded_call, recorded_model
 from sega_cli.options import Text, grouped
 from sega_cli.printing.report import Report
 
@@ -55,6 +55,8 @@ class Tryout:
         device: str,
         dtype: str,
         report: Report,
+        *,
+        fetch: bool,
     ) -> "Trials":
         """Load the judge and the model.
 
@@ -64,12 +66,14 @@ class Tryout:
             device: Where the model runs.
             dtype: The model's dtype.
             report: Says whether to draw progress bars.
+            fetch: Whether the model may be fetched from the Hub without asking.
         """
         if self.judge is None or not self.prompts:
             raise click.UsageError(
                 f"only the embedded model has a judge and prompts of its own, met {self.model}: give --judge clip:MODEL"
                 " and --to-prompt."
             )
+        recorded_model(self.model, fetch)
         from sega_vectors.judging.judges import load_judge
         from sega_vectors.judging.trials import Trials
 
