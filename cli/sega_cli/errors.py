@@ -1,6 +1,7 @@
 """Where the libraries' errors become the command's messages and exit statuses."""
 
 import errno
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,9 +47,26 @@ def click_errors() -> Iterator[None]:
     except Exception as error:
         from sega_store import IncompatibleError, InvalidInputError, SegaError
 
-        # torch's class is known by its name to avoid importing torch
-        if not isinstance(error, SegaError) and type(error).__name__ != "OutOfMemoryError":
+        known = isinstance(error, SegaError) or type(error).__name__ == "OutOfMemoryError"  # torch's, not imported here
+        if not known and _is_models(error):
+            raise Failure(
+                "the model failed as it ran, as one does whose parts don't fit each other:"
+                f" {type(error).__name__}: {next(iter(str(error).splitlines()), '')}; choose another with --model"
+            ) from error
+        if not known:
             raise
         codes = {IncompatibleError: INCOMPATIBLE, InvalidInputError: USAGE}
         found = (code for kind, code in codes.items() if isinstance(error, kind))
         raise Failure(str(error), next(found, 1)) from error
+
+
+def _is_models(error: Exception) -> bool:
+    """Whether it is the model's libraries that raised it, and not this project's code, which they may have called."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package in ("diffusers", "transformers"):
+            return True
+        if package.startswith("sega_") and frame.f_code.co_name != "__torch_function__":  # that one only looks on
+            return False
+    return False

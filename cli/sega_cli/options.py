@@ -175,14 +175,15 @@ def device_options(command: Command) -> Command:
 
 
 def pipeline_options(model: str | None) -> Decorator:
-    """`--device`, `--dtype` and `--model`, whose default is `model` (None: the vectors' own model)."""
+    """`--device`, `--dtype` and `--model`, whose default is `model`; if it is None, the vectors' own, and `--yes`."""
     option = click.option(
         "--model",
         default=model,
         show_default=model or "the one that the vectors were recorded with",
         help="'embedded', a folder in diffusers' format, or an id on the Hugging Face Hub (safetensors only).",
     )
-    return lambda command: option(device_options(command))
+    yes = click.option("-y", "--yes", is_flag=True, help="Fetch the vectors' own model from the Hub without asking.")
+    return lambda command: option(device_options(command if model else yes(command)))
 
 
 def run_options(default: str) -> Decorator:

@@ -16,6 +16,7 @@ References:
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer  # the 
 
 from sega_store import InvalidInputError, PipelineError
 from sega_vectors.pipeline.loading import DTYPES, device_of
+from sega_vectors.pipeline.model_folder import check_files
 
 TEMPLATES = (
     ("a picture with {}", "a picture without {}"),
@@ -91,6 +93,8 @@ class ClipJudge:
         place, precision = device_of(device), "float32" if dtype == "auto" else dtype
         if precision not in DTYPES:
             raise InvalidInputError(f"dtype must be auto, {', '.join(DTYPES)}, met {dtype!r}")
+        if (folder := Path(name_or_path)).is_dir():
+            check_files(folder)
         try:
             model, loaded = CLIPModel.from_pretrained(
                 name_or_path, dtype=DTYPES[precision], use_safetensors=True, output_loading_info=True

@@ -1,14 +1,24 @@
 """Loading a model: the embedded one, one from the Hugging Face Hub, or one from a folder. Safetensors only."""
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import huggingface_hub.constants
 import torch
 from diffusers import DiffusionPipeline
+from huggingface_hub import hf_hub_download, model_info
 
 from sega_store import InvalidInputError, PipelineError
+from sega_vectors.pipeline.denoiser import find_denoisers
+from sega_vectors.pipeline.model_folder import INDEX, check_folder, check_index
 
 EMBEDDED = Path(__file__).parents[1] / "embedded" / "model"
+
+_loading = threading.Lock()  # one at a time, since it changes a setting of the whole process
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -57,21 +67,38 @@ def load_pipeline(name_or_path: str = "embedded", device: str = "auto", dtype: s
 
     Raises:
         InvalidInputError: Unknown device or dtype.
-        PipelineError: No such model, or weights that are not safetensors (a pickle can run code when it is loaded).
+        PipelineError: No such model; one that would run code or read a pickle, which can run code, when it is loaded
+            (`model_folder`); one whose parts are broken, or that makes no pictures of prompts.
     """
     place, precision = device_of(device), DTYPES[dtype_of(name_or_path, device, dtype)]
     embedded = name_or_path == "embedded"
-    source = str(EMBEDDED) if embedded else name_or_path
     try:
-        pipe = DiffusionPipeline.from_pretrained(source, dtype=precision, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise PipelineError(_explain(name_or_path, error)) from error
-    if embedded:
-        pipe.register_to_config(_name_or_path="embedded")
+        folder = EMBEDDED if embedded else _checked_folder(name_or_path)
+        with _offline():
+            pipe = DiffusionPipeline.from_pretrained(folder, dtype=precision, use_safetensors=True)
+        _check_pipeline(pipe)
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # a broken folder makes the libraries raise anything, tokenizers' Rust code a panic
+        message = str(error) if isinstance(error, PipelineError) else _explain(name_or_path, error)
+        raise PipelineError(" ".join(message.splitlines())) from error
+    pipe.register_to_config(_name_or_path=name_or_path)
     try:
         return pipe.to(place)
     except (RuntimeError, AssertionError) as error:
         raise PipelineError(f"the model must fit on an available device, met {place}: {_first_line(error)}") from error
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Fetch nothing in this process: a folder is whole, whatever its files name."""
+    with _loading:
+        before = huggingface_hub.constants.HF_HUB_OFFLINE
+        huggingface_hub.constants.HF_HUB_OFFLINE = True
+        try:
+            yield
+        finally:
+            huggingface_hub.constants.HF_HUB_OFFLINE = before
 
 
 def quiet() -> None:
@@ -85,22 +112,50 @@ def quiet() -> None:
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
 
-def _explain(name_or_path: str, error: Exception) -> str:
+def _checked_folder(name_or_path: str) -> Path:
+    """The folder that holds a model, on this machine by now, once it was checked."""
     folder = Path(name_or_path)
-    if folder.is_dir():
-        if not (folder / "model_index.json").is_file():
-            return f"a model folder must hold model_index.json, {folder} does not: point at a diffusers folder"
-        pickles = sorted(p.relative_to(folder) for s in ("*.bin", "*.ckpt", "*.pt", "*.pth") for p in folder.rglob(s))
-        if pickles:
-            return (
-                f"weights must be safetensors, since a pickle can run code when it is loaded; {folder} has"
-                f" {', '.join(map(str, pickles[:3]))}: convert with pipe.save_pretrained(..., safe_serialization=True)"
+    if not folder.exists():
+        index = None
+        with suppress(Exception):  # where the Hub isn't reached, `download` says so or takes what is cached
+            model_info(name_or_path)  # fails at once; hf_hub_download would try again for half a minute
+            index = hf_hub_download(name_or_path, INDEX)
+        if index:
+            check_index(Path(index))  # now, since `download` would run a community pipeline that it names
+        folder = Path(DiffusionPipeline.download(name_or_path, use_safetensors=True))
+    check_folder(folder)
+    return folder
+
+
+def _check_pipeline(pipe: DiffusionPipeline) -> None:
+    """Check that a pipeline has the parts that recording and applying need."""
+    kind, parts = type(pipe).__name__, pipe.components
+    if not hasattr(parts.get("scheduler"), "step"):
+        raise PipelineError(f"a model must have a scheduler, {kind} has none: use another model")
+    find_denoisers(pipe)
+    for name, part in parts.items():
+        config: Any = getattr(part, "config", None)
+        if empty := [key for key in ("in_channels", "out_channels", "latent_channels") if getattr(config, key, 1) == 0]:
+            raise PipelineError(f"a model must have channels, its {name} has {empty[0]} 0: use another model")
+        if name == "unet" and config.out_channels not in (None, config.in_channels, 2 * config.in_channels):
+            raise PipelineError(
+                f"a text-to-image model must predict the channels that it takes, its {name} takes {config.in_channels}"
+                f" and predicts {config.out_channels}, as inpainting models do: use the model that it was made from"
             )
+    encoders = {name: part for name, part in parts.items() if name.startswith("text_encoder")}
+    used = [name for name, part in encoders.items() if part is not None]
+    missing = [name for name in used if parts.get(name.replace("text_encoder", "tokenizer"), pipe) is None]
+    if missing or (encoders and not used):
+        lack = missing[0].replace("text_encoder", "tokenizer") if missing else next(iter(encoders))
+        raise PipelineError(f"a model must read its prompt, this {kind} has no {lack}: use a complete model")
+
+
+def _explain(name_or_path: str, error: BaseException) -> str:
     return (
         f"a model is 'embedded', a folder in diffusers' format, or an id on the Hugging Face Hub with safetensors;"
         f" {name_or_path!r} could not be loaded: {_first_line(error)}"
     )
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -9,7 +9,7 @@ import click
 
 from sega_cli.generating.edit_parameters import Edits, edit_options, momentum_options, per_concept
 from sega_cli.generating.recommended import recommended_edits
-from sega_cli.generating.setup import check_prompts, draw_noise, open_pipeline, recorded_call
+from sega_cli.generating.setup import check_prompts, draw_noise, open_pipeline, recorded_call, recorded_model
 from sega_cli.options import PATH, Place, Ref, ScaledRef, Text, on_library, open_library, pipeline_options, run_options
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
@@ -60,6 +60,7 @@ def command(
     allow: tuple[str, ...],
     plain: bool,
     model: str | None,
+    yes: bool,
     device: str,
     dtype: str,
     library: Place,
@@ -79,10 +80,11 @@ def command(
     ]
     changes = [{**edit, **momentum} for edit in _edits(vectors, refs, edits, recommended)]
     start = _start(vectors, refs, seed, allow)
+    recorded = vectors[0].provenance
+    model = model or recorded_model(recorded.model.id, yes)
     prepare_folder(output)
 
-    recorded = vectors[0].provenance
-    pipe = open_pipeline(model or recorded.model.id, device, dtype, report)
+    pipe = open_pipeline(model, device, dtype, report)
     from sega_cli.generating.apply_run import apply_to
 
     arguments = {**recorded_call(pipe, recorded.run), **run}

@@ -47,6 +47,7 @@ def command(
     dry_run: bool,
     tryout: Mapping[str, Any],
     model: str | None,
+    yes: bool,
     device: str,
     dtype: str,
     library: Place,
@@ -74,7 +75,7 @@ def command(
     from sega_vectors.judging.tune import recommend, settings, tune
 
     edits = settings(vector, edit_guidance_scale, edit_threshold, edit_warmup_steps)
-    trials = asked.open(vector, noise, device, dtype, report)
+    trials = asked.open(vector, noise, device, dtype, report, fetch=yes or model is not None)
     with report.progress("picture", trials.size * (1 + len(edits))) as step:
         plain, tried = tune(trials, vector, edits, step)
     best, recommended = recommend(tried), None

@@ -1,11 +1,16 @@
 """The preparations of everything that generates: load the pipeline, set up its progress bars, find its noise."""
 
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from sega_cli.printing.report import Report
+from sega_cli.printing.terminal import clean
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +42,48 @@ def open_pipeline(model: str, device: str, dtype: str, report: Report) -> "Diffu
 def model_name(model: str) -> str:
     """A model's name as provenance keeps it, valid from any working folder."""
     return str(Path(model).resolve()) if model != "embedded" and Path(model).is_dir() else model
+
+
+def recorded_model(recorded: str, fetch: bool) -> str:
+    """The model that a vector's file names, unless it would have to be fetched and nobody agrees to that.
+
+    A file may be a stranger's, and nothing vouches for the name in it. A folder that it names is taken, since it is on
+    this machine already and is checked as any other when it is loaded.
+
+    Args:
+        recorded: The name in the file.
+        fetch: Whether it may be fetched without asking.
+
+    Raises:
+        PipelineError: It isn't on this machine, and may not be fetched.
+    """
+    from sega_store import PipelineError
+
+    if fetch or _on_this_machine(recorded):
+        return recorded
+    if sys.stdin.isatty():
+        name = clean(recorded[:200])
+        question = f"The vector's file says that it was recorded with {name}. Fetch it from the Hugging Face Hub?"
+        if click.confirm(question, err=True):
+            return recorded
+    raise PipelineError(
+        f"a model that only a vector's file names is fetched on request, {recorded[:200]!r} is not on this machine:"
+        " choose another with --model, or add --yes to fetch it from the Hugging Face Hub"
+    )
+
+
+def _on_this_machine(model: str) -> bool:
+    if model.startswith(("//", "\\\\")):
+        return False  # on Windows a share, and looking for it would log in to another machine
+    if model == "embedded" or os.path.isdir(model):  # which is False, too, for what can't be a path
+        return True
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return isinstance(try_to_load_from_cache(model, "model_index.json"), str)
+    except HFValidationError:  # it is no name of the Hub
+        return False
 
 
 def recorded_call(pipe: "DiffusionPipeline", run: "RunFacts") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sega_cli.generating.defaults import defaults_of
-from sega_cli.generating.setup import check_prompts, model_name, open_pipeline, recorded_call
+from sega_cli.generating.setup import check_prompts, model_name, open_pipeline, recorded_call, recorded_model
 from sega_cli.options import Text, grouped
 from sega_cli.printing.report import Report
 
@@ -43,14 +43,31 @@ class Tryout:
         return cls(model, judge or defaults.judge, prompts)
 
     def open(
-        self, vector: "GuidanceVector", noise: "InitialNoise", device: str, dtype: str, report: Report
+        self,
+        vector: "GuidanceVector",
+        noise: "InitialNoise",
+        device: str,
+        dtype: str,
+        report: Report,
+        *,
+        fetch: bool,
     ) -> "Trials":
-        """Load the judge and the model, to try a vector from a noise, in calls like that of its recording."""
+        """Load the judge and the model.
+
+        Args:
+            vector: The vector to try, in calls like that of its recording.
+            noise: The noise to start from.
+            device: Where the model runs.
+            dtype: The model's dtype.
+            report: Says whether to draw progress bars.
+            fetch: Whether the model may be fetched from the Hub without asking.
+        """
         if self.judge is None or not self.prompts:
             raise click.UsageError(
                 f"only the embedded model has a judge and prompts of its own, met {self.model}: give --judge clip:MODEL"
                 " and --to-prompt."
             )
+        recorded_model(self.model, fetch)
         from sega_vectors.judging.judges import load_judge
         from sega_vectors.judging.trials import Trials
 

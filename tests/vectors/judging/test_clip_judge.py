@@ -111,6 +111,11 @@ def _pickled(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
+def _pickled_shard(folder: Path) -> None:
+    _pickled(folder)
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"logit_scale": "pytorch_model.bin"}}')
+
+
 def _without_tokenizer(folder: Path) -> None:
     for path in folder.glob("*token*"):
         path.unlink()
@@ -121,6 +126,7 @@ def _without_tokenizer(folder: Path) -> None:
     [
         (_without_weights, "all weights of a CLIPModel, .* lacks"),
         (_pickled, "could not be loaded"),
+        (_pickled_shard, r"weights must be safetensors.*met 'pytorch_model\.bin'"),
         (_without_tokenizer, "must have its own tokenizer"),
         (shutil.rmtree, "could not be loaded"),
     ],

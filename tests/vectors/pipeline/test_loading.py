@@ -1,7 +1,9 @@
 """Loading models from folders, and what is refused."""
 
+import shutil
 from pathlib import Path
 
+import huggingface_hub.constants
 import pytest
 import torch
 
@@ -49,3 +51,46 @@ def test_unknown_device_and_dtype(folder: Path) -> None:
     if not torch.cuda.is_available():
         with pytest.raises(PipelineError, match="available device, met cuda"):
             load_pipeline(str(folder), device="cuda")
+
+
+@pytest.fixture
+def cached(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The snapshot of a Hub model, `somebody/model`, in a cache of the Hub's library, which may ask nobody."""
+    snapshot = tmp_path / "models--somebody--model" / "snapshots" / ("0" * 40)
+    shutil.copytree(folder, snapshot)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text(snapshot.name)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    return snapshot
+
+
+def test_a_model_of_the_hub_keeps_its_name(cached: Path) -> None:
+    pipe = load_pipeline("somebody/model", device="cpu")
+    assert pipe.config["_name_or_path"] == "somebody/model"
+
+
+def test_a_model_of_the_hub_is_checked_as_a_folder(cached: Path) -> None:
+    (cached / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text('{"weight_map": {"x": "x.bin"}}')
+    with pytest.raises(PipelineError, match=r"met 'x\.bin'"):
+        load_pipeline("somebody/model", device="cpu")
+    (cached / "model_index.json").write_text('{"_class_name": ["lpw_stable_diffusion", "X"]}')
+    with pytest.raises(PipelineError, match="must be a pipeline of diffusers"):
+        load_pipeline("somebody/model", device="cpu")
+
+
+def test_the_hub_is_reachable_again_after_loading(folder: Path, tmp_path: Path) -> None:
+    before = huggingface_hub.constants.HF_HUB_OFFLINE
+    load_pipeline(str(folder), device="cpu")
+    with pytest.raises(PipelineError):
+        load_pipeline(str(tmp_path), device="cpu")
+    assert before == huggingface_hub.constants.HF_HUB_OFFLINE
+
+
+def test_a_full_memory_is_not_the_models_fault(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(torch.nn.Module, "named_parameters", full)
+    with pytest.raises(MemoryError):
+        load_pipeline(str(folder), device="cpu")
