@@ -40,7 +40,11 @@ def _vector(shape: tuple[int, ...], dtype: str, limit: float = 7, preview: Previ
     numbers = _numbers(shape)
     dense = np.where(np.abs(numbers) >= limit, numbers, np.float32(0))
     concept = Concept("glasses", edit_warmup_steps=1)
-    facts = provenance(_noise(shape[1:], dtype), prompt="a portrait of a king, “café” 王", companions=(Concept("hat"),))
+    facts = provenance(
+        _noise(shape[1:], dtype),
+        prompt="a portrait of a king, “café” 王",
+        companions=(Concept("hat", edit_warmup_steps=10),),
+    )
     steps = np.arange(shape[0])
     return GuidanceVector.from_dense(
         concept, narrow(dense, dtype), 981.0 - 20 * steps, 14.0 / (steps + 1), facts, dtype, preview

@@ -47,6 +47,7 @@ def command(
     """
     spare = None if source is None else open_library(source)
     store = open_library(library)
+    store.check_exists()
     if rebuild:
         with report.progress("vector", desc="Catalogue") as step:
             store.catalogue.rebuild(step)

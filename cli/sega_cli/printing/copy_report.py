@@ -20,6 +20,7 @@ def copy_and_report(source: "Library", target: "Library", refs: Sequence[str], j
     """Copies, with a bar, and prints a line for each vector that is new."""
     from sega_store import copy_vectors
 
+    source.check_exists()
     with report.progress("vector", len(refs) or len(source)) as step:
         done = copy_vectors(source, target, refs, jobs, step)
     count = f"{len(done.added)} copied to {clean(target.where)}, {len(done.held)} held already"

@@ -36,9 +36,10 @@ from sega_store.places.disk import ABANDONED_SECONDS, library_errors
 from sega_store.places.index import Changes, Index
 from sega_store.places.layout import SUFFIX
 from sega_store.places.rows import select
+from sega_store.records import rules
 from sega_store.records.entry import Entry
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_SECONDS = 60
 BUSY_PAUSE_SECONDS = 0.01
 ATTEMPTS = 5  # several processes that meet a broken catalogue may throw away what another has just begun
@@ -47,7 +48,7 @@ _SCHEMA = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = OFF",
     "BEGIN",
-    "CREATE TABLE folders (path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE folders (path TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE vectors (
         number INTEGER PRIMARY KEY,  -- grows with the time of the recording, see refresh
         id TEXT NOT NULL UNIQUE, concept TEXT, prompt TEXT, model TEXT, seed TEXT,
@@ -106,7 +107,8 @@ class Catalogue:
 
     def lookup(self, ref: str) -> list[Entry]:
         """What a REF names, newest first: the vectors of a name, else of a concept, else with a beginning of the id."""
-        ways = [("name = ?", [ref]), ("concept = ?", [ref])]
+        composed = rules.composed(ref)
+        ways = [("name = ?", [composed]), ("concept = ?", [composed])]
         if ID_PREFIX.fullmatch(ref.lower()):
             ways.append(("id >= ? AND id < ?", [ref.lower(), ref.lower() + AFTER_ALL_DIGITS]))
         return self.ask(lambda db: next((found for where, values in ways if (found := select(db, where, values))), []))
@@ -117,7 +119,8 @@ class Catalogue:
 
     def owners(self, names: Sequence[str]) -> dict[str, str]:
         """The ids of the vectors with the given names, where there are any."""
-        return {str(entry.name): entry.id for entry in self.ask(lambda db: _select_among(db, "name", names))}
+        found = self.ask(lambda db: _select_among(db, "name", [*map(rules.composed, names)]))
+        return {str(entry.name): entry.id for entry in found}
 
     def uses(self, noise: str) -> bool:
         """Whether a vector was recorded from the noise with a hash, or may have been, since it can't be read."""

@@ -57,6 +57,19 @@ class Library(Mapping[str, "GuidanceVector"]):
         """The folder's path, or the URL."""
         return self.files.where
 
+    def check_exists(self) -> None:
+        """Check that there is a library, be it an empty one; for those who only read.
+
+        Raises:
+            LibraryError: There is nothing at its place.
+        """
+        if isinstance(self.files, Folder):
+            exists = self.root.is_dir()
+        else:
+            exists = any(next(self.files.keys(f"{kind}/"), None) for kind in layout.KINDS)
+        if not exists:
+            raise LibraryError(f"There is no library at {self.where}. Check its path, or record into it first.")
+
     @property
     def root(self) -> Path:
         """The folder.
@@ -302,12 +315,18 @@ class Library(Mapping[str, "GuidanceVector"]):
         return f"Library({self.where!r})"
 
     def _check_name(self, name: str | None, identity: str) -> None:
-        if name is not None:
-            for other in self.catalogue.lookup(name):
-                if other.name == name and other.id != identity:
-                    raise InvalidInputError(
-                        f"The name {name!r} is {self.short(other.id)}'s. Choose another, or rename that one."
-                    )
+        """Check that a name is free, and that it would hide nothing: a REF is a name before it is anything else."""
+        for other in () if name is None else self.catalogue.lookup(name):
+            if other.id == identity:
+                continue
+            if other.name == rules.composed(str(name)):
+                raise InvalidInputError(
+                    f"The name {name!r} is {self.short(other.id)}'s. Choose another, or rename that one."
+                )
+            what = "concept" if other.concept == rules.composed(str(name)) else "beginning of the id"
+            raise InvalidInputError(
+                f"The name {name!r} would hide the vector {self.short(other.id)}, whose {what} it is. Choose another."
+            )
 
     def _noise_of(self, ref: str) -> str:
         """The hash of the noise that all the vectors of a REF share, or that a prefix of hashes leads to."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from sega_store.errors import InvalidInputError
 from sega_store.places.rows import NO_LIMIT, select
+from sega_store.records import rules
 from sega_store.records.entry import Entry
 
 AFTER_ALL_DIGITS = "g"  # sorts after every text that goes on from a prefix with a hexadecimal digit or a dot
@@ -161,7 +162,7 @@ def _conditions(selection: Selection) -> tuple[str, list[str], list[object]]:
         values.extend(given)
 
     asked = {"concept": selection.concept, "model": selection.model}
-    texts = {column: text for column, text in asked.items() if text is not None}
+    texts = {column: rules.composed(text) for column, text in asked.items() if text is not None}
     for column, text in texts.items():
         add(f"{column} = ?", text)
     if selection.noise is not None:
@@ -171,7 +172,7 @@ def _conditions(selection: Selection) -> tuple[str, list[str], list[object]]:
         else:
             add("noise >= ? AND noise < ?", noise, noise + AFTER_ALL_DIGITS)
     if selection.tag is not None:
-        add("number IN (SELECT number FROM tags WHERE tag = ?)", selection.tag)
+        add("number IN (SELECT number FROM tags WHERE tag = ?)", rules.composed(selection.tag))
     if selection.rating is not None:
         add("rating >= ?", selection.rating)
     if selection.date is not None:
@@ -194,4 +195,4 @@ def _match(query: str, texts: dict[str, str]) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text)
+    return re.findall(r"[^\W_]+", rules.composed(text))

@@ -1,11 +1,12 @@
 """Brings a catalogue up to date with the folders of its library.
 
-A folder's modification time changes with every name that appears in it or goes from it, vectors are immutable and
-annotations are replaced; so only folders whose time has changed are read again. One that changed in the last two
-seconds counts as changed, for file systems count time in steps; so does one with a file that couldn't be read, for the
-disk may have failed for a moment. A fault in a file's content is noted once, since finding it may take a while. All
-that shares its first two digits is one transaction: a reader sees all of it or nothing, and other writers get their
-turn.
+A folder's times change with every name that appears in it or goes from it, vectors are immutable and annotations are
+replaced; so only folders whose state has changed are read again. Copies restore modification times (`rsync -a`), so the
+state holds the time of the last change of status too, which nothing restores, and the folder's number. A folder that
+changed in the last two seconds counts as changed, for file systems count time in steps; so does one with a file that
+couldn't be read, for the disk may have failed for a moment. A fault in a file's content is noted once, since finding it
+may take a while. All that shares its first two digits is one transaction: a reader sees all of it or nothing, and other
+writers get their turn.
 """
 
 import os
@@ -24,7 +25,7 @@ from sega_store.records.annotation import NOTHING_SAID
 from sega_store.records.entry import Entry
 
 SETTLED_NS = 2_000_000_000
-UNSETTLED = -1  # the time of no folder; many unpacked folders have 0
+UNSETTLED = ""  # the state of no folder
 
 
 class FolderIndex:
@@ -37,12 +38,14 @@ class FolderIndex:
         """Reads the folders that have changed since the last time; calls `step` after each new vector."""
         root = self._root.resolve()
         now = time.time_ns()
-        known = dict(db.execute("SELECT path, mtime_ns FROM folders"))
-        present = {
-            f"{kind}/{folder.name}": folder.stat().st_mtime_ns
+        known = dict(db.execute("SELECT path, state FROM folders"))
+        facts = {
+            f"{kind}/{folder.name}": folder.stat()
             for kind in (layout.VECTORS, layout.ANNOTATIONS)
             for folder in layout.folders(root, kind)
         }
+        present = {path: _state(stat) for path, stat in facts.items()}
+        recent = {path for path, stat in facts.items() if max(stat.st_mtime_ns, stat.st_ctime_ns) >= now - SETTLED_NS}
         stale = [path for path in known.keys() | present.keys() if known.get(path) != present.get(path)]
         for digits in sorted({path[-2:] for path in stale}):
             db.execute("BEGIN IMMEDIATE")
@@ -52,7 +55,7 @@ class FolderIndex:
             }
             for path in [path for path in stale if path[-2:] == digits]:
                 if path in present:
-                    settled = UNSETTLED if unread[path] or present[path] >= now - SETTLED_NS else present[path]
+                    settled = UNSETTLED if unread[path] or path in recent else present[path]
                     if known.get(path) != settled:  # no needless write or sync
                         db.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", (path, settled))
                 else:
@@ -73,8 +76,9 @@ class FolderIndex:
             removal.remove(self._root, listing, entry.id, entry.noise)
 
     def clean(self, listing: Listing) -> None:
-        """See `sega_store.places.leftovers`."""
+        """See `sega_store.places.leftovers`; the next question reads all folders again, whatever their times say."""
         leftovers.clean(self._root, listing)
+        listing.ask(lambda db: db.execute("UPDATE folders SET state = ?", (UNSETTLED,)), fresh=False)
 
 
 def _read_vectors(db: sqlite3.Connection, folder: Path, step: Callable[[], object]) -> bool:
@@ -102,7 +106,7 @@ def _read_annotations(db: sqlite3.Connection, folder: Path) -> bool:
     """Lists the annotations of a folder; as `_read_vectors`."""
     unread = False
     files = layout.files_in(folder, layout.ANNOTATIONS)
-    states = {identity: _state(file) for identity, file in files.items()}
+    states = {identity: _state_of(file) for identity, file in files.items()}
     _forget_damage(db, folder)
     query = "SELECT id, annotated FROM vectors WHERE id >= ? AND id < ?"
     for identity, annotated in db.execute(query, _range(folder.name)).fetchall():
@@ -121,10 +125,15 @@ def _read_annotations(db: sqlite3.Connection, folder: Path) -> bool:
     return unread
 
 
-def _state(file: os.DirEntry[str]) -> str:
-    """Changes when the file is replaced; empty if it was removed just now."""
+def _state(stat: os.stat_result) -> str:
+    """Changes with what is in a folder, and when a file is replaced."""
+    return f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+
+
+def _state_of(file: os.DirEntry[str]) -> str:
+    """A file's state; empty if it was removed just now."""
     try:
-        return f"{file.inode()} {file.stat(follow_symlinks=False).st_mtime_ns}"
+        return _state(file.stat(follow_symlinks=False))
     except FileNotFoundError:
         return ""
 

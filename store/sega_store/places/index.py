@@ -15,8 +15,8 @@ _T = TypeVar("_T")
 class Listing(Protocol):
     """What an index needs of the catalogue, whose every question first calls `Index.refresh`."""
 
-    def ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Answers from the up-to-date catalogue."""
+    def ask(self, question: Callable[[sqlite3.Connection], _T], fresh: bool = True) -> _T:
+        """Answers from the catalogue: the up-to-date one, or with `fresh` False as of the last question."""
 
     def uses(self, noise: str) -> bool:
         """Whether a vector was recorded from a noise, given its hash, or may have been."""

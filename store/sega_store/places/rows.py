@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sega_store.files.header import VectorHeader
+from sega_store.records import rules
 from sega_store.records.annotation import Annotation
 from sega_store.records.entry import Entry
 
@@ -64,11 +65,13 @@ def _number(db: sqlite3.Connection, entry: Entry) -> int:
 
 
 def values_of(entry: Entry) -> tuple[str | int | None, ...]:
-    """What the columns of `COLUMNS` hold of a row; a seed may need more than SQLite's 64 bits, so it is a text."""
+    """What the columns of `COLUMNS` hold of a row: texts composed, so that they are found however they are spelled;
+    a seed may need more than SQLite's 64 bits, so it is a text."""
     return (
-        entry.id, entry.name, entry.concept, entry.prompt, entry.model, None if entry.seed is None else str(entry.seed),
+        entry.id, _composed(entry.name), rules.composed(entry.concept), rules.composed(entry.prompt),
+        rules.composed(entry.model), None if entry.seed is None else str(entry.seed),
         entry.noise, " ".join(map(str, entry.shape)), entry.dtype, entry.nnz, entry.bytes, entry.created,
-        "\n".join(entry.tags), entry.rating, entry.notes,
+        "\n".join(map(rules.composed, entry.tags)), entry.rating, rules.composed(entry.notes),
     )  # fmt: skip
 
 
@@ -81,7 +84,8 @@ def put_row(db: sqlite3.Connection, entry: Entry, state: str = "") -> None:
 def annotate_row(db: sqlite3.Connection, identity: str, said: Annotation, state: str) -> None:
     """Lists what people say of a vector that is listed; `state` as for `put_row`."""
     _unindex(db, identity)
-    db.execute(_ANNOTATE, (said.name, "\n".join(said.tags), said.rating, said.notes, state, identity))
+    tags, notes = "\n".join(map(rules.composed, said.tags)), rules.composed(said.notes)
+    db.execute(_ANNOTATE, (_composed(said.name), tags, said.rating, notes, state, identity))
     _index(db, identity, said.tags)
 
 
@@ -92,8 +96,12 @@ def drop_row(db: sqlite3.Connection, identity: str) -> None:
 
 
 def _index(db: sqlite3.Connection, identity: str, tags: Sequence[str]) -> None:
-    db.executemany(_TAG, [(tag, identity) for tag in tags])
+    db.executemany(_TAG, [(rules.composed(tag), identity) for tag in tags])
     db.execute(_INDEX, (identity,))
+
+
+def _composed(name: str | None) -> str | None:
+    return None if name is None else rules.composed(name)
 
 
 def _unindex(db: sqlite3.Connection, identity: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sega_store.errors import InvalidInputError
 from sega_store.records import rules
 from sega_store.records.edit_parameters import BY_NAME
-from sega_store.records.json_record import Record
+from sega_store.records.json_record import JSON, Record
 
 
 @dataclass(frozen=True, init=False)
@@ -71,6 +71,14 @@ class Concept(Record):
         values |= {"text": rules.text("A concept's text", text), "keep_threshold": keep}
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_json(cls, data: JSON) -> "Concept":
+        """As of `Record`; a stored concept states its warm-up."""
+        concept = super().from_json(data)
+        if concept.edit_warmup_steps is None:
+            raise InvalidInputError("Concept.edit_warmup_steps must be int, met None.")
+        return concept
 
     def in_run(self, num_steps: int) -> "Concept":
         """The concept with its warm-up for a run of so many scheduler steps."""

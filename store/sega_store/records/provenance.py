@@ -143,7 +143,7 @@ class RunFacts(Record):
         object.__setattr__(self, "num_inference_steps", steps)
         for parameter in OF_RUN:
             object.__setattr__(self, parameter.name, parameter.check(getattr(self, parameter.name)))
-        object.__setattr__(self, "companions", tuple(self.companions))
+        object.__setattr__(self, "companions", tuple(c.in_run(steps) for c in self.companions))
         object.__setattr__(self, "arguments", load_json(canonical_json(dict(self.arguments))))
 
 

@@ -3,6 +3,7 @@
 import math
 import operator
 import re
+import unicodedata
 
 from sega_store.errors import InvalidInputError
 
@@ -33,6 +34,11 @@ def encodable(name: str, value: str) -> str:
     except (AttributeError, UnicodeEncodeError):
         raise InvalidInputError(f"{name} must be a text without lone surrogates, met {value!r}.") from None
     return value
+
+
+def composed(text: str) -> str:
+    """A text as most keyboards write it (Unicode's NFC): texts that look the same are the same."""
+    return unicodedata.normalize("NFC", text)
 
 
 def finite(name: str, value: float) -> float:

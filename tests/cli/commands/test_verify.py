@@ -61,3 +61,10 @@ def test_keeping_a_library_never_imports_torch(line: str, library: Library) -> N
 def test_importing_never_imports_torch(sega_vec: SegaVec, library: Library) -> None:
     sega_vec("export", "a.zip")
     assert loaded("import", "a.zip", "--library", "other").isdisjoint({*HEAVY, "sega_vectors", "rich"})
+
+
+@pytest.mark.parametrize("arguments", [["verify", "--library"], ["pull"], ["verify", "--rebuild", "--library"]])
+def test_a_library_that_is_not_there_is_an_error(sega_vec: SegaVec, folder: Path, arguments: list[str]) -> None:
+    result = sega_vec(*arguments, str(folder / "nowhere"), exit_code=1)
+    assert "There is no library at" in result.stderr
+    assert not (folder / "nowhere").exists()

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from sega_store import (
     InvalidInputError,
     Library,
     LibraryError,
+    Selection,
     UnknownRefError,
     VectorFileError,
     write_noise,
@@ -168,8 +170,8 @@ def test_refs(library: Library) -> None:
 @everywhere
 def test_a_name_goes_before_a_concept(library: Library) -> None:
     glasses, smile = dated("glasses", 1), dated("smile", 2)
-    library.add(glasses)
     library.add(smile, name="glasses")
+    library.add(glasses)
     assert library.resolve("glasses") == smile.id
 
 
@@ -453,3 +455,38 @@ def test_two_processes_add_at_once(library: Library) -> None:
         assert library[identity].id == identity
         library.noise(identity)
     assert not [name for name in files(library) if name.endswith(".tmp")]
+
+
+def test_a_name_hides_nothing(library: Library) -> None:
+    first, second = library.add(vector("glasses")), library.add(vector("smile"))
+    for hidden, what in (("glasses", "concept"), (first[:4], "beginning of the id"), (first[:12], "beginning")):
+        with pytest.raises(InvalidInputError, match=rf"would hide the vector {first[:8]}, whose {what}"):
+            library.annotate(second, name=hidden)
+        with pytest.raises(InvalidInputError, match="would hide"):
+            library.add(vector("hat"), name=hidden)
+    assert len(library) == 2
+    library.annotate(first, name="glasses")
+    assert library.resolve("glasses") == first
+
+
+def test_texts_are_found_however_unicode_spells_them(library: Library) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    for spelled in (composed, decomposed):
+        identity = library.add(vector(spelled, seed=len(spelled)), name=f"{spelled}{len(spelled)}")
+        library.annotate(identity, tags=[f"{spelled}{len(spelled)}"])
+        for asked in (composed, decomposed):
+            assert library.resolve(f"{asked}{len(spelled)}") == identity
+            assert library.catalogue.total(Selection(tag=f"{asked}{len(spelled)}")) == 1
+            found = library.catalogue.page(Selection(asked, concept=asked))
+            assert identity in {entry.id for entry in found}
+    with pytest.raises(InvalidInputError, match=r"is .*'s. Choose another"):
+        library.add(vector("hat"), name=f"{composed}5")
+
+
+def test_what_only_reads_needs_a_library(tmp_path: Path) -> None:
+    nowhere = Library(tmp_path / "nowhere")
+    with pytest.raises(LibraryError, match=r"There is no library at .*nowhere"):
+        nowhere.check_exists()
+    (tmp_path / "nowhere").mkdir()
+    nowhere.check_exists()

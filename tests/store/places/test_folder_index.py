@@ -1,6 +1,7 @@
 """Bringing the catalogue up to date: what is read, in which order rows come, and what is told meanwhile."""
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from sega_store import GuidanceVector, Library, VectorFileError, write_vector
 from sega_store.files import header
 from sega_store.places import folder_index
 from sega_store.places.layout import annotation_key, vector_key
+from sega_store.records.annotation import Annotation
 from tests.store.samples import provenance, vector
 
 
@@ -129,3 +131,55 @@ def test_a_link_that_leads_to_no_file_is_damaged(library: Library, target: str, 
     path.unlink()
     path.symlink_to(path.name if target == "itself" else "nowhere")
     assert [error.file for error in library.catalogue.damaged()] == [str(path)]
+
+
+@pytest.mark.parametrize("kind", ["vectors", "annotations"])
+def test_copies_that_restore_times_are_noticed(
+    library: Library, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `rsync -a --delete` leaves a folder: other entries, the times of before."""
+    other = Library(tmp_path / "other")
+    gone, came = vector("glasses"), vector("smile")
+    library.add(gone, name="mine")
+    other.add(came, name="theirs")
+    settled = time.time_ns() + 60_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: settled)
+    assert [entry.name for entry in library.catalogue.page()] == ["mine"]
+    folders = {p: p.stat() for p in library.root.rglob("*") if p.is_dir()}
+    for file in [p for p in library.root.rglob("*") if p.is_file()]:
+        file.unlink()
+    shutil.copytree(other.root, library.root, dirs_exist_ok=True)
+    for folder, stat in folders.items():
+        os.utime(folder, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    entry = library.catalogue.page()[0]
+    assert [e.id for e in library.catalogue.page()] == [came.id]
+    assert (entry.concept, entry.name) == ("smile", "theirs")
+
+
+def test_an_annotation_restored_in_place_is_noticed(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = library.add(vector("glasses"), name="mine")
+    settled = time.time_ns() + 60_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: settled)
+    assert library.entry("mine").id == identity
+    path = library.root / annotation_key(identity)
+    stat, folder = path.stat(), path.parent.stat()
+    path.write_bytes(Annotation(name="yours").to_bytes())
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (path.parent / "x").touch()
+    (path.parent / "x").unlink()
+    os.utime(path.parent, ns=(folder.st_atime_ns, folder.st_mtime_ns))
+    assert library.entry("yours").id == identity
+
+
+def test_verify_heals_a_catalogue_that_nothing_else_tells(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a snapshot is rolled back: even the times of status are those of before."""
+    kept, lost = (library.add(vector(text)) for text in ("glasses", "smile"))
+    settled = time.time_ns() + 60_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: settled)
+    assert len(library) == 2
+    monkeypatch.setattr(folder_index, "_state", lambda _stat: "as before")
+    library.catalogue.rebuild()
+    (library.root / vector_key(lost)).unlink()
+    assert len(library) == 2, "nothing tells"
+    library.verify()
+    assert list(library) == [kept]
