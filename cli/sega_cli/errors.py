@@ -9,7 +9,7 @@ import click
 
 from sega_cli.printing.terminal import clean
 
-USAGE, INCOMPATIBLE, INTERRUPTED = 2, 4, 130  # exit statuses other than 1; `verify` has one of its own
+USAGE, DAMAGE_FOUND, INCOMPATIBLE, INTERRUPTED = 2, 3, 4, 130  # exit statuses other than 1
 
 _REMEDIES = {
     errno.ENOSPC: "free some space, or choose another place with --output or --library",

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from sega_cli.browse.app import STATIC
 from sega_cli.browse.pages.gallery import Filters, facets, gallery_context
 from sega_cli.browse.pages.noise import noise_context
@@ -23,13 +25,16 @@ from sega_cli.browse.pages.pictures import draw, draw_noise
 from sega_cli.browse.pages.vector import vector_context
 from sega_cli.browse.parts.links import Links
 from sega_cli.browse.site import Site
-from sega_store import Entry, InvalidInputError, Library
+from sega_store import Entry, InvalidInputError, Library, VectorFileError
+from sega_store.display.pictures import as_png
 
 _INDEXED = ("id", "concept", "name", "prompt", "model", "noise", "tags", "rating", "notes")
 ASSETS = ("app.css", "app.js", "exported.js", "icon.svg", "theme.js")
 
 
-def export_site(library: Library, folder: Path, step: Callable[[], object] = lambda: None) -> int:
+def export_site(
+    library: Library, folder: Path, step: Callable[[], object] = lambda: None
+) -> tuple[int, list[VectorFileError]]:
     """Writes the pages of a library; the folder appears when all is written.
 
     Args:
@@ -37,11 +42,10 @@ def export_site(library: Library, folder: Path, step: Callable[[], object] = lam
         step: Called after every vector.
 
     Returns:
-        The number of vectors.
+        The number of vectors, and what is wrong with those that are damaged: their pages say it, too.
 
     Raises:
         InvalidInputError: There is something at the path, or no vector in the library.
-        VectorFileError: A file of the library is damaged.
     """
     target = folder.expanduser().absolute()
     if os.path.lexists(target):
@@ -57,16 +61,26 @@ def export_site(library: Library, folder: Path, step: Callable[[], object] = lam
         for name in ASSETS:
             shutil.copyfile(STATIC / name, draft / "static" / name)
         within = Site(library, Links("../"), live=False)
+        damaged: list[VectorFileError] = []
         for entry in entries:
-            _write_vector(draft, within, entry)
+            try:
+                _write_vector(draft, within, entry)
+            except VectorFileError as error:
+                damaged.append(error)
+                _write_damaged(draft, within, entry, error)
             step()
         for sha256 in dict.fromkeys(entry.noise for entry in entries):
-            _write_noise(draft, within, sha256)
+            try:
+                _write_noise(draft, within, sha256)
+            except VectorFileError as error:
+                damaged.append(error)
+                page = within.render("error.html", title="This noise is damaged", message=str(error))
+                (draft / "noises" / f"{sha256}.html").write_text(page, encoding="utf-8")
         _write_gallery(draft, replace(within, links=Links("")), entries)
         draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return len(entries)
+    return len(entries), damaged
 
 
 def _write_vector(root: Path, site: Site, entry: Entry) -> None:
@@ -78,6 +92,16 @@ def _write_vector(root: Path, site: Site, entry: Entry) -> None:
     pictures.mkdir()
     for name in names:
         (pictures / f"{name}.png").write_bytes(draw(site, entry.id, name))
+
+
+def _write_damaged(root: Path, site: Site, entry: Entry, error: VectorFileError) -> None:
+    """A page that says what is wrong, and grey pictures for the tile."""
+    page = site.render("error.html", title="This vector is damaged", message=str(error))
+    (root / "vectors" / f"{entry.id}.html").write_text(page, encoding="utf-8")
+    pictures = root / "pictures" / entry.id
+    pictures.mkdir(exist_ok=True)
+    for name in ("before-small", "after-small", "acts"):
+        (pictures / f"{name}.png").write_bytes(as_png(np.full((64, 64, 3), 128, np.uint8)))
 
 
 def _write_noise(root: Path, site: Site, sha256: str) -> None:

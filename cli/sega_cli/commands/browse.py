@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from sega_cli.errors import DAMAGE_FOUND
 from sega_cli.options import PATH, Place, device_options, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
@@ -39,7 +40,9 @@ _EXTRA = ("fastapi", "starlette", "jinja2", "uvicorn", "python_multipart")
 )
 @device_options
 @on_library
+@click.pass_context
 def command(
+    ctx: click.Context,
     host: str,
     port: int,
     trusted_host: tuple[str, ...],
@@ -69,9 +72,14 @@ def command(
         store.catalogue.refresh(step)
     if export is not None:
         with report.progress("vector") as step:
-            count = export_site(store, export, step)
+            count, damaged = export_site(store, export, step)
         report.item(f"{count} vectors  {clean(str(export))}", bare=str(export))
-        report.document({"library": str(library), "path": str(export), "vectors": count})
+        for problem in damaged:
+            report.note(f"damaged: {clean(str(problem))}")
+        problems = [str(problem) for problem in damaged]
+        report.document({"library": str(library), "path": str(export), "vectors": count, "damaged": problems})
+        if damaged:
+            ctx.exit(DAMAGE_FOUND)
         return
 
     def ready(address: str) -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
+from sega_cli.errors import DAMAGE_FOUND
 from sega_cli.options import PATH, LibraryPlace, Place, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
-
-DAMAGE_FOUND = 3
 
 EXAMPLES = """\b
 Examples:

@@ -78,6 +78,7 @@ def _low_pass(noise: InitialNoise, block: int) -> Array:
 
 
 def _cosine(one: Array, other: Array) -> float:
+    one, other = one.astype(np.float64), other.astype(np.float64)  # the squares of float32's largest overflow
     norm = np.linalg.norm(one) * np.linalg.norm(other)
     if norm == 0:
         raise InvalidInputError("A noise of zeros has no direction, met one. Leave it out.")

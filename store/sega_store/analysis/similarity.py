@@ -17,8 +17,8 @@ def cosine(first: GuidanceVector, second: GuidanceVector) -> Array:
         IncompatibleError: The shapes differ.
     """
     a, b = (_steps(vector.dense()) for vector in _alike(first, second))
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return _ratio(np.einsum("ti,ti->t", a, b, dtype=np.float64), norms)
+    squares = [np.einsum("ti,ti->t", one, one, dtype=np.float64) for one in (a, b)]  # float32's overflow
+    return _ratio(np.einsum("ti,ti->t", a, b, dtype=np.float64), np.sqrt(squares[0]) * np.sqrt(squares[1]))
 
 
 def overlap(first: GuidanceVector, second: GuidanceVector) -> Array:

@@ -18,7 +18,7 @@ def activity(vector: GuidanceVector) -> Array:
     if len(space) == 1:
         return magnitude[:, :, None]
     planes = magnitude.reshape((steps, channels, -1, *space[-2:]))
-    joined: Array = planes[:, :, 0] if planes.shape[2] == 1 else np.sqrt((planes**2).sum(axis=2))
+    joined: Array = planes[:, :, 0] if planes.shape[2] == 1 else strength(planes, 2).astype(np.float32)
     return joined
 
 

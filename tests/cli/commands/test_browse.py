@@ -6,16 +6,21 @@ import signal
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
-from sega_store import Library
+from sega_store import Concept, GuidanceVector, Library
+from sega_store.analysis import similarity
+from sega_store.display.pictures import decode
 from tests.cli.conftest import SegaVec
+from tests.store.samples import provenance, steps
 
 
 @contextmanager
@@ -97,3 +102,32 @@ def test_an_empty_library_is_no_fault_of_the_server(sega_vec: SegaVec, option: l
     else:
         with browsing("--quiet") as (_, address):
             assert "No vectors yet" in get(address)[1]
+
+
+def test_a_damaged_vector_costs_an_exported_site_one_page(sega_vec: SegaVec, library: Library, folder: Path) -> None:
+    path = library.path_of("glasses")
+    data = bytearray(path.read_bytes())
+    data[-len(data) // 3] ^= 1
+    path.write_bytes(data)
+    result = sega_vec("browse", "--export", "site", exit_code=3)
+    assert f"damaged: {path}: " in result.stderr
+    pages = {page.stem: page.read_text() for page in (folder / "site" / "vectors").iterdir()}
+    assert set(pages) == set(library)
+    broken = library.resolve("glasses")
+    assert [identity for identity, page in pages.items() if "This vector is damaged" in page] == [broken]
+    assert (folder / "site" / "pictures" / broken / "acts.png").is_file()
+
+
+@pytest.mark.parametrize("value", [3.4e38, 1e-45, 1.2e-38])
+def test_the_extremes_of_float32_are_shown(sega_vec: SegaVec, library: Library, folder: Path, value: float) -> None:
+    rng = np.random.default_rng(0)
+    dense = np.where(rng.random((3, 2, 4, 4)) < 0.4, np.float32(value), 0).astype(np.float32)
+    concept = Concept("extreme", edit_threshold=0.0)
+    library.add(GuidanceVector.from_dense(concept, dense, *steps(3), provenance()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        sega_vec("browse", "--export", "site")
+        assert similarity.cosine(library["extreme"], library["extreme"]) == pytest.approx(1)
+        sega_vec("show", "extreme")
+    for picture in (folder / "site" / "pictures" / library.resolve("extreme")).iterdir():
+        decode(picture.read_bytes())

@@ -106,7 +106,7 @@ class Histogram:
 def histogram(values: NDArray[np.float32]) -> Histogram:
     """The distribution of values, with 0 in the middle."""
     edge = float(np.abs(values).max(initial=0)) or 1.0
-    counts, _ = np.histogram(values, bins=_BINS, range=(-edge, edge))
+    counts, _ = np.histogram(values / edge, bins=_BINS, range=(-1, 1))  # else the width overflows near the largest
     most = int(counts.max())
     return Histogram(tuple((counts / max(most, 1) * 100).round(2).tolist()), edge, most)
 
