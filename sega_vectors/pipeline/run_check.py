@@ -17,6 +17,7 @@ from sega_vectors.maths.schedule import FloatArray
 from sega_vectors.pipeline.noise_levels import first_step
 from sega_vectors.pipeline.turns import in_call_of
 
+DECODED = "the decoded picture"
 _REMEDY = "use float32 or bfloat16, a smaller scale, or a scheduler that fits the model's prediction type"
 
 
@@ -31,7 +32,7 @@ class RunCheck:
     def __init__(self) -> None:
         self.planned: FloatArray = as_doubles(torch.empty(0))
         self.timesteps: list[Any] = []
-        self._finite: list[tuple[int, str, Tensor]] = []
+        self._finite: dict[str, tuple[Tensor, Tensor]] = {}  # whether all was so far, and how often
 
     @contextmanager
     def attached(self, pipe: DiffusionPipeline) -> Iterator[None]:
@@ -43,7 +44,7 @@ class RunCheck:
 
         def decoded(_decoder: nn.Module, _args: Any, output: Any) -> None:
             if self.timesteps and in_call_of(pipe):
-                self.look("the decoded picture", output if isinstance(output, Tensor) else output[0])
+                self.look(DECODED, output if isinstance(output, Tensor) else output[0])
 
         handle = decoder.register_forward_hook(decoded)
         try:
@@ -59,9 +60,14 @@ class RunCheck:
         self.planned = planned[first:] if said is None else planned[first : first + said]
 
     def look(self, what: str, *tensors: Tensor) -> None:
-        """Note whether these are finite, as what the run has made so far."""
+        """Note whether these are finite; each thing is looked at once a step."""
         finite = torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all()
-        self._finite.append((len(self.timesteps), what, finite))
+        if what in self._finite:
+            so_far, count = self._finite[what]
+            finite = finite & so_far
+            self._finite[what] = finite, count + finite
+        else:
+            self._finite[what] = finite, finite.int()
 
     def step(self, timestep: Any, model_output: Tensor, sample: Tensor) -> None:
         """Look at a step: what the scheduler was given, and the sample that it made."""
@@ -75,11 +81,11 @@ class RunCheck:
         Raises:
             PipelineError: It did; the message says at which step and in what.
         """
-        found = torch.stack([finite for _, _, finite in self._finite]).tolist() if self._finite else []
-        for (step, what, _), finite in zip(self._finite, found, strict=True):
-            if not finite:
-                where = f"step {step + 1} of {len(self.planned)}" if step < len(self.planned) else "the end of the run"
-                raise PipelineError(f"a run must make finite numbers, at {where} {what} had NaN or infinity: {_REMEDY}")
+        failed = {what: int(count) for what, (finite, count) in self._finite.items() if not finite}
+        if failed:  # the earliest; at one step, what comes first in it
+            what = min(failed, key=lambda name: (name == DECODED, failed[name]))
+            where = "the end of the run" if what == DECODED else f"step {failed[what] + 1} of {len(self.planned)}"
+            raise PipelineError(f"a run must make finite numbers, at {where} {what} had NaN or infinity: {_REMEDY}")
 
     def check_whole(self) -> None:
         """Refuse a run that stopped early.

@@ -71,7 +71,10 @@ def in_call_of(pipe: DiffusionPipeline) -> bool:
     frame = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "__call__":
-            owner = frame.f_locals.get("self")
+            variables = frame.f_locals
+            owner = variables.get("self")
+            if isinstance(variables, dict):  # up to Python 3.12 a copy, which would keep the tensors in it alive
+                variables.clear()
             if isinstance(owner, DiffusionPipeline | ModularPipeline):
                 return owner is pipe or any(owner is part for part in vars(pipe).values())
         frame = frame.f_back  # type: ignore[assignment]

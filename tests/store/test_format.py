@@ -41,7 +41,9 @@ def example() -> GuidanceVector:
         {"diffusers": "0.36.0"},
         "2026-01-01T00:00:00Z",
     )
-    return GuidanceVector.from_dense(Concept("glasses"), dense, np.array([999.0, 499]), np.array([14.5, 1.25]), facts)
+    return GuidanceVector.from_dense(
+        Concept("glasses", edit_warmup_steps=10), dense, np.array([999.0, 499]), np.array([14.5, 1.25]), facts
+    )
 
 
 def block(title: str) -> str:

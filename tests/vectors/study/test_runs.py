@@ -12,8 +12,8 @@ from sega_vectors import Concept
 from sega_vectors.study.runs import Applied, Derived, Nearest, Noise, Recorded, Run, Source, batches, with_needs
 
 SETTING: dict[str, Any] = {"model": "embedded", "arguments": {"num_inference_steps": 2}}
-GLASSES = Recorded(Concept("glasses"), "a photograph of a man", 7)
-HAT = Recorded(Concept("hat"), "a photograph of a man", 8)
+GLASSES = Recorded(Concept("glasses", edit_warmup_steps=10), "a photograph of a man", 7)
+HAT = Recorded(Concept("hat", edit_warmup_steps=10), "a photograph of a man", 8)
 SHUFFLED = Applied.of(Derived("shuffled", (GLASSES,), 7.0), edit_guidance_scale=15.0)
 
 
