@@ -209,6 +209,7 @@ def in_session(leader: int) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the processes from /proc")
 def test_a_killed_study_leaves_no_process_and_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.vectors.study.making", str(tmp_path)]
@@ -270,6 +271,7 @@ def test_a_model_that_no_process_can_load_is_reported(tmp_path: Path) -> None:
         make_all(archive, Library(tmp_path / "library"), making.runs(), batch_size=1, jobs=2)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_ended_is_reported(tmp_path: Path) -> None:
     def end_one(made: int) -> None:
         active_children()[0].kill()
