@@ -69,6 +69,7 @@ ARROWS: dict[str, dict[str, set[str]]] = {
             "browse.jobs",
             "browse.server",
             "browse.studio",
+            "errors",
             "generating",
             "options",
             "printing",
