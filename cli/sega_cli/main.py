@@ -20,7 +20,7 @@ Examples:
 
 \b
 Every option can be set in the environment: SEGA_VEC_RECORD_STEPS=20 sets --steps of record, and
-SEGA_VEC_LIBRARY sets --library of every command. Exit status: 0 done, 1 failed, 2 usage, 3 verify found damage,
+SEGA_VEC_LIBRARY sets --library of every command. Exit status: 0 done, 1 failed, 2 usage, 3 damage found,
 4 incompatible, 130 interrupted."""
 
 
