@@ -1,8 +1,9 @@
 """The catalogue: an index of a library's files in SQLite, one per machine, in the user's cache folder.
 
-It is a cache and nothing more. Every question first brings it up to date with the library's files, so it never knows
-more or less than they do; deleted, corrupt or of an older version it is built again by itself. Connections live for one
-question: that makes a `Library` free to cross threads and processes, and costs 0.1 ms.
+It is a cache and nothing more; where it can't be kept, each question makes one in memory. Every question first brings
+it up to date with the library's files, so it never knows more or less than they do; deleted, corrupt or of an older
+version it is built again by itself. Connections live for one question: that makes a `Library` free to cross threads and
+processes, and costs 0.1 ms.
 """
 
 import errno
@@ -219,11 +220,23 @@ class Catalogue:
                 if code in _BUSY and time.monotonic() < deadline:
                     time.sleep(BUSY_PAUSE_SECONDS)  # SQLite itself doesn't wait for every kind of lock
                     continue
+                if code in _BUSY:
+                    raise self._error(error) from error
                 broken += 1
                 if broken == ATTEMPTS or code in _NOT_BROKEN:
-                    raise self._error(error) from error
+                    return self._ask_in_memory(question, error)
                 if generation is not None:
                     self._discard(generation)
+
+    def _ask_in_memory(self, question: Callable[[sqlite3.Connection], _T], reason: OSError | sqlite3.Error) -> _T:
+        """Answers from a catalogue made for this question alone, where there is no room for one or it can't be
+        written: slower, but a library on a full disk is listed, and vectors can be removed."""
+        try:
+            with library_errors(f"Listing {self._place}"), closing(_created(":memory:")) as db:
+                self._index.refresh(db, lambda: None)
+                return question(db)
+        except sqlite3.Error:
+            raise self._error(reason) from reason
 
     def discard(self) -> None:
         """Throws the catalogue away; the next question builds it again."""
@@ -246,9 +259,7 @@ class Catalogue:
         generation = self.folder / secrets.token_hex(8)
         try:
             generation.mkdir(parents=True)
-            with closing(sqlite3.connect(generation / _FILE, isolation_level=None)) as db:
-                for statement in _SCHEMA:
-                    db.execute(statement)
+            _created(generation / _FILE).close()
             with suppress(FileExistsError):
                 (self.folder / _CURRENT).symlink_to(generation.name)
         except (sqlite3.Error, OSError):
@@ -279,6 +290,18 @@ class Catalogue:
         return LibraryError(
             f"The catalogue in {self.folder} can't be used: {error}. {remedy} It holds nothing but an index."
         )
+
+
+def _created(path: Path | str) -> sqlite3.Connection:
+    """An empty catalogue, open."""
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        for statement in _SCHEMA:
+            db.execute(statement)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
 
 
 @contextmanager
