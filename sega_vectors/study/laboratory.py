@@ -137,7 +137,7 @@ class Laboratory:
         return len(batch)
 
     def _images(self, call: Callable[..., Any], batch: Sequence[Run], **start: Any) -> list[Image.Image]:
-        result = call([run.prompt for run in batch], **self.arguments, **start)
+        result = call(prompt=[run.prompt for run in batch], **self.arguments, **start)
         if not hasattr(result, "images"):
             raise PipelineError(
                 f"a study judges pictures, and {type(self.pipe).__name__} gives a"

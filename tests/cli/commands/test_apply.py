@@ -127,7 +127,6 @@ def test_the_noise_of_a_seed_is_the_pipelines_own(recorded: Library, tiny_model:
         (["glasses", "--steps", "0"], 2, "x>=1"),
         (["glasses:nan"], 2, "finite"),
         (["glasses", "--allow", "shape"], 2, "architecture"),
-        (["glasses", "--to-prompt", "a " * 40], 2, "would be cut"),
         (["glasses", "--model", "no/such/model"], 1, "could not be loaded"),
         (["glasses", "--output", "library/vectors/file"], 1, "a file stands where a folder is needed"),
         ([], 2, "Missing argument"),
