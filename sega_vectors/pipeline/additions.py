@@ -1,5 +1,6 @@
 """What a loaded pipeline can be given before it runs: another scheduler, LoRAs."""
 
+import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,7 +53,9 @@ def add_loras(pipe: DiffusionPipeline, loras: Sequence[tuple[str, float]]) -> No
     for name, (place, _) in zip(names, loras, strict=True):
         check_lora(place)
         try:
-            pipe.load_lora_weights(place, adapter_name=name, use_safetensors=True)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Already found a `peft_config`")  # several are wanted
+                pipe.load_lora_weights(place, adapter_name=name, use_safetensors=True)
         except Exception as error:
             raise PipelineError(_explain(pipe, place, error)) from error
         if not any(name in found for found in pipe.get_list_adapters().values()):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sega_cli.generating.picture import picture_facts, vector_facts
-from sega_cli.generating.setup import first_picture, generator
+from sega_cli.generating.setup import first_picture, generator, unwarned
 from sega_store import InvalidInputError
 from sega_store.records.edit_parameters import EDIT_PARAMETERS
 from sega_vectors import Applier, Compatibility, DenoiserRows
@@ -64,7 +64,7 @@ def apply_to(
     columns["edit_weights"] = columns.pop("edit_weight")
     drawn = _drawn_anew(noise) if "image" in arguments else {}
     applier = Applier(pipe, vectors, noise=None if drawn else noise, allow=allow, **columns)
-    with DenoiserRows(pipe) as price:
+    with DenoiserRows(pipe) as price, unwarned():
         image = first_picture(pipe, applier(prompt=prompt, **drawn, **arguments))
     acting = [vector_facts(vector, edit) for vector, edit in zip(vectors, edits, strict=True)]
     run = {"prompt": prompt, **{name: described(value) for name, value in arguments.items()}}

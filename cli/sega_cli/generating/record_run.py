@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sega_cli.generating.picture import encode_webp, recorded_facts, vector_facts
-from sega_cli.generating.setup import Start, first_picture
+from sega_cli.generating.setup import Start, first_picture, unwarned
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -77,7 +77,7 @@ def record_from(
     held = [library.by_recipe(recipe) for recipe in recipes]
     if all(held):
         return Recorded("held already", [ids[0] for ids in held])
-    with DenoiserRows(pipe) as price:
+    with DenoiserRows(pipe) as price, unwarned():
         after = first_picture(pipe, recorder(prompt=prompt, **start.arguments(pipe), **arguments))
     notes = list(recorder.notes)
     if start.noise is not None and recorder.noises[0] != start.noise:

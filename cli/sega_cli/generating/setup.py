@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,6 +172,15 @@ def first_picture(pipe: "DiffusionPipeline", result: Any) -> "Image":
         )
     picture: Image = result.images[0]
     return picture
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Keep back numpy's warnings of overflow and NaN: a run that meets them is refused once it is over."""
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        yield
 
 
 def draw_noise(pipe: "DiffusionPipeline", shape: tuple[int, ...], seed: int) -> "InitialNoise":
