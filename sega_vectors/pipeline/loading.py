@@ -106,6 +106,8 @@ def load_pipeline(
 def _load(name_or_path: str, dtype: torch.dtype, variant: str | None) -> DiffusionPipeline:
     if name_or_path != "embedded" and is_single_file(name_or_path):
         file = Path(name_or_path)
+        if variant is not None:
+            raise PipelineError(f"a single file has one variant of its weights, met {variant!r}: leave it out")
         configuration = fetch_configuration(file)
         with _offline():
             return from_single_file(file, configuration, dtype)

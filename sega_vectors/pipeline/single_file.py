@@ -10,7 +10,6 @@ from typing import Any
 import diffusers
 import torch
 from diffusers import DiffusionPipeline
-from diffusers.loaders.single_file import SINGLE_FILE_OPTIONAL_COMPONENTS
 from diffusers.loaders.single_file_utils import fetch_diffusers_config, load_single_file_checkpoint
 from huggingface_hub import snapshot_download
 
@@ -57,5 +56,4 @@ def from_single_file(file: Path, folder: Path, dtype: torch.dtype) -> DiffusionP
     kind: Any = getattr(diffusers, DiffusionPipeline.load_config(folder)["_class_name"])
     if not hasattr(kind, "from_single_file"):
         raise PipelineError(f"a single file must be of a pipeline that loads one, met {kind.__name__}: use a folder")
-    absent = {name: None for name in SINGLE_FILE_OPTIONAL_COMPONENTS if name in kind._optional_components}
-    return kind.from_single_file(str(file), config=str(folder), torch_dtype=dtype, local_files_only=True, **absent)
+    return kind.from_single_file(str(file), config=str(folder), torch_dtype=dtype, local_files_only=True)

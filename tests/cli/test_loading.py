@@ -4,12 +4,14 @@ import json
 import shutil
 from pathlib import Path
 
+import huggingface_hub.constants
 import numpy as np
 import pytest
 from PIL import Image
 
 from sega_store import Library
-from tests.cli.conftest import SegaVec
+from tests.cli.checkpoint import save_checkpoint
+from tests.cli.conftest import FEW, SegaVec
 from tests.cli.samples import assert_alike
 
 GLASSES = ("--concept", "glasses", "--no-preview")
@@ -102,6 +104,47 @@ def test_a_variant_of_the_weights(sega_vec: SegaVec, folder: Path) -> None:
     assert "could not be loaded" in sega_vec(*line, exit_code=1).stderr
     sega_vec(*line, "--variant", "fp16")
     sega_vec(*APPLY, "--variant", "fp16")
+
+
+@pytest.fixture
+def configured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where the Hub's cache keeps the configuration of Stable Diffusion 1.5; nothing is fetched."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    repository = folder / "hub" / "models--stable-diffusion-v1-5--stable-diffusion-v1-5"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0" * 40)
+    return repository / "snapshots" / ("0" * 40)
+
+
+def test_a_single_file(sega_vec: SegaVec, record: SegaVec, folder: Path, configured: Path) -> None:
+    from tests.vectors.tiny import stable_diffusion
+
+    pipe = stable_diffusion()
+    save_checkpoint(pipe, folder / "tiny.safetensors")
+    line = ("record", "a man", *FEW, *GLASSES, "--model", "tiny.safetensors")
+    absent = " ".join(sega_vec(*line, exit_code=1).stderr.split())
+    assert "looks like stable-diffusion-v1-5/stable-diffusion-v1-5, whose configuration is not on" in absent
+
+    pipe.save_pretrained(configured)
+    for weights in configured.rglob("*.safetensors"):
+        weights.unlink()
+    sega_vec(*line)
+    library = Library(folder / "library")
+    vector = library["glasses"]
+    assert vector.provenance.model.id == str(folder / "tiny.safetensors")
+    assert "not exact" not in sega_vec(*APPLY).stderr
+    record(*GLASSES)
+    assert list(library) == [vector.id], "the folder's weights are the same"
+    assert "one variant" in sega_vec(*line, "--variant", "fp16", exit_code=1).stderr
+
+    (folder / "tiny.safetensors").rename(folder / "tiny.ckpt")
+    assert "a pickle can run code" in sega_vec(*line[:-1], "tiny.ckpt", exit_code=1).stderr
+    (folder / "tiny.safetensors").write_text("x")
+    assert "could not be loaded" in sega_vec(*line, exit_code=1).stderr
+    (configured / "code.py").write_text("")
+    (folder / "tiny.ckpt").rename(folder / "tiny.safetensors")
+    assert "must not bring code of its own" in sega_vec(*line, exit_code=1).stderr
 
 
 def test_from_a_picture(record: SegaVec, sega_vec: SegaVec, folder: Path) -> None:

@@ -148,6 +148,16 @@ def test_a_refused_order_says_why(queue: JobQueue, recorded: Progress, place: Pa
     assert not mixed.pictures
 
 
+def test_what_a_run_leaves_out_is_noted_once(queue: JobQueue, recorded: Progress) -> None:
+    long = finished(queue.submit(ApplyOrder(recorded.kept, [{}], ["a " * 90], factors=[0.0, 1.0])))
+    assert len(long.pictures) == 2
+    (note,) = (note for note in long.notes if "was cut" in note)
+    assert note.startswith("the prompt 'a a a ")
+    made = finished(queue.submit(RecordOrder("a " * 90, [GLASSES], seed=5, run=FEW)))
+    assert note in made.notes
+    assert made.kept
+
+
 def test_a_running_job_is_cancelled_at_its_next_step_and_the_model_stays(queue: JobQueue, recorded: Progress) -> None:
     process = queue.process
     job = queue.submit(ApplyOrder(recorded.kept, [{}], ["a queen"], run=MANY))
