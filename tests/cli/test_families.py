@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -68,6 +69,22 @@ def test_record_and_apply_by_the_command_line(sega_vec: SegaVec, folder: Path, n
     (after,) = (folder / "recorded").glob("*.glasses.*")
     assert_alike(own, after)
     assert other.is_file()
+
+
+@pytest.mark.parametrize("name", ["sdxl", "sd3", "flux", "qwen_image", "z_image"])
+def test_image_to_image_by_the_command_line(sega_vec: SegaVec, folder: Path, name: str) -> None:
+    family = FAMILIES[name]
+    model, prompt = save(family, folder / "model"), family.arguments["prompt"]
+    pixels = np.random.default_rng(0).integers(0, 255, (16, 24, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save("given.png")
+    start = ("--image", "given.png", "--strength", "0.9")
+    edit = ("--concept", "glasses", "--edit-threshold", "0.8", "--edit-warmup-steps", "0", "--seed", "3")
+    sega_vec("record", prompt, "--model", model, *edit, *options(family), *start, "--output", "recorded")
+    applied = sega_vec("apply", "glasses", "--to-prompt", prompt, *start[:2], "--json")
+    document = json.loads(applied.stdout)
+    assert [*document["differences"].values()] == [[]], "exact"
+    (after,) = (folder / "recorded").glob("*.glasses.*")
+    assert_alike(Path(document["pictures"][0]["path"]), after)
 
 
 @pytest.mark.parametrize(
