@@ -44,7 +44,7 @@ def _fill(library: Library, count: int) -> None:
     pipe = load_pipeline("embedded", device="cpu")
     pipe.set_progress_bar_config(disable=True)
     recorder = Recorder(pipe, [Concept("glasses")])
-    recorder("a portrait of a man", num_inference_steps=2, output_type="latent")
+    recorder(prompt="a portrait of a man", num_inference_steps=2, output_type="latent")
     vector = recorder.vectors[0]
     for i in range(count):
         library.add(dataclasses.replace(vector, concept=Concept(f"concept {i}")), recorder.noises[0])

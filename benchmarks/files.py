@@ -19,7 +19,7 @@ def sizes() -> list[Row]:
     recorder = Recorder(pipe, [Concept("glasses", edit_threshold=0.95, keep_threshold=0.95)])
     size = 64 * pipe.vae_scale_factor
     recorder(
-        "a portrait of a man",
+        prompt="a portrait of a man",
         height=size,
         width=size,
         num_inference_steps=50,

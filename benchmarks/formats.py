@@ -25,7 +25,7 @@ def recorded(size: int, steps: int, threshold: float) -> GuidanceVector:
     pipe.set_progress_bar_config(disable=True)
     recorder = Recorder(pipe, [Concept("glasses", edit_threshold=threshold, keep_threshold=threshold)])
     recorder(
-        "a portrait of a man",
+        prompt="a portrait of a man",
         height=size * pipe.vae_scale_factor,
         width=size * pipe.vae_scale_factor,
         num_inference_steps=steps,

@@ -77,16 +77,17 @@ def main() -> None:
     sample_with(*RECORDED)
     for start in range(0, PAIRS, BATCH):
         recorder = Recorder(pipe, [Concept("glasses", **edit)])
-        recorder(list(sources[start : start + BATCH]), **call, generator=generators(slice(start, start + BATCH)))
+        part = slice(start, start + BATCH)
+        recorder(prompt=list(sources[part]), **call, generator=generators(part))
         vectors += recorder.vectors
         noises += recorder.noises
 
     def plain(part: slice) -> Sequence[Any]:
-        return pipe(list(targets[part]), **call, generator=generators(part)).images  # type: ignore[no-any-return]
+        return pipe(prompt=list(targets[part]), **call, generator=generators(part)).images  # type: ignore[no-any-return]
 
     def applied(part: slice) -> Sequence[Any]:
         applier = Applier(pipe, vectors[part], noise=noises[part], edit_guidance_scale=defaults.apply_scale)
-        return applier(list(targets[part]), **call).images  # type: ignore[no-any-return]
+        return applier(prompt=list(targets[part]), **call).images  # type: ignore[no-any-return]
 
     print("| applied with | steps | show glasses | of the same schedule's |\n|---|---|---|---|")
     same = 0

@@ -91,6 +91,22 @@ class Ref(ParamType):
         return ScaledRef(ref, scale)
 
 
+class Assignment(ParamType):
+    """An argument's name and value as `key=value`, parsed into a tuple of two texts."""
+
+    name = "key=value"
+    envvar_list_splitter = "\n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Parse a text; a tuple is returned as it is, as click requires of every type."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not equals or not key.strip():
+            self.fail(f"{value!r} names no argument and value: write key=value.", param, ctx)
+        return key.strip(), text
+
+
 class LibraryPlace(ParamType):
     """A library's folder, or the URL of one in an object store."""
 
@@ -180,16 +196,17 @@ def pipeline_options(model: str | None) -> Decorator:
         "--model",
         default=model,
         show_default=model or "the one that the vectors were recorded with",
-        help="'embedded', a folder in diffusers' format, or an id on the Hugging Face Hub (safetensors only).",
+        help="'embedded', a folder in diffusers' format, a .safetensors file, or an id on the Hugging Face Hub"
+        " (safetensors only).",
     )
     yes = click.option("-y", "--yes", is_flag=True, help="Fetch the vectors' own model from the Hub without asking.")
     return lambda command: option(device_options(command if model else yes(command)))
 
 
-def run_options(default: str) -> Decorator:
+def run_options(default: str, *more: Decorator) -> Decorator:
     """`--steps`, `--guidance-scale` and `--negative-prompt` as the mapping `run` of the pipeline's own arguments.
 
-    Their help texts say that they default to `default`.
+    Their help texts say that they default to `default`. `more` are options for other arguments.
     """
     return grouped(
         "run",
@@ -200,8 +217,53 @@ def run_options(default: str) -> Decorator:
         ),
         click.option("--guidance-scale", type=float, help=f"s_g of classifier-free guidance.  [default: {default}]"),
         click.option("--negative-prompt", type=Text(), help=f"What to guide away from.  [default: {default}]"),
+        *more,
         steps="num_inference_steps",
     )
+
+
+def call_options(default: str) -> Decorator:
+    """`run_options` with those of the picture's size, `--image` and `--strength`; and `--arg` as the tuple `arg`."""
+    side = click.IntRange(min=1)
+    run = run_options(
+        default,
+        click.option("--height", type=side, help=f"The pictures' height, in pixels.  [default: {default}]"),
+        click.option("--width", type=side, help=f"The pictures' width, in pixels.  [default: {default}]"),
+        click.option(
+            "--image",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="A picture to start from, image to image.",
+        ),
+        click.option(
+            "--strength",
+            type=click.FloatRange(0, 1, min_open=True),
+            help=f"How much of --image is replaced, in (0, 1].  [default: {default}]",
+        ),
+    )
+    arg = click.option(
+        "--arg",
+        type=Assignment(),
+        multiple=True,
+        help="Another argument of the pipeline's call, such as clip_skip=1; the value is JSON or text.",
+    )
+    return lambda command: run(arg(command))
+
+
+def loading_options(command: Command) -> Command:
+    """`--scheduler`, `--lora` and `--variant` as the mapping `loading`."""
+    return grouped(
+        "loading",
+        click.option("--scheduler", metavar="NAME", help="A scheduler of diffusers.  [default: the model's]"),
+        click.option(
+            "--lora",
+            type=Ref(),
+            metavar="PATH_OR_ID[:WEIGHT]",
+            multiple=True,
+            help="A LoRA to load (safetensors only); may be repeated.",
+        ),
+        click.option("--variant", metavar="NAME", help="Which of the model's weights, such as fp16."),
+        lora="loras",
+    )(command)
 
 
 def spread(values: Sequence[T], count: int, option: str, of: str) -> list[T | None]:

@@ -123,7 +123,7 @@ class Trials:
             else:
                 vectors = [vector[i] for i in dict.fromkeys(at)]
             noises = [self.noises[i] for i in at]
-            return Applier(self.pipe, vectors, noise=noises, **(edit or {}))(prompts, **arguments)
+            return Applier(self.pipe, vectors, noise=noises, **(edit or {}))(prompt=prompts, **arguments)
 
         return self._series(apply, progress)
 
@@ -156,7 +156,7 @@ class Trials:
                     "trials are recorded from seeds, met a noise without one, or of a device that isn't here: take"
                     " noises from draw_noises"
                 )
-            result = recorder(prompts, generator=drawing, **arguments)
+            result = recorder(prompt=prompts, generator=drawing, **arguments)
             vectors.extend(recorder.vectors)
             for vector, noise in zip(recorder.vectors, recorder.noises, strict=True):
                 keep(vector, noise)
@@ -245,7 +245,9 @@ def draw_noises(pipe: DiffusionPipeline, seeds: Sequence[int], arguments: Mappin
         arguments: Of its calls, such as `height`.
     """
     drawing = [torch.Generator().manual_seed(seed) for seed in seeds]
-    call = PipelineCall.bind(pipe, ([""] * len(seeds),), {**_for_each(arguments, len(seeds)), "generator": drawing})
+    call = PipelineCall.bind(
+        pipe, (), {**_for_each(arguments, len(seeds)), "prompt": [""] * len(seeds), "generator": drawing}
+    )
     return watch(call).noises
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sega_store import InitialNoise
 from sega_vectors.latents.packing import Packing
-from sega_vectors.latents.space import packed, unpacked
+from sega_vectors.latents.space import packed
 from sega_vectors.latents.tensors import as_numpy, dtype_name, same_but_for_rounding
 
 _SAME_DIRECTION = 0.99  # cosine of a first sample and a stored noise: near 0 for another noise, near 1 if only rounded
@@ -90,22 +90,23 @@ def found(candidates: Sequence[Tensor | None], sample: Tensor, sigma: Any, packi
 
     Returns:
         The candidate that became the first sample; if none did, as in a run that starts from a picture, the sample
-        divided by `sigma`.
+        divided by `sigma`, in the shape of what was drawn: a denoiser may be given another.
     """
     batch, size = sample.shape[0], sample[0].numel()
     drawn = [candidate for candidate in candidates if candidate is not None]
     singles = [c for c in drawn if c.ndim > 1 and c.shape[0] == 1 and c.numel() == size][:batch]
     if len(singles) == batch:  # a generator for each sample
         drawn.append(torch.cat(singles))
+    shape = sample.shape
     for candidate in drawn:
         if candidate.shape[0] == batch and candidate[0].numel() == size:
-            noise = candidate
+            noise, shape = candidate, candidate.shape
             if packing is not None:
                 packs = candidate.shape == sample.shape
                 noise = packing.unpack(candidate) if packs else candidate.reshape(batch, *packing.shape)
             if starts(noise, sample, sigma, packing):
                 return noise
-    started: Tensor = unpacked(sample, packing) / sigma
+    started: Tensor = (sample.reshape(shape) if packing is None else packing.unpack(sample)) / sigma
     return started
 
 

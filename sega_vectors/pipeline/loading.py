@@ -1,8 +1,8 @@
-"""Loading a model: the embedded one, one from the Hugging Face Hub, or one from a folder. Safetensors only."""
+"""Loading a model: the embedded one, one from the Hugging Face Hub, from a folder or a file. Safetensors only."""
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from diffusers import DiffusionPipeline
 from huggingface_hub import hf_hub_download, model_info
 
 from sega_store import InvalidInputError, PipelineError
+from sega_vectors.pipeline.additions import add_loras, use_scheduler
 from sega_vectors.pipeline.denoiser import find_denoisers
 from sega_vectors.pipeline.model_folder import INDEX, check_folder, check_index
+from sega_vectors.pipeline.single_file import fetch_configuration, from_single_file, is_single_file
 
 EMBEDDED = Path(__file__).parents[1] / "embedded" / "model"
 
@@ -56,26 +58,35 @@ def dtype_of(name_or_path: str, device: str, dtype: str) -> str:
     return dtype
 
 
-def load_pipeline(name_or_path: str = "embedded", device: str = "auto", dtype: str = "auto") -> DiffusionPipeline:
+def load_pipeline(
+    name_or_path: str = "embedded",
+    device: str = "auto",
+    dtype: str = "auto",
+    *,
+    variant: str | None = None,
+    scheduler: str | None = None,
+    loras: Sequence[tuple[str, float]] = (),
+) -> DiffusionPipeline:
     """Load a text-to-image pipeline.
 
     Args:
-        name_or_path: `embedded` for the model that comes with the package, a Hub id, or a folder in diffusers' format.
+        name_or_path: `embedded` for the model that comes with the package, a Hub id, a folder in diffusers'
+            format, or a checkpoint in one `.safetensors` file, whose configuration the Hub has.
         device: A torch device, or `auto` for the best there is.
         dtype: `float32`, `float16`, `bfloat16`, or `auto`: float16 on CUDA and MPS, float32 elsewhere; the embedded
             model is always float32 then.
+        variant: Which of the model's weights, such as `fp16`, where it has several.
+        scheduler: The scheduler to sample with, a class of diffusers that fits the model; None: the model's own.
+        loras: LoRAs to load, each with its weight: `.safetensors` files, folders with one, or Hub ids. They need peft.
 
     Raises:
-        InvalidInputError: Unknown device or dtype.
-        PipelineError: No such model; one that would run code or read a pickle, which can run code, when it is loaded
-            (`model_folder`); one whose parts are broken, or that makes no pictures of prompts.
+        InvalidInputError: Unknown device or dtype, or a scheduler that doesn't fit.
+        PipelineError: No such model, variant or LoRA; one that would run code or read a pickle, which can run code,
+            when it is loaded (`model_folder`); one whose parts are broken, or that makes no pictures of prompts.
     """
     place, precision = device_of(device), DTYPES[dtype_of(name_or_path, device, dtype)]
-    embedded = name_or_path == "embedded"
     try:
-        folder = EMBEDDED if embedded else _checked_folder(name_or_path)
-        with _offline():
-            pipe = DiffusionPipeline.from_pretrained(folder, dtype=precision, use_safetensors=True)
+        pipe = _load(name_or_path, precision, variant)
         _check_pipeline(pipe)
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
@@ -83,10 +94,26 @@ def load_pipeline(name_or_path: str = "embedded", device: str = "auto", dtype: s
         message = str(error) if isinstance(error, PipelineError) else _explain(name_or_path, error)
         raise PipelineError(" ".join(message.splitlines())) from error
     pipe.register_to_config(_name_or_path=name_or_path)
+    if scheduler is not None:
+        use_scheduler(pipe, scheduler)
+    add_loras(pipe, loras)
     try:
         return pipe.to(place)
     except (RuntimeError, AssertionError) as error:
         raise PipelineError(f"the model must fit on an available device, met {place}: {_first_line(error)}") from error
+
+
+def _load(name_or_path: str, dtype: torch.dtype, variant: str | None) -> DiffusionPipeline:
+    if name_or_path != "embedded" and is_single_file(name_or_path):
+        file = Path(name_or_path)
+        if variant is not None:
+            raise PipelineError(f"a single file has one variant of its weights, met {variant!r}: leave it out")
+        configuration = fetch_configuration(file)
+        with _offline():
+            return from_single_file(file, configuration, dtype)
+    folder = EMBEDDED if name_or_path == "embedded" else _checked_folder(name_or_path, variant)
+    with _offline():
+        return DiffusionPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, variant=variant)
 
 
 @contextmanager
@@ -112,7 +139,7 @@ def quiet() -> None:
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
 
-def _checked_folder(name_or_path: str) -> Path:
+def _checked_folder(name_or_path: str, variant: str | None) -> Path:
     """The folder that holds a model, on this machine by now, once it was checked."""
     folder = Path(name_or_path)
     if not folder.exists():
@@ -122,7 +149,7 @@ def _checked_folder(name_or_path: str) -> Path:
             index = hf_hub_download(name_or_path, INDEX)
         if index:
             check_index(Path(index))  # now, since `download` would run a community pipeline that it names
-        folder = Path(DiffusionPipeline.download(name_or_path, use_safetensors=True))
+        folder = Path(DiffusionPipeline.download(name_or_path, use_safetensors=True, variant=variant))
     check_folder(folder)
     return folder
 
@@ -152,8 +179,8 @@ def _check_pipeline(pipe: DiffusionPipeline) -> None:
 
 def _explain(name_or_path: str, error: BaseException) -> str:
     return (
-        f"a model is 'embedded', a folder in diffusers' format, or an id on the Hugging Face Hub with safetensors;"
-        f" {name_or_path!r} could not be loaded: {_first_line(error)}"
+        "a model is 'embedded', a folder in diffusers' format, a .safetensors file, or an id on the Hugging Face Hub"
+        f" with safetensors; {name_or_path!r} could not be loaded: {_first_line(error)}"
     )
 
 

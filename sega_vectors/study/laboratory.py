@@ -31,6 +31,7 @@ from sega_store.records.algebra import moved
 from sega_vectors.applier import Applier
 from sega_vectors.judging.trials import draw_noises
 from sega_vectors.latents.noise import as_tensor
+from sega_vectors.pipeline.call import check_arguments
 from sega_vectors.pipeline.loading import load_pipeline, quiet
 from sega_vectors.recorder import Recorder
 from sega_vectors.study.derive import WAYS
@@ -137,7 +138,7 @@ class Laboratory:
         return len(batch)
 
     def _images(self, call: Callable[..., Any], batch: Sequence[Run], **start: Any) -> list[Image.Image]:
-        result = call([run.prompt for run in batch], **self.arguments, **start)
+        result = call(prompt=[run.prompt for run in batch], **self.arguments, **start)
         if not hasattr(result, "images"):
             raise PipelineError(
                 f"a study judges pictures, and {type(self.pipe).__name__} gives a"
@@ -214,6 +215,7 @@ def make_all(
 
 def _open(library: str, folder: Path, setting: Mapping[str, Any], device: str) -> Laboratory:
     pipe = load_pipeline(setting["model"], device, setting["dtype"])
+    check_arguments(pipe, setting["arguments"])
     pipe.set_progress_bar_config(disable=True)
     return Laboratory(pipe, Archive(folder, setting), Library(library))
 

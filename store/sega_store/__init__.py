@@ -8,24 +8,18 @@ library["glasses"].dense()
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sega_store.errors import (
-    AmbiguousRefError,
-    IncompatibleError,
-    InvalidInputError,
-    LibraryError,
-    PipelineError,
-    RefError,
-    SegaError,
-    UnknownRefError,
-    VectorFileError,
-)
-from sega_store.records.concept import Concept
-from sega_store.records.entry import Entry
-from sega_store.records.preview import Preview
-from sega_store.records.provenance import ModelFacts, NoiseFacts, Provenance, RunFacts, SchedulerFacts, recipe
-from sega_store.records.recommendation import Recommendation
-
 if TYPE_CHECKING:
+    from sega_store.errors import (
+        AmbiguousRefError,
+        IncompatibleError,
+        InvalidInputError,
+        LibraryError,
+        PipelineError,
+        RefError,
+        SegaError,
+        UnknownRefError,
+        VectorFileError,
+    )
     from sega_store.exchange.bundle_import import Imported, import_vectors
     from sega_store.exchange.export import export_vectors
     from sega_store.exchange.sync import copy_vectors
@@ -33,7 +27,12 @@ if TYPE_CHECKING:
     from sega_store.library.library import Library
     from sega_store.library.selection import Group, Selection
     from sega_store.library.verify import Damage, Verification
+    from sega_store.records.concept import Concept
+    from sega_store.records.entry import Entry
     from sega_store.records.noise import InitialNoise
+    from sega_store.records.preview import Preview
+    from sega_store.records.provenance import ModelFacts, NoiseFacts, Provenance, RunFacts, SchedulerFacts, recipe
+    from sega_store.records.recommendation import Recommendation
     from sega_store.records.vector import GuidanceVector
 
 __all__ = [
@@ -73,19 +72,35 @@ __all__ = [
     "write_vector",
 ]
 
-# What needs numpy or SQLite is imported when it is first asked for, so that a listing does without numpy.
-_LATER = {
+# Where the names are from. They are imported when they are first asked for, so that a listing does without numpy.
+_MODULES = {
+    "records.concept": ("Concept",),
+    "records.entry": ("Entry",),
+    "errors": (
+        "AmbiguousRefError",
+        "IncompatibleError",
+        "InvalidInputError",
+        "LibraryError",
+        "PipelineError",
+        "RefError",
+        "SegaError",
+        "UnknownRefError",
+        "VectorFileError",
+    ),
     "exchange.bundle_import": ("Imported", "import_vectors"),
     "exchange.export": ("export_vectors",),
-    "exchange.sync": ("copy_vectors",),
     "files.vector_file": ("read_noise", "read_vector", "write_noise", "write_vector"),
     "library.library": ("Library",),
-    "library.selection": ("Group", "Selection"),
-    "library.verify": ("Damage", "Verification"),
     "records.noise": ("InitialNoise",),
+    "records.preview": ("Preview",),
+    "records.provenance": ("ModelFacts", "NoiseFacts", "Provenance", "RunFacts", "SchedulerFacts", "recipe"),
+    "records.recommendation": ("Recommendation",),
+    "library.selection": ("Group", "Selection"),
+    "exchange.sync": ("copy_vectors",),
     "records.vector": ("GuidanceVector",),
+    "library.verify": ("Damage", "Verification"),
 }
-_HOMES = {name: module for module, names in _LATER.items() for name in names}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sega_cli.generating.call_arguments import call_arguments, image_to_image
 from sega_cli.generating.edit_parameters import Edits, edit_options, momentum_options, per_concept
 from sega_cli.generating.recommended import recommended_edits
-from sega_cli.generating.setup import check_prompts, draw_noise, open_pipeline, recorded_call, recorded_model
-from sega_cli.options import PATH, Place, Ref, ScaledRef, Text, on_library, open_library, pipeline_options, run_options
+from sega_cli.generating.setup import draw_noise, open_pipeline, recorded_call, recorded_model
+from sega_cli.options import (
+    PATH,
+    Place,
+    Ref,
+    ScaledRef,
+    Text,
+    call_options,
+    loading_options,
+    on_library,
+    open_library,
+    pipeline_options,
+)
 from sega_cli.printing.report import Report
+from sega_cli.printing.run_notes import RunNotes
 from sega_cli.printing.terminal import clean
 
 if TYPE_CHECKING:
@@ -35,7 +48,7 @@ OVERRIDES = ("noise", "architecture")
 @click.argument("refs", metavar="REF[:SCALE]...", type=Ref(), nargs=-1, required=True)
 @click.option("--to-prompt", type=Text(), multiple=True, required=True, help="A prompt to run; may be repeated.")
 @click.option("--output", type=PATH, default="sega-vec-out", help="The folder for the pictures.")
-@run_options("as recorded")
+@call_options("as recorded")
 @edit_options
 @momentum_options
 @click.option(
@@ -48,12 +61,14 @@ OVERRIDES = ("noise", "architecture")
 )
 @click.option("--plain", is_flag=True, help="Make the pictures without the vectors too.")
 @pipeline_options(None)
+@loading_options
 @on_library
 def command(
     refs: tuple[ScaledRef, ...],
     to_prompt: tuple[str, ...],
     output: Path,
     run: Mapping[str, Any],
+    arg: tuple[tuple[str, str], ...],
     edits: Edits,
     momentum: Mapping[str, Any],
     seed: int | None,
@@ -63,6 +78,7 @@ def command(
     yes: bool,
     device: str,
     dtype: str,
+    loading: Mapping[str, Any],
     library: Place,
     report: Report,
 ) -> None:
@@ -84,22 +100,28 @@ def command(
     model = model or recorded_model(recorded.model.id, yes)
     prepare_folder(output)
 
-    pipe = open_pipeline(model, device, dtype, report)
+    pipe = open_pipeline(model, device, dtype, report, **loading)
+    if "image" in run:
+        pipe = image_to_image(pipe)
+    arguments = call_arguments(pipe, recorded_call(pipe, recorded.run, image="image" in run), run, arg)
     from sega_cli.generating.apply_run import apply_to
 
-    arguments = {**recorded_call(pipe, recorded.run), **run}
-    check_prompts(pipe, to_prompt, arguments)
     noise = store.noise(start) if isinstance(start, str) else draw_noise(pipe, vectors[0].shape[1:], start)
     pictures: list[dict[str, Any]] = []
+    notes = RunNotes(report.note)
     differences = {}
     for prompt in to_prompt:
         for count in (0, len(vectors)) if plain else (len(vectors),):
             made = apply_to(pipe, vectors[:count], changes[:count], noise, allow, prompt, arguments)
             path = str(write_picture(output, made.image, made.facts))
             pictures.append(
-                {"path": path, "prompt": prompt, "guided": bool(count), "denoiser_rows": made.denoiser_rows}
-            )
+                {
+                    "path": path, "prompt": prompt, "guided": bool(count), "denoiser_rows": made.denoiser_rows,
+                    "notes": list(made.notes),
+                }
+            )  # fmt: skip
             report.item(path, bare=path)
+            notes.add(made.notes, path)
             differences.update({v.id: list(c.differences) for v, c in zip(vectors, made.compatibility, strict=False)})
     for ref, vector in zip(refs, vectors, strict=True):
         for difference in differences[vector.id]:

@@ -6,11 +6,23 @@ from typing import Any
 
 import click
 
+from sega_cli.generating.call_arguments import call_arguments, image_to_image
 from sega_cli.generating.defaults import defaults_of
 from sega_cli.generating.edit_parameters import Edits, momentum_options, per_concept, recording_options
-from sega_cli.generating.setup import Start, check_prompts, open_pipeline
-from sega_cli.options import PATH, Place, Seeds, Text, on_library, open_library, pipeline_options, run_options
+from sega_cli.generating.setup import Start, open_pipeline
+from sega_cli.options import (
+    PATH,
+    Place,
+    Seeds,
+    Text,
+    call_options,
+    loading_options,
+    on_library,
+    open_library,
+    pipeline_options,
+)
 from sega_cli.printing.report import Report
+from sega_cli.printing.run_notes import RunNotes
 from sega_cli.printing.terminal import clean, size
 
 _EMBEDDED = defaults_of("embedded")
@@ -38,7 +50,7 @@ Defaults: those of diffusers (s_e 5, λ 0.95, δ 10, s_m 0.1, β_m 0.4); with th
     default="0",
     help="Seeds: 7, 1,2,5 or 0..9. Each draws the random initial noise that one run starts from.",
 )
-@run_options("the model's")
+@call_options("the model's")
 @recording_options
 @momentum_options
 @click.option("--no-guide", is_flag=True, help="Observe the concepts on the plain run, without editing it.")
@@ -46,12 +58,14 @@ Defaults: those of diffusers (s_e 5, λ 0.95, δ 10, s_m 0.1, β_m 0.4); with th
 @click.option("--name", type=Text(), multiple=True, help="A name in the library, one for each concept.")
 @click.option("--output", type=PATH, help="A folder for the pictures before and after.")
 @pipeline_options("embedded")
+@loading_options
 @on_library
 def command(
     prompt: str,
     concept: tuple[str, ...],
     seed: tuple[int, ...],
     run: Mapping[str, Any],
+    arg: tuple[tuple[str, str], ...],
     edits: Edits,
     momentum: Mapping[str, Any],
     no_guide: bool,
@@ -61,6 +75,7 @@ def command(
     model: str,
     device: str,
     dtype: str,
+    loading: Mapping[str, Any],
     library: Place,
     report: Report,
 ) -> None:
@@ -79,18 +94,19 @@ def command(
     defaults = defaults_of(model)
     own = per_concept(edits, len(concept), "concepts")
     concepts = [Concept(text, **{**defaults.edit, **edit}) for text, edit in zip(concept, own, strict=True)]
-    arguments = {**defaults.run, **run}
     for folder in (library, output):
         if isinstance(folder, Path):
             prepare_folder(folder)
 
-    pipe = open_pipeline(model, device, dtype, report)
+    pipe = open_pipeline(model, device, dtype, report, **loading)
+    if "image" in run:
+        pipe = image_to_image(pipe)
+    arguments = call_arguments(pipe, defaults.run, run, arg)
     from sega_cli.generating.record_run import record_from
     from sega_vectors import Recorder
 
-    check_prompts(pipe, [prompt], arguments)
     recorder = Recorder(pipe, concepts, guide=not no_guide, **momentum)
-    store, rows, pictures = open_library(library), [], []
+    store, rows, pictures, notes = open_library(library), [], [], RunNotes(report.note)
     for number in seed:
         made = record_from(
             recorder, store, prompt, arguments, Start(number),
@@ -104,10 +120,12 @@ def command(
                 {
                     "id": identity, "name": label, "concept": text, "seed": number, "status": made.status,
                     "path": path, "bytes": stored, "denoiser_rows": made.denoiser_rows,
+                    "notes": list(made.notes),
                 }
             )  # fmt: skip
             line = f"{store.short(identity)}  {clean(text)}  seed {number}  {size(stored)}  {made.status}"
             report.item(line, bare=identity)
+        notes.add(made.notes, f"seed {number}")
         if output:
             pictures += [write_picture(output, *picture) for picture in made.pictures()]
     for picture in pictures:

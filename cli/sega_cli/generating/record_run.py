@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sega_cli.generating.picture import encode_webp, recorded_facts, vector_facts
-from sega_cli.generating.setup import Start, first_picture
+from sega_cli.generating.setup import Start, first_picture, unwarned
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,6 +25,7 @@ class Recorded:
         before: The picture of the plain run, if it was made.
         after: The picture of the recorded run, if it was made.
         denoiser_rows: The price of the recording: how many rows the denoiser computed.
+        notes: What a user should know of the run.
     """
 
     status: str
@@ -33,6 +34,7 @@ class Recorded:
     before: "Image | None" = None
     after: "Image | None" = None
     denoiser_rows: int = 0
+    notes: Sequence[str] = ()
 
     def pictures(self) -> "list[tuple[Image, dict[str, Any]]]":
         """The pictures that were made, the plain one first, with their provenance."""
@@ -68,14 +70,16 @@ def record_from(
     """
     from sega_store import IncompatibleError, Preview
     from sega_vectors import DenoiserRows
+    from sega_vectors.pipeline.notes import result_notes
 
     pipe = recorder.pipe
-    recipes = recorder.recipes(prompt, **start.arguments(pipe), **arguments)
+    recipes = recorder.recipes(prompt=prompt, **start.arguments(pipe), **arguments)
     held = [library.by_recipe(recipe) for recipe in recipes]
     if all(held):
         return Recorded("held already", [ids[0] for ids in held])
-    with DenoiserRows(pipe) as price:
-        after = first_picture(pipe, recorder(prompt, **start.arguments(pipe), **arguments))
+    with DenoiserRows(pipe) as price, unwarned():
+        after = first_picture(pipe, recorder(prompt=prompt, **start.arguments(pipe), **arguments))
+    notes = list(recorder.notes)
     if start.noise is not None and recorder.noises[0] != start.noise:
         raise IncompatibleError(
             f"a recording must start from the stored noise {start.noise.sha256[:12]} of shape {start.noise.shape}, this"
@@ -84,11 +88,13 @@ def record_from(
         )
     plain = after if not recorder.guide else None
     if before and plain is None:
-        plain = first_picture(pipe, pipe(prompt, **start.arguments(pipe), **arguments))
+        result = pipe(prompt=prompt, **start.arguments(pipe), **arguments)
+        notes += [f"without the concepts, {note}" for note in result_notes(result)]
+        plain = first_picture(pipe, result)
     kept = None
     if preview and plain is not None:
         shown_before, shown_after = (encode_webp(image, quality=90, method=6) for image in (plain, after))
         kept = Preview(shown_before, shown_after, "image/webp")
     vectors = [replace(vector, preview=kept) for vector in recorder.vectors]
     ids = [library.add(vector, noise) for vector, noise in zip(vectors, recorder.noises, strict=True)]
-    return Recorded("recorded", ids, vectors, plain, after, price.rows)
+    return Recorded("recorded", ids, vectors, plain, after, price.rows, notes)

@@ -2,13 +2,15 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sega_cli.options import ScaledRef
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
 
@@ -22,11 +24,20 @@ if TYPE_CHECKING:
 AS_RECORDED = ("num_inference_steps", "guidance_scale", "negative_prompt")
 
 
-def open_pipeline(model: str, device: str, dtype: str, report: Report) -> "DiffusionPipeline":
-    """Load a model, with progress bars if standard error is a terminal.
+def open_pipeline(
+    model: str,
+    device: str,
+    dtype: str,
+    report: Report,
+    *,
+    variant: str | None = None,
+    scheduler: str | None = None,
+    loras: Sequence[ScaledRef] = (),
+) -> "DiffusionPipeline":
+    """Load a model, with progress bars if standard error is a terminal; the arguments are those of `load_pipeline`.
 
     Raises:
-        InvalidInputError: The device or dtype is unknown.
+        InvalidInputError: The device or dtype is unknown, or the scheduler doesn't fit.
         PipelineError: The model is unknown, its weights are pickles, or it doesn't fit on the device.
     """
     from sega_vectors import load_pipeline
@@ -34,14 +45,15 @@ def open_pipeline(model: str, device: str, dtype: str, report: Report) -> "Diffu
 
     if not report.bars:
         quiet()
-    pipe = load_pipeline(model_name(model), device=device, dtype=dtype)
+    weighted = [(lora.ref, lora.scale) for lora in loras]
+    pipe = load_pipeline(model_name(model), device, dtype, variant=variant, scheduler=scheduler, loras=weighted)
     pipe.set_progress_bar_config(disable=not report.bars)
     return pipe
 
 
 def model_name(model: str) -> str:
     """A model's name as provenance keeps it, valid from any working folder."""
-    return str(Path(model).resolve()) if model != "embedded" and Path(model).is_dir() else model
+    return str(Path(model).resolve()) if model != "embedded" and Path(model).exists() else model
 
 
 def recorded_model(recorded: str, fetch: bool) -> str:
@@ -75,7 +87,7 @@ def recorded_model(recorded: str, fetch: bool) -> str:
 def _on_this_machine(model: str) -> bool:
     if model.startswith(("//", "\\\\")):
         return False  # on Windows a share, and looking for it would log in to another machine
-    if model == "embedded" or os.path.isdir(model):  # which is False, too, for what can't be a path
+    if model == "embedded" or os.path.exists(model):  # which is False, too, for what can't be a path
         return True
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
@@ -86,28 +98,28 @@ def _on_this_machine(model: str) -> bool:
         return False
 
 
-def recorded_call(pipe: "DiffusionPipeline", run: "RunFacts") -> dict[str, Any]:
+def recorded_call(pipe: "DiffusionPipeline", run: "RunFacts", *, image: bool = False) -> dict[str, Any]:
     """The arguments of a recorded call, except its prompt and noise.
+
+    Args:
+        pipe: The pipeline of the call to make.
+        run: The recorded run.
+        image: Whether the picture that the call starts from is given anew.
 
     Raises:
         InvalidInputError: This pipeline doesn't take one of them, or only its hash is known.
     """
+    from sega_store import InvalidInputError
     from sega_vectors.pipeline.call import recorded_arguments
 
+    if "image" in run.arguments and not image:
+        raise InvalidInputError(
+            "a recording knows the picture that its run started from by its hash alone, met none here: give it again,"
+            " with --image"
+        )
+    arguments = {name: value for name, value in run.arguments.items() if name != "image"}
     as_recorded = {key: value for key in AS_RECORDED if (value := getattr(run, key)) is not None}
-    return {**recorded_arguments(pipe, run.arguments), **as_recorded}
-
-
-def check_prompts(pipe: "DiffusionPipeline", prompts: Iterable[str], arguments: Mapping[str, Any]) -> None:
-    """Refuse a call with a prompt or negative prompt that the text encoder would truncate.
-
-    Raises:
-        InvalidInputError: A prompt is too long.
-    """
-    from sega_vectors import check_prompt
-
-    for text in filter(None, (*prompts, arguments.get("negative_prompt"))):
-        check_prompt(pipe, text)
+    return {**recorded_arguments(pipe, arguments), **as_recorded}
 
 
 def generator(seed: int) -> "torch.Generator":
@@ -160,6 +172,15 @@ def first_picture(pipe: "DiffusionPipeline", result: Any) -> "Image":
         )
     picture: Image = result.images[0]
     return picture
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Keep back numpy's warnings of overflow and NaN: a run that meets them is refused once it is over."""
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        yield
 
 
 def draw_noise(pipe: "DiffusionPipeline", shape: tuple[int, ...], seed: int) -> "InitialNoise":

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sega_cli.generating.call_arguments import call_arguments
 from sega_cli.generating.defaults import defaults_of
-from sega_cli.generating.setup import check_prompts, model_name, open_pipeline, recorded_call, recorded_model
+from sega_cli.generating.setup import model_name, open_pipeline, recorded_call, recorded_model
 from sega_cli.options import Text, grouped
 from sega_cli.printing.report import Report
 
@@ -74,8 +75,7 @@ class Tryout:
         judge = load_judge(self.judge, [vector.concept.text], device)
         pipe = open_pipeline(self.model, device, dtype, report)
         pipe.set_progress_bar_config(disable=True)  # one bar for all runs
-        arguments = recorded_call(pipe, vector.provenance.run)
-        check_prompts(pipe, self.prompts, arguments)
+        arguments = call_arguments(pipe, recorded_call(pipe, vector.provenance.run), {})
         return Trials(pipe, judge, vector.concept.text, self.prompts, [noise], arguments)
 
 

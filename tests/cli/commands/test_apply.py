@@ -127,7 +127,6 @@ def test_the_noise_of_a_seed_is_the_pipelines_own(recorded: Library, tiny_model:
         (["glasses", "--steps", "0"], 2, "x>=1"),
         (["glasses:nan"], 2, "finite"),
         (["glasses", "--allow", "shape"], 2, "architecture"),
-        (["glasses", "--to-prompt", "a " * 40], 2, "would be cut"),
         (["glasses", "--model", "no/such/model"], 1, "could not be loaded"),
         (["glasses", "--output", "library/vectors/file"], 1, "a file stands where a folder is needed"),
         ([], 2, "Missing argument"),
@@ -144,3 +143,23 @@ def test_bad_input_says_the_rule_and_the_remedy(
 
 def test_the_overrides_are_the_gates() -> None:
     assert OVERRIDES == gate.OVERRIDES
+
+
+@pytest.mark.parametrize("scale", ["1e30", "1e38"])
+def test_an_edit_that_overflows_writes_no_picture(recorded: Library, sega_vec: SegaVec, scale: str) -> None:
+    result = sega_vec("apply", f"glasses:{scale}", "--to-prompt", "a woman", exit_code=1)
+    (line,) = result.stderr.splitlines()
+    assert "had NaN or infinity" in line
+    assert result.stdout == ""
+    assert not list(Path("sega-vec-out").iterdir())
+
+
+def test_what_a_run_leaves_out_is_noted(recorded: Library, sega_vec: SegaVec) -> None:
+    long = "a " * 40
+    prompts = ("--to-prompt", long, "--to-prompt", "a woman")
+    result = sega_vec("apply", "glasses", *prompts, "--edit-cooldown-steps", "9", "--plain")
+    assert result.stderr.count("was cut: tokenizer takes 32 of 42 tokens") == 1, "once for both pictures"
+    assert result.stderr.count("edit_cooldown_steps 9 of 'glasses' has no effect in a run of 3 steps") == 1
+    document = json.loads(sega_vec("apply", "glasses", *prompts, "--json").stdout)
+    assert [len(picture["notes"]) for picture in document["pictures"]] == [1, 0]
+    assert document["pictures"][0]["notes"][0].startswith("the prompt 'a a a ")

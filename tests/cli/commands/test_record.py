@@ -87,8 +87,7 @@ def test_without_guiding_the_run_is_the_plain_one(record: SegaVec, folder: Path)
         (["--concept", "glasses", "--concept", "hat", "--edit-threshold", "-0.1"], 2, "in [0, 1), met -0.1"),
         (["--concept", "glasses", "--edit-weight", "-1"], 2, "reverse"),
         (["--concept", "glasses", "--edit-mom-beta", "2"], 2, "edit_mom_beta"),
-        (["--concept", "a " * 40], 2, "would be cut"),
-        (["--concept", "glasses", "--negative-prompt", "a " * 40], 2, "would be cut"),
+        (["--concept", "a " * 40], 2, "a concept must fit a text encoder"),
         (["--concept", "glasses", "--name", "a", "--seed", "1,2"], 2, "a name is for one vector"),
         (["--concept", "a", *["--edit-weight", "1"] * 3], 2, "3 times for 1 concepts"),
         (["--concept", "glasses", "--model", "no/such/model"], 1, "'no/such/model' could not be loaded"),
@@ -108,9 +107,26 @@ def test_bad_input_says_the_rule_and_the_remedy(
     assert len(Library(folder / "library")) == 0
 
 
-def test_a_prompt_that_would_be_cut_is_refused(sega_vec: SegaVec, tiny_model: str) -> None:
-    result = sega_vec("record", "a " * 40, "--concept", "glasses", "--model", tiny_model, exit_code=2)
-    assert "would be cut" in result.stderr
+def test_texts_that_are_cut_are_noted_once(record: SegaVec, folder: Path) -> None:
+    result = record("--concept", "glasses", "--negative-prompt", "a " * 40, "--seed", "1,2", "--no-preview")
+    cut = "the negative prompt 'a a a a a a a a a a a a a a a a a a a a ' was cut: tokenizer takes 32 of 42 tokens"
+    assert result.stderr.count(cut) == 1
+    assert len(Library(folder / "library")) == 2
+    rows = json.loads(record("--concept", "hat", "--negative-prompt", "a " * 40, "--json").stdout)["vectors"]
+    assert [note.startswith(cut) for note in rows[0]["notes"]] == [True]
+
+
+def test_what_has_no_effect_is_noted(record: SegaVec) -> None:
+    result = record("--concept", "glasses", "--edit-cooldown-steps", "9", "--no-preview")
+    assert "edit_cooldown_steps 9 of 'glasses' has no effect in a run of 3 steps\n" in result.stderr
+
+
+def test_a_concept_that_would_guide_nothing_is_refused(sega_vec: SegaVec, tiny_model: str, folder: Path) -> None:
+    few = ("--concept", "glasses", "--steps", "4", "--edit-warmup-steps", "10", "--output", "out")
+    result = sega_vec("record", "a man", "--model", tiny_model, *few, exit_code=2)
+    assert "edit_warmup_steps 10 leaves none of the run's 4 steps" in " ".join(result.stderr.split())
+    assert not Library(folder / "library")
+    assert not list((folder / "out").iterdir())
 
 
 def test_pickled_weights_are_refused(record: SegaVec, tiny_model: str, folder: Path) -> None:

@@ -61,7 +61,6 @@ def test_a_vector_of_no_noise_is_not_tuned(recorded: Library, sega_vec: SegaVec)
     [
         (["first", "--edit-threshold", "0.5"], 2, "looser than the recording"),
         (["first", "--judge", "nobody"], 2, "met 'nobody'"),
-        (["first", "--to-prompt", "a " * 40], 2, "would be cut"),
         (["foreign"], 2, "give --judge clip:MODEL and --to-prompt"),
         (["hat"], 1, "doesn't hold the initial noise"),
         (["reversed"], 2, "guides away from"),

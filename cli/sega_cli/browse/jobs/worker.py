@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sega_cli.browse.jobs.messages import Cancel, Doing, Ended, Event, Kept, LivePicture, Made, Note, Start, Step
 from sega_cli.browse.jobs.orders import ApplyOrder, RecordOrder
 from sega_cli.options import Place
+from sega_cli.printing.run_notes import RunNotes
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -81,17 +82,17 @@ class Worker:
 
     def _apply(self, order: ApplyOrder) -> None:
         from sega_cli.generating.apply_run import apply_to
+        from sega_cli.generating.call_arguments import call_arguments
         from sega_cli.generating.picture import encode_picture, picture_name
-        from sega_cli.generating.setup import check_prompts, recorded_call
+        from sega_cli.generating.setup import recorded_call
         from sega_store import Library
 
         store = Library(self._library)
         vectors = [store[identity] for identity in order.vectors]
         noise, recorded = store.noise(vectors[0].id), vectors[0].provenance
         pipe = self._pipeline(recorded.model.id)
-        arguments = {**recorded_call(pipe, recorded.run), **order.run}
-        check_prompts(pipe, order.prompts, arguments)
-        noted: set[str] = set()
+        arguments = call_arguments(pipe, recorded_call(pipe, recorded.run), order.run)
+        notes = RunNotes(lambda text: self._send(Note(text)))
         for index, shot in enumerate(order.shots):
             acting = vectors if shot.factor else []
             edits = _scaled(acting, order.edits, shot.factor)
@@ -100,13 +101,14 @@ class Worker:
             png = encode_picture(made.image, made.facts)
             self._send(Made(index, png, picture_name(made.facts), made.denoiser_rows))
             for vector, found in zip(acting, made.compatibility, strict=True):
-                notes = {f"{vector.concept.text}: {difference}" for difference in found.differences} - noted
-                for note in sorted(notes):
-                    self._send(Note(note))
-                noted |= notes
+                notes.add(
+                    sorted(f"{vector.concept.text}: {difference}" for difference in found.differences), shot.prompt
+                )
+            notes.add(made.notes, f"{shot.prompt}, {shot.caption}")
 
     def _record(self, order: RecordOrder) -> None:
         from sega_cli.generating import setup
+        from sega_cli.generating.call_arguments import call_arguments
         from sega_cli.generating.defaults import defaults_of
         from sega_cli.generating.picture import encode_picture, picture_name
         from sega_cli.generating.record_run import record_from
@@ -116,8 +118,7 @@ class Worker:
         store = Library(self._library)
         noise = None if order.noise is None else store.noise(order.noise)
         pipe = self._pipeline(order.model)
-        arguments = {**defaults_of(order.model).run, **order.run}
-        setup.check_prompts(pipe, [order.prompt], arguments)
+        arguments = call_arguments(pipe, defaults_of(order.model).run, order.run)
         recorder = Recorder(pipe, order.concepts)
         with self._followed(pipe, [1, 0]):
             start = setup.Start(order.seed, noise)
@@ -125,6 +126,7 @@ class Worker:
         for index, (image, facts) in enumerate(made.pictures()):
             rows = made.denoiser_rows if index else 0
             self._send(Made(index, encode_picture(image, facts), picture_name(facts), rows))
+        RunNotes(lambda text: self._send(Note(text))).add(made.notes, order.prompt)
         self._send(Kept(tuple(made.ids), made.status == "recorded"))
 
     def _pipeline(self, model: str) -> "DiffusionPipeline":

@@ -4,9 +4,11 @@ The lines are meant to be pasted into a terminal, and their texts may be a stran
 a terminal would obey, are written as escapes.
 """
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sega_cli.generating.defaults import defaults_of
 from sega_cli.generating.setup import AS_RECORDED
@@ -46,11 +48,11 @@ def record_again(vector: GuidanceVector, library: str) -> Recipe:
         remarks.append("Only some of its concepts have a cool-down, which the command line can't express.")
     if facts.noise.seed is None:
         remarks.append("The seed of its initial noise isn't known, so it starts from the noise itself.")
+    if hashed := sorted(run.arguments.keys() - _plain_arguments(run.arguments).keys()):
+        remarks.append(f"The call's other arguments: {', '.join(hashed)}. They are known by their hash alone.")
     if run.arguments:
-        remarks.append(
-            f"The call's other arguments: {', '.join(sorted(run.arguments))}. The command line can't give them."
-        )
-    possible = facts.noise.seed is not None and facts.noise.device == "cpu" and not run.arguments
+        remarks.append("The Python lines leave out the call's other arguments: give them to the recorder.")
+    possible = facts.noise.seed is not None and facts.noise.device == "cpu" and not hashed
     command = _record_command(vector, concepts, library) if possible and not mixed else None
     return Recipe(command, _record_python(vector, concepts), tuple(remarks))
 
@@ -89,6 +91,9 @@ def _record_command(vector: GuidanceVector, concepts: Sequence[Concept], library
         words += ["--guidance-scale", repr(run.guidance_scale)]
     if run.negative_prompt is not None:
         words += ["--negative-prompt", run.negative_prompt]
+    for name, value in sorted(run.arguments.items()):
+        size = name in ("height", "width")
+        words += [f"--{name}", str(value)] if size else ["--arg", f"{name}={json.dumps(value)}"]
     for name in _EDIT:
         values = [getattr(concept, name) for concept in concepts]
         if values[0] is None:
@@ -115,6 +120,15 @@ def _record_python(vector: GuidanceVector, concepts: Sequence[Concept]) -> str:
     return "\n".join(lines)
 
 
+def _plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments whose values are kept, not their hashes or classes."""
+    return {
+        name: value
+        for name, value in arguments.items()
+        if not any(mark in json.dumps(value) for mark in ("sha256:", "object:"))
+    }
+
+
 def _load(vector: GuidanceVector) -> str:
     model = vector.provenance.model
     return f"pipe = load_pipeline({model.id!r}, dtype={model.dtype!r})"
@@ -133,7 +147,7 @@ def _concept(concept: Concept) -> str:
 
 
 def _call(what: str, prompt: str, arguments: Mapping[str, str]) -> str:
-    return _spread(what, [repr(prompt), *(f"{name}={code}" for name, code in arguments.items())])
+    return _spread(what, [f"prompt={prompt!r}", *(f"{name}={code}" for name, code in arguments.items())])
 
 
 def _spread(what: str, arguments: Sequence[str], indent: str = "") -> str:

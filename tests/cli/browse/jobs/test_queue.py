@@ -140,14 +140,22 @@ def test_a_refused_order_says_why(queue: JobQueue, recorded: Progress, place: Pa
     assert "00000000" in missing.reason
     loose = finished(queue.submit(ApplyOrder(recorded.kept, [{"edit_threshold": 0.1}], ["a man"])), "failed")
     assert "looser than the recording" in loose.reason
-    long = finished(queue.submit(ApplyOrder(recorded.kept, [{}], ["a " * 90])), "failed")
-    assert "would be cut" in long.reason
     absent = finished(queue.submit(RecordOrder("a", [GLASSES], model="no/such-model", run=FEW)), "failed")
     assert "downloads none" in absent.reason
     other = finished(queue.submit(RecordOrder("a man", [GLASSES], seed=4, run=FEW))).kept
     mixed = finished(queue.submit(ApplyOrder([*recorded.kept, *other], [{}, {}], ["a man"])), "failed")
     assert "was recorded with initial noise" in mixed.reason
     assert not mixed.pictures
+
+
+def test_what_a_run_leaves_out_is_noted_once(queue: JobQueue, recorded: Progress) -> None:
+    long = finished(queue.submit(ApplyOrder(recorded.kept, [{}], ["a " * 90], factors=[0.0, 1.0])))
+    assert len(long.pictures) == 2
+    (note,) = (note for note in long.notes if "was cut" in note)
+    assert note.startswith("the prompt 'a a a ")
+    made = finished(queue.submit(RecordOrder("a " * 90, [GLASSES], seed=5, run=FEW)))
+    assert note in made.notes
+    assert made.kept
 
 
 def test_a_running_job_is_cancelled_at_its_next_step_and_the_model_stays(queue: JobQueue, recorded: Progress) -> None:

@@ -28,6 +28,16 @@ def test_the_command_that_is_shown_records_the_same(shown: Library, sega_vec: Se
     assert len(shown) == 4
 
 
+def test_the_command_gives_the_calls_other_arguments(record: SegaVec, sega_vec: SegaVec, folder: Path) -> None:
+    arguments = ("--height", "40", "--arg", "eta=0.5", "--arg", "cross_attention_kwargs={}")
+    record("--concept", "glasses", "--no-preview", *arguments)
+    library = Library(folder / "library")
+    line = record_again(library["glasses"], library.where).command
+    assert line
+    assert "--height 40" in line
+    assert "held already" in sega_vec(*shlex.split(line)[1:]).stdout
+
+
 def test_the_python_that_is_shown_runs(shown: Library, folder: Path) -> None:
     vector = shown["hat"]
     python = record_again(vector, shown.where).python
@@ -89,7 +99,9 @@ def test_what_the_command_line_cannot_say_is_left_to_python() -> None:
     noise = replace(vector.provenance.noise, seed=None)
     cases = {
         "seed of its initial noise": replace(vector.provenance, noise=noise),
-        "other arguments: eta": replace(vector.provenance, run=replace(vector.provenance.run, arguments={"eta": 1.0})),
+        "other arguments: image. They are known by their hash": replace(
+            vector.provenance, run=replace(vector.provenance.run, arguments={"image": "sha256:1a", "eta": 1.0})
+        ),
         "cool-down": replace(vector.provenance, run=replace(vector.provenance.run, companions=(COMPANION,))),
     }
     for remark, facts in cases.items():
