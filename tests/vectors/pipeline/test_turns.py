@@ -33,7 +33,7 @@ def waits(held: AbstractContextManager[None], other: AbstractContextManager[None
         with other:
             entered.set()
 
-    thread = threading.Thread(target=enter)
+    thread = threading.Thread(target=enter, daemon=True)
     with held:
         thread.start()
         waited = not entered.wait(0.2)
