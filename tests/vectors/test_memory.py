@@ -90,7 +90,9 @@ def test_what_is_on_another_device_waits_there_for_the_end() -> None:
 
 @pytest.mark.parametrize("applied", [False, True])
 def test_encoded_texts_are_freed_at_the_first_denoiser_call(applied: bool) -> None:
-    pipe, outputs, alive = stable_diffusion(), [], []
+    pipe = stable_diffusion()
+    outputs: list[Any] = []
+    alive: list[int] = []
     call: dict[str, Any] = {"prompt": "a king", "num_inference_steps": 3, "output_type": "latent"}
     recorder = Recorder(pipe, [Concept("glasses", 4.0, 0.9, 1)])
     if applied:
