@@ -17,6 +17,7 @@ from sega_store.places.disk import (
     replace,
     steadily,
     sweep,
+    sync_folder,
     temporaries_in,
     write,
 )
@@ -181,6 +182,33 @@ def test_what_is_written_or_replaced_is_synced_with_its_name(tmp_path: Path, mon
     inodes.clear()
     replace(path, b"new")
     assert inodes == [path.stat().st_ino, tmp_path.stat().st_ino]
+
+
+@pytest.mark.parametrize("size", [5, 200_000])
+def test_all_bytes_are_written_before_they_are_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+    (tmp_path / "old").touch()
+    write(tmp_path / "written", [bytes(size)])
+    publish(tmp_path / "published", bytes(size))
+    replace(tmp_path / "replaced", bytes(size))
+    assert sizes[::2] == [size] * 3, "each file, and then its folder"
+
+
+def test_a_synced_folder_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptors, opened = [], os.open
+
+    def told(*args: Any) -> int:
+        descriptors.append(opened(*args))
+        return descriptors[-1]
+
+    monkeypatch.setattr(os, "open", told)
+    sync_folder(tmp_path)
+    (descriptor,) = descriptors
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 def test_a_fault_while_replacing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
