@@ -206,3 +206,20 @@ def test_a_plain_chunk_has_the_expected_size_and_its_own_metadata() -> None:
             kept.decode(contents | {kept.chunk_key: memoryview(rechecked(data))})
     with pytest.raises(InvalidInputError, match=r"a/zarr\.json isn't the one of uint8 of shape \(3,\)"):
         kept.decode({kept.metadata_key: memoryview(kept.metadata() + b" ")})
+
+
+def test_an_array_that_blosc_can_not_hold_is_refused() -> None:
+    large = np.broadcast_to(np.uint8(0), (1 << 31,))
+    with pytest.raises(InvalidInputError, match="a has 2147483648 bytes, a file's array at most 2147483631"):
+        ArrayFormat("a", large.shape, "uint8")._compressed(large)
+
+
+def test_a_block_that_is_no_zstd_is_refused() -> None:
+    kept, array = FORMATS["values"]
+    contents = kept.encode(array)
+    chunk = bytearray(contents[kept.chunk_key][:-4])
+    chunk[60:-60] = bytes(len(chunk) - 120)
+    with pytest.raises(InvalidInputError, match="can't be decompressed: error"):
+        kept.decode(
+            {key: memoryview(data) for key, data in (contents | {kept.chunk_key: rechecked(bytes(chunk))}).items()}
+        )
