@@ -93,8 +93,8 @@ def found(candidates: Sequence[Tensor | None], sample: Tensor, sigma: Any, packi
         divided by `sigma`, in the shape of what was drawn: a denoiser may be given another.
     """
     batch, size = sample.shape[0], sample[0].numel()
-    drawn = [candidate for candidate in candidates if candidate is not None]
-    singles = [c for c in drawn if c.ndim > 1 and c.shape[0] == 1 and c.numel() == size][:batch]
+    drawn = [candidate for candidate in candidates if candidate is not None and candidate.ndim > 1]
+    singles = [candidate for candidate in drawn if candidate.shape[0] == 1 and candidate.numel() == size][:batch]
     if len(singles) == batch:  # a generator for each sample
         drawn.append(torch.cat(singles))
     shape = sample.shape

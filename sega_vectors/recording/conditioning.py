@@ -133,6 +133,6 @@ def _differing_rows(own: DenoiserCall, other: DenoiserCall, place: int) -> set[i
     if one.ndim == 0 or one.shape[0] != own.rows or one.ndim != two.ndim:
         return set()
     common = tuple(slice(min(a, b)) for a, b in zip(one.shape, two.shape, strict=True))
-    one, two = one[common].flatten(1).cpu().double(), two[common].flatten(1).cpu().double()
+    one, two = (leaf[common].reshape(own.rows, -1).cpu().double() for leaf in (one, two))
     scale = torch.maximum(one.abs().amax(1), two.abs().amax(1))
     return set(((one - two).abs().amax(1) > _SAME_ROW * scale).nonzero().flatten().tolist())

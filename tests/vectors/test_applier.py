@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 
 from sega_vectors import (
     Applier,
@@ -315,3 +316,47 @@ def test_bad_input() -> None:
     other = InitialNoise(np.zeros((4, 8, 8), np.float32))
     with pytest.raises(IncompatibleError, match=r"shape \(4, 16, 16\), this run's are \(4, 8, 8\)"):
         Applier(pipe, vectors, noise=other)(**CALL)
+
+
+class Twice(StableDiffusionPipeline):  # type: ignore[misc]
+    """Makes two pictures of each prompt without an argument that says so."""
+
+    def __call__(self, prompt: str, num_inference_steps: int = 2, generator: Any = None) -> Any:
+        return super().__call__(
+            [prompt, prompt], None, None, num_inference_steps, output_type="latent", generator=generator
+        )
+
+
+def test_a_run_makes_as_many_samples_as_its_prompts_say() -> None:
+    recorder = record(stable_diffusion(), GLASSES)
+    applier = Applier(stable_diffusion(pipeline=Twice), recorder.vectors, allow={"noise"})
+    with pytest.raises(IncompatibleError, match="must make 1 samples as its prompts say, met 2"):
+        applier("a king")
+
+
+def starting_elsewhere(pipe: Any, count: int) -> None:
+    """From its `count`-th call on, the pipeline starts from something else than the noise that it drew."""
+    prepare, calls = pipe.prepare_latents, iter(range(1, 9))
+
+    def prepared(*args: Any, **kwargs: Any) -> Any:
+        noise = prepare(*args, **kwargs)
+        return noise if next(calls) < count else noise.flip(-1)
+
+    pipe.prepare_latents = prepared
+
+
+def test_a_run_starts_from_the_stored_noise() -> None:
+    pipe = stable_diffusion()
+    recorder = record(pipe, GLASSES)
+    starting_elsewhere(pipe, 1)
+    for vectors in (recorder.vectors, []):
+        with pytest.raises(IncompatibleError, match=r"from the stored noise of shape \(4, 16, 16\), .* other samples"):
+            Applier(pipe, vectors, noise=recorder.noises[0])(**CALL)
+
+
+def test_a_run_starts_from_the_noise_that_was_checked() -> None:
+    pipe = stable_diffusion()
+    recorder = record(pipe, GLASSES)
+    starting_elsewhere(pipe, 2)
+    with pytest.raises(IncompatibleError, match="must start from the noise that was checked"):
+        Applier(pipe, recorder.vectors)(**CALL, generator=generator())

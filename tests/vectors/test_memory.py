@@ -1,5 +1,6 @@
-"""What a recording holds in memory while its run goes on."""
+"""What a recording, or an application, holds in memory while its run goes on."""
 
+import weakref
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from sega_vectors import Concept, Recorder
+from sega_vectors import Applier, Concept, Recorder
 from sega_vectors.recording.sparse_buffer import SparseBuffer
 
 from .tiny import stable_diffusion
@@ -85,3 +86,24 @@ def test_what_is_on_another_device_waits_there_for_the_end() -> None:
     kept.append(torch.ones(1, 1, 4, 8, 8, device="meta"))  # any step to the host would fail on this device
     assert len(kept._arriving) == 1
     assert not kept._steps
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_encoded_texts_are_freed_at_the_first_denoiser_call(applied: bool) -> None:
+    pipe = stable_diffusion()
+    outputs: list[Any] = []
+    alive: list[int] = []
+    call: dict[str, Any] = {"prompt": "a king", "num_inference_steps": 3, "output_type": "latent"}
+    recorder = Recorder(pipe, [Concept("glasses", 4.0, 0.9, 1)])
+    if applied:
+        recorder(**call, generator=torch.Generator().manual_seed(0))
+
+    def step(*_: Any) -> dict[str, Any]:
+        alive.append(sum(output() is not None for output in outputs))
+        return {}
+
+    pipe.text_encoder.register_forward_hook(lambda _m, _a, output: outputs.append(weakref.ref(output[0])))
+    run = Applier(pipe, recorder.vectors) if applied else recorder
+    run(**call, generator=torch.Generator().manual_seed(0), callback_on_step_end=step)
+    assert outputs
+    assert alive == [0] * 3

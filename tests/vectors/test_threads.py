@@ -12,6 +12,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from sega_vectors import Applier, Concept, DenoiserRows, GuidanceVector, PipelineError, Recorder
+from sega_vectors.pipeline.prompts import cuts
+from sega_vectors.pipeline.turns import tokenizing
 from tests.vectors.closeness import assert_same_entries
 from tests.vectors.tiny import stable_diffusion
 
@@ -102,17 +104,40 @@ def test_calls_within_a_callback() -> None:
         torch.testing.assert_close(images, plain)
 
 
-def test_a_second_guided_call_within_the_first_is_refused() -> None:
+@pytest.mark.parametrize("second", ["record", "recipes", "apply"])
+def test_a_second_guided_call_within_the_first_is_refused(second: str) -> None:
     pipe = stable_diffusion()
     expected = record(pipe, "glasses", 1)
 
     def callback(*_: Any) -> dict[str, Any]:
-        record(pipe, "a smile", 2)
+        if second == "record":
+            record(pipe, "a smile", 2)
+        elif second == "recipes":
+            Recorder(pipe, [Concept("a smile")]).recipes("a king", **CALL)
+        else:
+            Applier(pipe, [expected], allow={"noise"})("a king", **CALL)
         return {}
 
     with pytest.raises(PipelineError, match="one guided call at a time, met a second within the first"):
         record(pipe, "glasses", 1, callback_on_step_end=callback)
     assert_same(record(pipe, "glasses", 1), expected)
+
+
+@pytest.mark.parametrize("ask", ["recipes", "cuts"])
+def test_texts_are_tokenized_while_no_other_thread_does(ask: str) -> None:
+    pipe, done = stable_diffusion(), threading.Event()
+    recorder = Recorder(pipe, [Concept("glasses")])
+
+    def work() -> None:
+        _ = recorder.recipes("a king", **CALL) if ask == "recipes" else cuts(pipe, "a king")
+        done.set()
+
+    thread = threading.Thread(target=work, daemon=True)
+    with tokenizing(pipe):
+        thread.start()
+        assert not done.wait(0.4)
+    assert done.wait(60)
+    thread.join()
 
 
 def test_a_denoiser_that_calls_itself_is_asked_once() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from numcodecs import blosc
 
 from sega_store import InvalidInputError, VectorFileError, read_vector, write_vector
-from sega_store.files.codec import ALWAYS_BYTES, ArrayFormat, check_arrays
+from sega_store.files.codec import ALWAYS_BYTES, ArrayFormat, _zstd_end, check_arrays, check_expansion
 from sega_store.files.zip_container import pack, unpack
 from tests.store.samples import PREVIEW, vector
 
@@ -84,3 +85,141 @@ def test_each_array_is_held_against_its_own_chunk() -> None:
 def test_a_recording_with_hardly_an_entry_is_kept(kept: float) -> None:
     sparse = vector(shape=(50, 4, 128, 128), kept=kept)
     assert read_vector(write_vector(sparse)) == sparse
+
+
+@pytest.mark.parametrize("last", [0, 1], ids=["two blocks", "one block"])
+def test_a_zstd_frame_ends_after_its_last_block(last: int) -> None:
+    """For all frame headers of RFC 8878, 3.1.1.1.1."""
+    for descriptor in range(256):
+        single, dictionary, content = descriptor >> 5 & 1, (0, 1, 2, 4)[descriptor & 3], descriptor >> 6
+        size = (1 if single else 0, 2, 4, 8)[content]
+        header = b"\x28\xb5\x2f\xfd" + bytes([descriptor]) + b"\xff" * ((1 - single) + dictionary + size)
+        raw = (last | 3 << 3).to_bytes(3, "little") + b"\xff" * 3
+        repeated = (1 | 1 << 1 | 1000 << 3).to_bytes(3, "little") + b"\xff"
+        frame = header + raw + (b"" if last else repeated) + b"\xff" * (4 if descriptor & 4 else 0)
+        for before in (b"", b"junk"):
+            data = before + frame + b"\xff" * 9
+            assert _zstd_end(data, len(before), len(data)) == len(before) + len(frame)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x28\xb5\x2f\xfe\x20\x03\x19\x00\x00abc",  # another magic
+        b"\x28\xb5\x2f\xfd\x20",
+        b"\x28\xb5\x2f\xfd\x20\x03",
+        b"\x28\xb5\x2f\xfd\x20\x03\x19\x00",
+        b"\x28\xb5\x2f\xfd\x20\x03\x18\x00\x00abc",  # the last block is missing
+        b"\x28\xb5\x2f\xfd\x20\x03\x00\x00\x00\x19\x00\x00abc",  # an empty block before the last
+    ],
+)
+def test_what_is_no_whole_zstd_frame_has_no_end(frame: bytes) -> None:
+    assert _zstd_end(frame, 0, len(frame)) == -1
+    assert _zstd_end(b"\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00", 0, 9) == 9, "an empty last block is fine"
+
+
+@pytest.mark.parametrize(("limit", "stored"), [(ALWAYS_BYTES, 0), (ALWAYS_BYTES, 32768), (1024 * 32769, 32769)])
+def test_how_much_a_file_may_expand(limit: int, stored: int) -> None:
+    check_expansion(limit, stored)
+    with pytest.raises(InvalidInputError, match=f"Arrays of {limit + 1} bytes in a file of {stored}: .* bomb"):
+        check_expansion(limit + 1, stored)
+
+
+def test_metadata_are_those_of_the_zarr_specification() -> None:
+    support = ArrayFormat("support", (2, 3, 0), "bool", first_axis_last=True)
+    assert json.loads(support.metadata()) == {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [2, 3, 0],
+        "data_type": "bool",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 3, 1]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": False,
+        "codecs": [
+            {"name": "transpose", "configuration": {"order": [1, 2, 0]}},
+            {"name": "bytes"},
+            {
+                "name": "blosc",
+                "configuration": {"cname": "zstd", "clevel": 5, "shuffle": "shuffle", "typesize": 1, "blocksize": 0},
+            },
+            {"name": "crc32c"},
+        ],
+    }
+    preview = json.loads(ArrayFormat("preview", (7,), "uint8", shuffle=None).metadata())
+    assert (preview["codecs"], preview["fill_value"]) == ([{"name": "bytes"}, {"name": "crc32c"}], 0)
+    values = json.loads(ArrayFormat("values", (7,), "float16").metadata())
+    assert values["codecs"][0] == {"name": "bytes", "configuration": {"endian": "little"}}
+    assert (values["codecs"][1]["configuration"]["typesize"], values["fill_value"]) == (2, 0.0)
+
+
+def test_blocks_of_shuffled_bits_are_of_a_multiple_of_8_elements() -> None:
+    assert ArrayFormat("a", (5001,), "float32").bitshuffled(9).blocksize == 20_000
+    assert ArrayFormat("a", (262_145,), "float32").bitshuffled(9).blocksize == 1 << 20
+    made = ArrayFormat("a", (17,), "bool", first_axis_last=True).bitshuffled(8)
+    assert made == ArrayFormat("a", (17,), "bool", "bitshuffle", 8, 16, True)
+
+
+def test_an_array_without_elements_has_no_chunk() -> None:
+    kept = ArrayFormat("a", (2, 0), "float16")
+    contents = kept.encode(np.zeros((2, 0), np.float16))
+    assert list(contents) == kept.keys == ["a/zarr.json"]
+    found = kept.decode({key: memoryview(data) for key, data in contents.items()})
+    assert found.shape == (2, 0)
+    assert found.dtype == np.float16
+    assert ArrayFormat("a", (2, 1), "float16").keys == ["a/zarr.json", "a/c/0/0"]
+
+
+def blosc_header(nbytes: int, cbytes: int, *changes: tuple[int, int], flags: int = 4 << 5 | 2) -> bytes:
+    header = [2, 1, flags, 1, nbytes, nbytes, cbytes]
+    for place, value in changes:
+        header[place] = value
+    return struct.pack("<4B3I", *header)
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunk", "message"),
+    [
+        ((3,), b"", "too short for a Blosc chunk"),
+        ((3,), blosc_header(3, 15)[:15], "too short for a Blosc chunk"),
+        ((3,), blosc_header(3, 16), "blocks are out of place"),
+        *(((3,), blosc_header(3, 19, change) + b"\0\1\1", "has the Blosc header") for change in (
+            (0, 3), (2, 3 << 5 | 2), (3, 2), (4, 4), (6, 20),
+        )),
+        ((3,), blosc_header(3, 19) + b"\0\1\2", "bytes other than 0 and 1"),
+        (((1 << 31) - 17,), blosc_header(3, 19) + b"\0\1\1", "has the Blosc header"),
+        (((1 << 31) - 16,), blosc_header(3, 19) + b"\0\1\1", "would have 2147483632 bytes, Blosc holds 2147483631"),
+    ],
+)  # fmt: skip
+def test_a_chunk_that_is_not_the_expected_one_is_refused(shape: tuple[int, ...], chunk: bytes, message: str) -> None:
+    kept = ArrayFormat("a", shape, "bool")
+    contents = {kept.metadata_key: memoryview(kept.metadata()), kept.chunk_key: memoryview(rechecked(chunk))}
+    with pytest.raises(InvalidInputError, match=message):
+        kept.decode(contents)
+
+
+def test_a_plain_chunk_has_the_expected_size_and_its_own_metadata() -> None:
+    kept = ArrayFormat("a", (3,), "uint8", shuffle=None)
+    contents: dict[str, Any] = {kept.metadata_key: memoryview(kept.metadata())}
+    assert kept.decode(contents | {kept.chunk_key: memoryview(rechecked(b"abc"))}).tolist() == [97, 98, 99]
+    for data in (b"ab", b"abcd"):
+        with pytest.raises(InvalidInputError, match=f"has {len(data)} bytes, expected 3"):
+            kept.decode(contents | {kept.chunk_key: memoryview(rechecked(data))})
+    with pytest.raises(InvalidInputError, match=r"a/zarr\.json isn't the one of uint8 of shape \(3,\)"):
+        kept.decode({kept.metadata_key: memoryview(kept.metadata() + b" ")})
+
+
+def test_an_array_that_blosc_can_not_hold_is_refused() -> None:
+    large = np.broadcast_to(np.uint8(0), (1 << 31,))
+    with pytest.raises(InvalidInputError, match="a has 2147483648 bytes, a file's array at most 2147483631"):
+        ArrayFormat("a", large.shape, "uint8")._compressed(large)
+
+
+def test_a_block_that_is_no_zstd_is_refused() -> None:
+    kept, array = FORMATS["values"]
+    contents = kept.encode(array)
+    chunk = bytearray(contents[kept.chunk_key][:-4])
+    chunk[60:-60] = bytes(len(chunk) - 120)
+    with pytest.raises(InvalidInputError, match="can't be decompressed: error"):
+        kept.decode(
+            {key: memoryview(data) for key, data in (contents | {kept.chunk_key: rechecked(bytes(chunk))}).items()}
+        )

@@ -12,6 +12,7 @@ from sega_store import Concept, InvalidInputError, write_vector
 from sega_store.files.header import NoiseHeader, PreviewHeader, VectorHeader, parse_root, root_json
 from sega_store.files.vector_file import check_vector_size
 from sega_store.files.zip_container import pack
+from sega_store.records.json_record import MAX_JSON_BYTES
 from tests.store.samples import provenance, vector
 
 Facts = dict[str, Any]
@@ -434,3 +435,13 @@ def test_a_file_is_at_most_2_mib_longer_than_its_arrays() -> None:
         InvalidInputError, match=f"it has {largest + 1} bytes, more than its arrays of 69 bytes can fill"
     ):
         check_vector_size(head, largest + 1)
+
+
+def test_facts_take_as_many_bytes_as_a_reader_accepts() -> None:
+    def longer(by: int) -> VectorHeader:
+        return VectorHeader.of(vector(facts=provenance(prompt="k" * by)))
+
+    fits = 1 + MAX_JSON_BYTES - len(root_json(longer(1)))
+    assert len(root_json(longer(fits))) == MAX_JSON_BYTES
+    with pytest.raises(InvalidInputError, match=f"The facts take {MAX_JSON_BYTES + 1} bytes of JSON, a file holds at"):
+        root_json(longer(fits + 1))

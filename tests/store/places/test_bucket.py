@@ -138,7 +138,13 @@ def test_a_bucket_that_is_not_there() -> None:
 def test_refused_credentials(s3: Proxy) -> None:
     s3.refusing = True
     library = Library(f"s3://{s3.bucket}/library")
-    for ask in (lambda: len(library), lambda: library.add(V), lambda: library.files.exists("x")):
+    files = library.files
+    for ask in (
+        lambda: len(library),
+        lambda: library.add(V),
+        lambda: files.exists("x"),
+        lambda: files.beginning("x", 2),
+    ):
         with pytest.raises(LibraryError, match="AWS_ACCESS_KEY_ID"):
             ask()
 
@@ -275,3 +281,11 @@ def test_a_writer_whose_noise_was_removed_meanwhile_adds_it_again(remote: Librar
     remote.files.publish = remover_comes_between  # type: ignore[method-assign]
     remote.add(V, initial)
     assert remote.noise(V.id) == initial
+
+
+def test_the_local_copy_of_a_deleted_object_goes(remote: Library, cache: Path) -> None:
+    remote.add(V)
+    assert remote[V.id] == V
+    assert list(cache.glob("objects/*/vectors/*/*"))
+    objects_of(remote).delete(vector_key(V.id))
+    assert not list(cache.glob("objects/*/vectors/*/*"))

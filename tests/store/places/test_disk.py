@@ -6,9 +6,21 @@ from typing import Any
 
 import pytest
 
-from sega_store import LibraryError
+from sega_store import LibraryError, VectorFileError
 from sega_store.files.regular_file import at_most, read_beginning, read_regular
-from sega_store.places.disk import exists, publish, replace, write
+from sega_store.places.disk import (
+    exists,
+    free_name,
+    library_errors,
+    make_folder,
+    publish,
+    replace,
+    steadily,
+    sweep,
+    sync_folder,
+    temporaries_in,
+    write,
+)
 
 
 def test_publishing_never_replaces(tmp_path: Path) -> None:
@@ -160,3 +172,114 @@ def test_looking_tells_missing_from_failing(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "stat", fail)
     with pytest.raises(LibraryError, match="Input/output error"):
         exists(tmp_path / "file")
+
+
+def test_what_is_written_or_replaced_is_synced_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "old").touch()
+    inodes, path = synced(monkeypatch), tmp_path / "file"
+    write(path, [b"one", b"two"])
+    assert inodes == [path.stat().st_ino, tmp_path.stat().st_ino]
+    inodes.clear()
+    replace(path, b"new")
+    assert inodes == [path.stat().st_ino, tmp_path.stat().st_ino]
+
+
+@pytest.mark.parametrize("size", [5, 200_000])
+def test_all_bytes_are_written_before_they_are_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+    (tmp_path / "old").touch()
+    write(tmp_path / "written", [bytes(size)])
+    publish(tmp_path / "published", bytes(size))
+    replace(tmp_path / "replaced", bytes(size))
+    assert sizes[::2] == [size] * 3, "each file, and then its folder"
+
+
+def test_a_synced_folder_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptors, opened = [], os.open
+
+    def told(*args: Any) -> int:
+        descriptors.append(opened(*args))
+        return descriptors[-1]
+
+    monkeypatch.setattr(os, "open", told)
+    sync_folder(tmp_path)
+    (descriptor,) = descriptors
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+def test_a_fault_while_replacing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    replace(tmp_path / "file", b"old")
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(LibraryError, match=r"file failed: Read-only file system\. The file system is"):
+        replace(tmp_path / "file", b"new")
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_an_unheard_of_fault_has_a_remedy_too() -> None:
+    for error in (OSError(errno.ELOOP, "too many links"), OSError("too many links")):
+        with pytest.raises(LibraryError, match=r"It failed: too many links\. Check the disk"), library_errors("It"):
+            raise error
+
+
+def test_what_dead_writers_left_is_removed_after_an_hour(tmp_path: Path) -> None:
+    ours, aside, named = (tmp_path / name for name in (f".{'0a' * 8}.tmp", f".x.{'0a' * 8}.tmp", "x.tmp"))
+    for path in (ours, aside, named):
+        path.touch()
+    (tmp_path / f".{'0b' * 8}.tmp").mkdir()  # can't be unlinked, and stays
+    written = ours.lstat().st_ctime
+    sweep(tmp_path, written + 3600)
+    assert ours.exists()
+    assert set(temporaries_in(tmp_path)) == {ours, aside, tmp_path / f".{'0b' * 8}.tmp"}
+    sweep(tmp_path, written + 3600.5)
+    assert not ours.exists()
+    assert aside.exists()
+    assert named.exists()
+
+
+def test_what_vanishes_while_it_is_read_is_read_once_more() -> None:
+    answers = iter([VectorFileError("a", "gone"), 7, VectorFileError("a", "gone"), VectorFileError("a", "again")])
+
+    def read() -> Any:
+        answer = next(answers)
+        if isinstance(answer, VectorFileError):
+            raise answer
+        return answer
+
+    assert steadily(read) == 7
+    with pytest.raises(VectorFileError, match="again"):
+        steadily(read)
+
+
+def test_a_free_name_is_the_given_one_unless_something_has_it(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    assert free_name(folder, "file") == folder / "file"
+    (folder / "file").symlink_to("nowhere")
+    other = free_name(folder, "file")
+    assert other.parent == folder
+    assert other.name.endswith(".file")
+    assert len(other.name) == len("01234567.file")
+
+
+def test_a_folder_that_others_own_need_not_be_synced_if_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "given").mkdir()
+    descriptor = os.open
+
+    def forbidden(path: Any, *flags: Any) -> int:
+        if Path(path) == tmp_path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return descriptor(path, *flags)
+
+    monkeypatch.setattr(os, "open", forbidden)
+    make_folder(tmp_path / "given")
+    with pytest.raises(PermissionError):
+        make_folder(tmp_path / "new")

@@ -8,7 +8,8 @@ from sega_store import GuidanceVector, Library, UnknownRefError, VectorFileError
 from sega_store.files.regular_file import CheckSize
 from sega_store.places import disk
 from sega_store.places.layout import annotation_key, noise_key
-from sega_store.places.removal import asides_in, recover, remove
+from sega_store.places.removal import asides_in, let_go, recover, remove, settle
+from tests.store.places.test_disk import synced
 from tests.store.samples import noise, provenance, vector
 
 
@@ -126,3 +127,66 @@ def test_a_damaged_vector_is_no_unknown_one(library: Library) -> None:
     path.write_bytes(data[:-100] + bytes([data[-100] ^ 1]) + data[-99:])
     with pytest.raises(VectorFileError):
         library["glasses"]
+
+
+@pytest.mark.parametrize(("answers", "stays"), [([True], True), ([False, True], True), ([False, False], False)])
+def test_a_file_goes_if_nothing_needs_it_before_and_after_it_is_set_aside(
+    tmp_path: Path, answers: list[bool], stays: bool
+) -> None:
+    path, asked = tmp_path / "file", iter(answers)
+    path.write_bytes(b"data")
+
+    def needed(asked_of: Path) -> bool:
+        assert asked_of == path
+        return next(asked)
+
+    let_go(path, needed)
+    assert next(asked, None) is None
+    assert os.listdir(tmp_path) == (["file"] if stays else [])
+
+
+def test_a_file_that_is_not_there_is_let_go(tmp_path: Path) -> None:
+    let_go(tmp_path / "file", lambda path: False)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("needed", [False, True])
+def test_how_a_removal_ends_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: bool) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    aside, inodes = set_aside(path), synced(monkeypatch)
+    settle(aside, lambda path: needed)
+    assert os.listdir(tmp_path) == (["file"] if needed else [])
+    assert inodes == [tmp_path.stat().st_ino] * (2 if needed else 1), "it is put back before what was aside goes"
+
+
+def test_what_was_put_back_meanwhile_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    aside = set_aside(path)
+    path.write_bytes(b"new")
+    settle(aside, lambda path: True)
+    assert os.listdir(tmp_path) == ["file"]
+    assert path.read_bytes() == b"new"
+
+
+def test_a_removed_vector_is_gone_for_good(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = library.path_of(library.add(vector(), noise()))
+    entry, inodes = library.entry("glasses"), synced(monkeypatch)
+    remove(library.root, library.catalogue, entry.id, entry.noise)
+    folder = path.parent if path.parent.exists() else library.root
+    assert inodes[0] == folder.stat().st_ino
+    remove(library.root, library.catalogue, entry.id, entry.noise)
+
+
+def test_other_temporary_files_are_nothing_that_was_set_aside(library: Library) -> None:
+    path = library.root / noise_key(noise().sha256)
+    library.add(vector(), noise())
+    for name in (".0123456789abcdef.tmp", ".note.0123456789abcdef.tmp", f".{path.name}.0123.tmp"):
+        (path.parent / name).touch()
+    assert asides_in(path.parent) == []
+    assert recover(path)
+    aside = set_aside(path)
+    assert asides_in(path.parent) == [aside]
+    assert recover(path)
+    assert path.exists()

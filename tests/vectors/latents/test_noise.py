@@ -83,3 +83,33 @@ def test_a_multiple_of_a_noise_points_along_it(packing: Packing | None) -> None:
     assert points_along(noise, sample, packing)
     assert not points_along(other, sample, packing)
     assert not points_along(noise, sample[:, :1], packing if packing is None else None)
+
+
+@pytest.mark.parametrize(("cosine", "along"), [(0.995, True), (0.985, False), (0.5, False), (-0.995, False)])
+def test_how_nearly_a_sample_points_along_a_noise(cosine: float, along: bool) -> None:
+    noise = draw(SHAPE, 3, torch.float32)
+    unit = as_tensor(noise) / as_tensor(noise).norm()
+    other = batch(4, 1)[0]
+    other = other - (other * unit).sum() * unit
+    sample = cosine * unit + (1 - cosine**2) ** 0.5 * other / other.norm()
+    assert points_along(noise, 7 * sample.unsqueeze(0), None) == along
+
+
+def test_tensors_of_other_shapes_are_no_candidates() -> None:
+    noise = batch(3)
+    one, two = noise[:1], noise[1:]
+    others = [torch.zeros(1, 3), torch.zeros(4 * 6 * 8), torch.zeros(2, 3), torch.tensor(1.0), noise[0]]
+    assert torch.equal(found([*others, one, two, batch(4)[:1]], noise, 1.0, None), noise)
+    assert torch.equal(found([*others, one], noise * 2.0, 2.0, None), noise)
+
+
+@pytest.mark.parametrize(
+    ("drawn_on", "runs_on", "known"),
+    [("cpu", "cuda", True), ("cpu", "cpu", True), ("cuda", "cpu", False)],
+)
+def test_a_seed_is_of_use_on_the_cpu_or_the_device_that_drew(drawn_on: str, runs_on: str, known: bool) -> None:
+    noise = InitialNoise(draw(SHAPE, 7, torch.float32).array, seed=7, device=drawn_on)
+    made = generators([noise], torch.device(runs_on))
+    assert (made is not None) == known
+    if made is not None:
+        assert [(g.initial_seed(), g.device.type) for g in made] == [(7, "cpu")]

@@ -2,13 +2,19 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from diffusers import HeunDiscreteScheduler
 
 from sega_vectors import Applier, Concept, Recorder
 from sega_vectors.latents.tensors import as_doubles
-from sega_vectors.maths.plan import StepwisePlan, for_samples
+from sega_vectors.maths.accumulator import Momentum
+from sega_vectors.maths.parameters import edits
+from sega_vectors.maths.plan import GuidancePlan, PlannedVector, StepwisePlan, for_samples
+from sega_vectors.maths.schedule import StepMatch
+from sega_vectors.maths.sparse_steps import SparseSteps
+from tests.store import samples
 from tests.vectors.families import stable_diffusion_3
 from tests.vectors.tiny import SCHEDULERS, stable_diffusion
 
@@ -82,3 +88,34 @@ def test_samples_get_what_is_assigned_to_them() -> None:
     assert shared is not None
     assert torch.equal(shared, one.unsqueeze(0))
     assert for_samples({(0,): None}, [(0,), ()]) is None
+
+
+def test_one_vector_by_hand() -> None:
+    places, values = [np.array([0]), np.array([0, 1])], [np.array([1.0]), np.array([2.0, 4.0])]
+    kept = SparseSteps((1, 1, 2), [p.astype(np.int32) for p in places], [v.astype(np.float32) for v in values])
+    match = StepMatch(
+        lower=np.array([0, 0, 1, 1]),
+        upper=np.array([1, 1, 1, 1]),
+        weight=np.array([0.0, 0.5, 0.0, 0.0]),
+        exact=False,
+        covered=np.array([True, True, True, False]),
+    )
+    planned = PlannedVector(kept, Concept("glasses", 3.0, 0.9, 1), match, Momentum(0.5, 0.0))
+    plan = GuidancePlan([planned], 4, CPU)
+    assert plan.guidance() is None
+    # 3 m: (3, 0), (4.5, 6), (6, 12), (0, 0); each has half of the one before added
+    expected = [[6.0, 6.0], [9.0, 15.0], [4.5, 7.5]]
+    assert [γ.flatten().tolist() for _ in expected if (γ := plan.guidance()) is not None] == expected
+
+
+def test_one_vector_step_by_step() -> None:
+    vector = samples.vector(edit_warmup_steps=1, edit_guidance_scale=3.0)
+    names = (
+        "edit_guidance_scale", "edit_threshold", "edit_warmup_steps", "edit_cooldown_steps",
+        "reverse_editing_direction", "edit_weights", "edit_mom_beta",
+    )  # fmt: skip
+    plan = StepwisePlan(edits([vector], edit_momentum_scale=0.0, **dict.fromkeys(names)), CPU)
+    found = [plan.guidance(float(timestep)) for timestep in vector.timesteps]
+    assert found[0] is None
+    for step in (1, 2):
+        torch.testing.assert_close(found[step], 3 * torch.from_numpy(vector.dense()[step]))

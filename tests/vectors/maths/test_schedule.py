@@ -18,8 +18,19 @@ from diffusers import (
 
 from sega_vectors import Concept, GuidanceVector, Recorder
 from sega_vectors.latents.tensors import as_doubles
-from sega_vectors.maths.schedule import TrainedSteps, match_steps, noise_ratios, same_timesteps, trained_alphas
+from sega_vectors.maths.schedule import (
+    Extent,
+    StepMatch,
+    TrainedSteps,
+    extent,
+    match_steps,
+    noise_ratios,
+    noise_to_signal,
+    same_timesteps,
+    trained_alphas,
+)
 from sega_vectors.pipeline.noise_levels import first_step, noise_levels, prediction_type
+from tests.store import samples
 from tests.vectors.tiny import SCHEDULERS, stable_diffusion
 
 
@@ -250,3 +261,119 @@ def test_the_first_step_where_rounding_parts_repeated_timesteps(rounding: float)
     assert first_step(heun, heun.timesteps[1], 7) == 2, "a run of seven of nine steps"
     heun.set_begin_index(2)
     assert first_step(heun, heun.timesteps[1], None) == 2
+
+
+@pytest.mark.parametrize(
+    ("recorded", "covered"),
+    [
+        (Extent(), [True] * 5),
+        (Extent(from_start=False), [False, True, True, True, True]),
+        (Extent(to_end=False), [True, True, True, True, False]),
+        (Extent(from_start=False, to_end=False), [False, True, True, True, False]),
+    ],
+)
+def test_a_part_of_a_run_covers_its_own_noise_levels(recorded: Extent, covered: list[bool]) -> None:
+    """A level that is the first or the last recorded one but for rounding is covered."""
+    logs = np.array([3.0, 2.0 + 5e-5, 1.0, -1.0 - 5e-5, -2.0])
+    match = match_steps(np.array([800.0, 200.0]), np.exp([2.0, -1.0]), np.linspace(900, 1, 5), np.exp(logs), recorded)
+    assert match.covered.tolist() == covered
+    assert [bool(match.at(step)) for step in range(5)] == covered
+
+
+@pytest.mark.parametrize(("to_end", "covered"), [(True, [True] * 4), (False, [True, True, False, False])])
+def test_the_first_steps_of_a_run_cover_the_others_only_if_they_went_to_the_end(
+    to_end: bool, covered: list[bool]
+) -> None:
+    timesteps, ratios = np.array([900.0, 600.0, 300.0, 1.0]), np.exp([3.0, 1.0, -1.0, -3.0])
+    match = match_steps(timesteps[:2], ratios[:2], timesteps, ratios, Extent(to_end=to_end))
+    assert match.exact
+    assert match.covered.tolist() == covered
+    assert match.lower.tolist() == match.upper.tolist() == [0, 1, 1, 1]
+
+
+def test_what_stands_for_a_step_and_where_it_was_recorded() -> None:
+    match = StepMatch(
+        np.array([0, 1, 1, 0]),
+        np.array([1, 2, 2, 1]),
+        np.array([0.25, 0.0, 1.0, 0.5]),
+        exact=False,
+        covered=np.array([True, True, True, False]),
+    )
+    assert [match.at(step) for step in range(4)] == [[(0.75, 0), (0.25, 1)], [(1.0, 1)], [(1.0, 2)], []]
+    assert [match.steps_before(step) for step in range(4)] == [0, 2, 3, 4]
+    np.testing.assert_allclose(match.between(np.exp([4.0, 2.0, 1.0])), np.exp([3.5, 2.0, 1.0, 3.0]))
+
+
+FIFTHS = np.linspace(801, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("timesteps", "config", "run", "expected"),
+    [
+        (FIFTHS, {}, {}, Extent()),
+        (FIFTHS + 99, {"num_train_timesteps": 1000}, {}, Extent()),
+        (FIFTHS[1:], {"num_train_timesteps": 1000}, {}, Extent(from_start=False)),
+        (FIFTHS, {"num_train_timesteps": 1101}, {}, Extent()),  # 801 + 1.5 * 200
+        (FIFTHS, {"num_train_timesteps": 1102}, {}, Extent(from_start=False)),
+        (FIFTHS, {"num_train_timesteps": "1102"}, {}, Extent()),
+        (FIFTHS[:1], {"num_train_timesteps": 1102}, {"num_inference_steps": 1}, Extent()),
+        (np.array([400.0, 400.0]), {"num_train_timesteps": 1000}, {"num_inference_steps": 2}, Extent(from_start=False)),
+        (np.array([801.0, 601.0, 601.0, 401.0, 401.0]), {"num_train_timesteps": 1101}, {}, Extent()),
+        (FIFTHS / 80.1, {"num_train_timesteps": 1000}, {}, Extent()),  # the first is 10: it counts log σ
+        (FIFTHS / 80, {"num_train_timesteps": 1000}, {}, Extent(from_start=False)),
+        (FIFTHS, {}, {"num_inference_steps": 6}, Extent(to_end=False)),
+        (FIFTHS, {}, {"num_inference_steps": 6, "arguments": {"strength": 0.8}}, Extent()),
+        (FIFTHS, {}, {"num_inference_steps": 6, "arguments": {"sigmas": [1.0]}}, Extent()),
+        (FIFTHS, {}, {"num_inference_steps": 6, "arguments": {"timesteps": [1]}}, Extent()),
+        (FIFTHS, {}, {"arguments": {"denoising_end": 0.5}}, Extent(to_end=False)),
+        (FIFTHS, {}, {"num_inference_steps": 6, "arguments": {"denoising_start": 0.5}}, Extent(from_start=False)),
+    ],
+)
+def test_how_much_of_a_whole_run_a_recording_holds(
+    timesteps: Any, config: dict[str, Any], run: dict[str, Any], expected: Extent
+) -> None:
+    facts = samples.provenance(**{"num_inference_steps": 5, **run})
+    facts = replace(facts, scheduler=replace(facts.scheduler, config=config))
+    vector = samples.vector(shape=(len(timesteps), 1, 2, 2), facts=facts)
+    assert extent(replace(vector, timesteps=timesteps)) == expected
+
+
+BETAS = {"beta_start": 0.1, "beta_end": 0.3, "num_train_timesteps": 3, "beta_schedule": "linear"}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, [0.9, 0.9 * 0.8, 0.9 * 0.8 * 0.7]),
+        ({"num_train_timesteps": 1}, [0.9]),
+        ({"num_train_timesteps": 0}, None),
+        ({"num_train_timesteps": 3.0}, None),
+        ({"beta_start": 0.0}, None),
+        ({"beta_start": 1.0}, None),
+        ({"beta_end": 0.0}, None),
+        ({"beta_end": 1.0}, None),
+        ({"beta_start": 1}, None),
+        ({"beta_end": None}, None),
+        ({"trained_betas": [0.1]}, None),
+        ({"beta_schedule": "sigmoid"}, None),
+    ],
+)
+def test_trained_levels_by_hand_and_what_describes_none(config: dict[str, Any], expected: list[float] | None) -> None:
+    found = trained_alphas({**BETAS, **config})
+    assert (found is None) == (expected is None)
+    if found is not None and expected is not None:
+        np.testing.assert_allclose(found, expected)
+
+
+def test_a_stranger_s_number_of_training_steps_is_limited() -> None:
+    longest = trained_alphas({**BETAS, "num_train_timesteps": 100_000})
+    assert longest is not None
+    assert len(longest) == 100_000
+    assert trained_alphas({**BETAS, "num_train_timesteps": 100_001}) is None
+
+
+def test_ratios_are_finite_at_both_ends() -> None:
+    np.testing.assert_allclose(noise_to_signal(np.array([0.0, 0.2, 1.0])), [1e6, 2.0, 1e-6], rtol=1e-4)
+    np.testing.assert_allclose(noise_ratios(np.array([0.0, 1.0]), "flow_prediction"), [1e-6, 1e6], rtol=1e-5)
+    np.testing.assert_allclose(noise_ratios(np.array([0.0, 1e9]), "epsilon"), [1e-6, 1e6])
+    assert same_timesteps(np.array([]), np.array([])).all()

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from diffusers import StableDiffusionPipeline
 
 from sega_vectors import InvalidInputError
 from sega_vectors.pipeline.prompts import check_concept, cuts
@@ -41,3 +42,33 @@ def test_a_textual_inversion_counts_its_tokens_after_expansion() -> None:
     with pytest.raises(InvalidInputError, match="fits none"):
         check_concept(pipe, "a <style>")
     assert not any(cuts(pipe, "a man"))
+
+
+class Shorter(StableDiffusionPipeline):  # type: ignore[misc]
+    def __call__(self, prompt: str, max_sequence_length: int = 16) -> None:
+        """Takes fewer tokens than its tokenizer."""
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "arguments", "limit"),
+    [
+        (StableDiffusionPipeline, None, 32),
+        (StableDiffusionPipeline, {"max_sequence_length": 20}, 20),
+        (StableDiffusionPipeline, {"max_sequence_length": 64}, 32),
+        (Shorter, None, 16),
+        (Shorter, {"max_sequence_length": None}, 16),
+        (Shorter, {"max_sequence_length": 20}, 20),
+    ],
+)
+def test_a_call_may_take_fewer_tokens_than_the_tokenizer(pipeline: Any, arguments: Any, limit: int) -> None:
+    pipe = stable_diffusion(pipeline=pipeline)
+    assert cuts(pipe, "x" * (limit - 2), arguments) == [None]
+    (cut,) = cuts(pipe, "x" * (limit - 1) + "y", arguments)
+    assert cut is not None
+    assert (cut.limit, cut.count, cut.lost) == (limit, limit + 2, "xy")
+
+
+def test_a_special_token_of_the_text_itself_is_lost_too() -> None:
+    (cut,) = cuts(stable_diffusion(), "x" * 31 + "<|endoftext|>")
+    assert cut is not None
+    assert (cut.count, cut.lost.split()) == (34, ["x", "<|endoftext|>"])

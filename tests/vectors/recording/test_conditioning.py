@@ -108,6 +108,30 @@ def test_numbers_and_words_carry_the_text_too() -> None:
     assert not found.stackable, "a number has no rows"
 
 
+@pytest.mark.parametrize(
+    ("lengths", "stackable"),
+    [
+        ((torch.tensor([3.0, 3.0]), torch.tensor([3.0, 5.0])), True),  # a number a row
+        ((torch.tensor(3.0), torch.tensor(5.0)), False),
+        ((torch.tensor([3.0, 3.0]), 5), False),
+        ((3, torch.tensor([3.0, 5.0])), False),
+        ((torch.tensor([3.0]), torch.tensor([5.0])), False),
+        ((None, "five"), False),
+    ],
+)
+def test_a_text_s_length_may_be_any_argument(lengths: tuple[Any, Any], stackable: bool) -> None:
+    def with_length(number: float, length: Any) -> DenoiserCall:
+        return DenoiserCall.of((torch.zeros(2, 4),), {"length": length, "texts": torch.stack([row(0), row(number)])})
+
+    own, other = with_length(1, lengths[0]), with_length(2, lengths[1])
+    assert differing_leaves(own, other) == {1, 2}
+    assert differing_leaves(own, own) == set()
+    found = Conditioning.learn(own, [other], None, 1)
+    assert (found.conditional, found.unconditional) == ((1,), (0,))
+    assert found.concepts[0][1] is lengths[1]
+    assert found.stackable == stackable
+
+
 def listed(*texts: Tensor) -> DenoiserCall:
     """A call whose rows are elements of lists."""
     return DenoiserCall.of(([torch.zeros(4, 2, 2) for _ in texts], 7), {"texts": list(texts)})

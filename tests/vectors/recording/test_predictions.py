@@ -1,5 +1,7 @@
 """The predictions for concepts beside a denoiser's own calls, on a denoiser whose answers are known."""
 
+import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from sega_store import PipelineError
 from sega_vectors.pipeline.denoiser import DenoiserCall
 from sega_vectors.recording.conditioning import Conditioning
-from sega_vectors.recording.predictions import Predictions
+from sega_vectors.recording.predictions import Predictions, _rows
 
 SHAPE = (1, 2, 2)
 SAMPLE = torch.arange(4.0).reshape(1, *SHAPE)
@@ -130,3 +132,41 @@ def test_a_step_without_a_call_is_refused() -> None:
         denoiser(*call("", "king"))
         assert_step(predictions, [0.0, 1.0])
     assert [own.rows for own in learnt] == [2]
+
+
+def test_what_was_watched_is_freed_once_it_is_learnt() -> None:
+    class Learn:
+        def __call__(self, own: DenoiserCall) -> Conditioning:
+            return conditioning("", "king")
+
+    learn, denoiser = Learn(), Adds()
+    watched = weakref.ref(learn)
+    predictions = Predictions(learn)
+    del learn
+    with predictions.attached([denoiser]):
+        assert watched() is not None
+        denoiser(*call("", "king"))
+        assert watched() is None
+
+
+def test_guidance_that_is_left_out_at_some_step_is_refused() -> None:
+    learnt = conditioning("king")
+    denoiser, predictions = Adds(), Predictions(lambda own: replace(learnt, empty=None))
+    with predictions.attached([denoiser]):
+        denoiser(*call("king"))
+        denoiser(*call(""))
+        assert_step(predictions, [1.0, 0.0])
+        denoiser(*call("king"))
+        with pytest.raises(PipelineError, match="classifier-free guidance at every step or at none"):
+            predictions.of_step()
+
+
+ROWS = [(0,), (3,), (0, 1), (2, 3), (0, 2), (1, 3), (0, 3), (0, 1, 3), (1, 2, 3), (0, 1, 2, 3)]
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_rows_are_taken_in_their_order(rows: tuple[int, ...]) -> None:
+    tensor = torch.arange(8.0).reshape(4, 2)
+    taken = _rows(tensor, rows)
+    assert torch.equal(taken, tensor[list(rows)])
+    assert (taken.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr()) == (rows != (0, 1, 3))

@@ -1,5 +1,7 @@
 """What is kept of a run's steps, in the order of a vector's values."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -81,3 +83,27 @@ def test_what_is_given_may_be_written_over_afterwards() -> None:
     buffer.append(dense)
     dense.zero_()
     assert buffer.vector(0, 0)[1].tolist() == [1, 2]
+
+
+class Late:
+    """The event of a copy to the host that comes to its end when it is waited for."""
+
+    def __init__(self, host: torch.Tensor, dense: torch.Tensor) -> None:
+        self._host, self._dense = host, dense
+
+    def query(self) -> bool:
+        return False
+
+    def synchronize(self) -> None:
+        self._host.copy_(self._dense)
+
+
+def test_what_has_not_arrived_holds_up_what_comes_after_and_is_waited_for_at_the_end() -> None:
+    buffer, host = SparseBuffer(), torch.zeros(1, 1, 1, 3)
+    late: Any = Late(host, kept([[1, 0, 2]]))
+    buffer.append(kept([[9, 0, 0]]))
+    buffer._arriving.append((late, host))
+    buffer.append(kept([[0, 7, 0]]))
+    assert len(buffer._arriving) == 2
+    assert buffer.vector(0, 0)[1].tolist() == [9, 1, 7, 2]
+    assert not buffer._arriving
