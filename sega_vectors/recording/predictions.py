@@ -87,8 +87,16 @@ class Predictions:
             yield
 
     def refusal(self, error: Exception) -> PipelineError | None:
-        """What to say of an error from within a call that had rows for the concepts; None for other errors."""
+        """What to say of an error from within a call that had rows for the concepts; None for other errors, and where
+        the call fails without those rows too."""
         if self._pending is None or not isinstance(self._strategy, AppendedRows) or isinstance(error, _OUT_OF_MEMORY):
+            return None
+        denoiser, call = self._pending
+        args, kwargs = call.with_leaves({})
+        try:
+            with torch.no_grad():
+                denoiser(*args, **kwargs)
+        except Exception:  # whatever it is, it isn't the rows
             return None
         return PipelineError(
             f"a recorded call has rows for its concepts beside its own {self._rows}, and the denoiser failed on it:"
