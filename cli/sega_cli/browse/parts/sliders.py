@@ -76,7 +76,7 @@ def sliders(concept: Concept, steps: int, *, keep: bool) -> list[Slider]:
     return [
         _slider("edit_guidance_scale", concept.edit_guidance_scale, -3 * scale, 3 * scale, scale / 20),
         _slider("edit_threshold", threshold, concept.keep_threshold if keep else 0, max(threshold, 0.99), 0.01),
-        _slider("edit_warmup_steps", min(concept.warmup, steps), 0, steps, 1),
+        _slider("edit_warmup_steps", min(concept.in_run(steps).warmup, steps), 0, steps, 1),
         _slider("edit_cooldown_steps", cooldown, 0, steps, 1, endless=True),
         _slider("edit_weight", concept.edit_weight, 0, max(2.0, 2 * concept.edit_weight), 0.05),
     ]

@@ -32,8 +32,8 @@ def test_what_was_moved_is_changed() -> None:
 
 def test_the_right_end_of_the_cool_down_is_never() -> None:
     ends = sliders(Concept("hat", edit_cooldown_steps=8), 20, keep=True)
-    assert [slider.text for slider in ends] == ["5", "0.95", "10", "8", "1"]
-    assert edit_of(ends, [5, 0.95, 10, 20, 1]) == {"edit_cooldown_steps": NEVER}
+    assert [slider.text for slider in ends] == ["5", "0.95", "4", "8", "1"]
+    assert edit_of(ends, [5, 0.95, 4, 20, 1]) == {"edit_cooldown_steps": NEVER}
     assert sliders(CONCEPT, 20, keep=True)[3].text == "never"
 
 
