@@ -126,7 +126,7 @@ def containers(contents: Contents) -> dict[str, tuple[Bytes, str]]:
         "an escape": (and_more("\x1b[2J"), more),
         "HTML": (and_more("<script>alert(1)</script>"), more),
         "a catalogue": (and_more("catalogue.sqlite"), more),
-        "a long name": (and_more("a" * 60_000), "its entry 'a{2,1000}' isn't named as a file"),
+        "a long name": (and_more("a" * 60_000), "its entry 'a+' isn't named as a file|it has the entries"),
     }  # fmt: skip
 
 

@@ -54,12 +54,13 @@ def command(output: Path, seed: tuple[int, ...], steps: int | None, report: Repo
     defaults = defaults_of("embedded")
     arguments = {**defaults.run, **({"num_inference_steps": steps} if steps else {})}
     trials = Trials(pipe, Judge.load(), CONCEPTS[0], PROMPTS, draw_noises(pipe, seed, arguments), arguments)
+    edit = defaults.edit_in(steps)
     scale = {"edit_guidance_scale": defaults.apply_scale}
     pictures = trials.size * (1 + 3 * len(CONCEPTS))
     with report.progress("picture", pictures) as step:
         plain = trials.run(progress=step)
         measured = {
-            text: measure_transfer(replace(trials, concept=text), plain, defaults.edit, scale, step, library.add)
+            text: measure_transfer(replace(trials, concept=text), plain, edit, scale, step, library.add)
             for text in CONCEPTS
         }
     vectors = list(chain(*zip(*(one.vectors for one in measured.values()), strict=True)))

@@ -93,7 +93,8 @@ def command(
         )
     defaults = defaults_of(model)
     own = per_concept(edits, len(concept), "concepts")
-    concepts = [Concept(text, **{**defaults.edit, **edit}) for text, edit in zip(concept, own, strict=True)]
+    usual = defaults.edit_in(run.get("num_inference_steps"))
+    concepts = [Concept(text, **{**usual, **edit}) for text, edit in zip(concept, own, strict=True)]
     for folder in (library, output):
         if isinstance(folder, Path):
             prepare_folder(folder)

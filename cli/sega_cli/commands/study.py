@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from sega_cli.generating.defaults import defaults_of
 from sega_cli.generating.setup import model_name
 from sega_cli.options import (
     PATH,
@@ -107,6 +108,8 @@ def command(
     if plan and click.get_current_context().get_parameter_source("model") is not ParameterSource.DEFAULT:
         raise click.UsageError(f"--plan {plan} names its model, met --model {model} too: leave one of them out.")
     chosen = read_plan(plan) if plan else default_plan(model_name(model))
+    if not plan and chosen.edit:
+        chosen = replace(chosen, edit=defaults_of(chosen.model).edit_in(run.get("num_inference_steps")))
     chosen = replace(chosen, **given, arguments={**chosen.arguments, **run})
     study = Study(chosen, points or POINTS, output, open_library(library or output / "library"), device, dtype)
     runs, missing = study.runs, study.missing()

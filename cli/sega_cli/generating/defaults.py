@@ -33,6 +33,13 @@ class Defaults:
     prompts: Sequence[str] = ()
     judge: str | None = None
 
+    def edit_in(self, num_steps: int | None) -> dict[str, Any]:
+        """The edit parameters, with the warm-up that is the same share of so many steps; None: of the default run's."""
+        edit = dict(self.edit)
+        if num_steps and "edit_warmup_steps" in edit:
+            edit["edit_warmup_steps"] = round(edit["edit_warmup_steps"] * num_steps / self.run["num_inference_steps"])
+        return edit
+
     def __str__(self) -> str:
         return ", ".join(f"{name} {value}" for name, value in {**self.run, **self.edit}.items())
 

@@ -49,8 +49,8 @@ def test_brackets_in_strings_are_no_depth() -> None:
     ],
 )
 def test_reading_a_record_is_strict(key: str, value: object) -> None:
-    facts = Concept("glasses").to_json()
-    assert Concept.from_json(facts) == Concept("glasses")
+    facts = Concept("glasses", edit_warmup_steps=10).to_json()
+    assert Concept.from_json(facts) == Concept("glasses", edit_warmup_steps=10)
     with pytest.raises(InvalidInputError):
         Concept.from_json(facts | {key: value})
     with pytest.raises(InvalidInputError, match="keys"):

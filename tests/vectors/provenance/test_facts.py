@@ -53,7 +53,8 @@ def test_each_sample_and_concept_has_its_own() -> None:
 
 def test_companions_are_those_that_guide_the_same_run() -> None:
     pipe = stable_diffusion()
-    assert [one.run.companions for one in described(pipe)[0]] == [(HAT,), (GLASSES,)]
+    steps = described(pipe)[0][0].run.num_inference_steps
+    assert [one.run.companions for one in described(pipe)[0]] == [(HAT.in_run(steps),), (GLASSES.in_run(steps),)]
     assert [one.run.companions for one in described(pipe, guide=False)[0]] == [(), ()]
 
 
