@@ -165,7 +165,7 @@ def test_an_order_that_is_changed_again_stands_as_it_was(page: "Page", made: Stu
     vector, other = made.id_of("glasses"), made.id_of("hat")
     run = {"num_inference_steps": 3, "guidance_scale": 2.5, "negative_prompt": "<i>\"'&amp;"}
     momentum = {"edit_momentum_scale": 0.3, "edit_mom_beta": 0.0}
-    edit = {"edit_guidance_scale": -12.0, "edit_threshold": 0.9, "edit_warmup_steps": 1, "edit_cooldown_steps": 2}
+    edit = {"edit_guidance_scale": -12.0, "edit_threshold": 0.9, "edit_warmup_steps": 0, "edit_cooldown_steps": 2}
     own = {**defaults_of("embedded").edit, "edit_guidance_scale": 7.0, "edit_cooldown_steps": 9}
     concepts = [Concept(text, **own) for text in ("hat", "red & blue hair")]
     prompts = ["a man", "<i>\"'&amp;"]
@@ -293,7 +293,7 @@ def names_of_sliders() -> list[str]:
 
 def test_without_scripts_the_forms_work_too(made: Studio) -> None:
     hat = made.id_of("hat")
-    parameters = list(zip(names_of_sliders(), ("10", "0.8", "2", "8", "1"), strict=True))
+    parameters = list(zip(names_of_sliders(), ("10", "0.8", "1", "8", "1"), strict=True))
     reply = made.post("/apply", [("id", hat), *parameters, ("prompts", "a queen")])
     assert (reply.status, reply.headers["location"]) == (303, f"/jobs/{made.last().id}")
     assert made.last().order == ApplyOrder([hat], [{}], ["a queen"])
@@ -442,7 +442,8 @@ def test_the_servers_end_is_that_of_streams_and_of_the_process_that_generates(
 ) -> None:
     shutil.copytree(recorded_once, folder / "library")
     order = [("prompt", "a man"), ("concepts", "hat"), ("num_inference_steps", "900")]
-    order += [(name, "1" if name != "edit_threshold" else "0.9") for name in names_of_sliders()]
+    values = {"edit_threshold": "0.9", "edit_cooldown_steps": "900"}
+    order += [(name, values.get(name, "1")) for name in names_of_sliders()]
     with browsing("--quiet") as (process, address):
         netloc = urlsplit(address).netloc
         with closing(http.client.HTTPConnection(netloc, timeout=60)) as connection:

@@ -57,8 +57,7 @@ def parameters(site: SiteOf, model: str = EMBEDDED) -> HTMLResponse:
 def submit(request: Request, studio: StudioOf, sent: FieldsOf) -> Response:
     model = sent.text("model") or EMBEDDED
     made = _sliders(model)
-    usual = defaults_of(model).edit_in(run_of(sent).get("num_inference_steps"))
-    edit = {**usual, **edit_of(made, [sent.numbers(slider.name, 1)[0] for slider in made])}
+    edit = {**defaults_of(model).edit, **edit_of(made, [sent.numbers(slider.name, 1)[0] for slider in made])}
     concepts = [Concept(text[: MOST_CHARACTERS + 1], **edit) for text in sent.lines("concepts")]
     noise = sent.text("noise") if sent.text("start") == "noise" else None
     order = RecordOrder(sent.text("prompt"), concepts, model, sent.whole("seed") or 0, noise or None, run_of(sent))
