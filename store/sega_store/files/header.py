@@ -65,8 +65,6 @@ class VectorHeader(Record):
         rules.sha256("content", self.content)
         if not 0 <= self.nnz <= math.prod(self.shape):
             raise InvalidInputError(f"its nnz is {self.nnz}, for a shape of {self.shape}")
-        if self.concept.edit_warmup_steps is None:
-            raise InvalidInputError("its concept has no edit_warmup_steps, expected an integer")
         if recipe(self.concept, self.provenance) != self.recipe:
             raise InvalidInputError("its recipe isn't the hash of its facts")
 

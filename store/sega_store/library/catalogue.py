@@ -6,7 +6,6 @@ version it is built again by itself. Connections live for one question: that mak
 processes, and costs 0.1 ms.
 """
 
-import errno
 import hashlib
 import os
 import re
@@ -283,8 +282,6 @@ class Catalogue:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _BUSY:
             remedy = "Try again when the other processes have listed the library."
-        elif code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC:
-            remedy = "Free some space, or set SEGA_VEC_CACHE to a folder on another disk."
         else:
             remedy = "Set SEGA_VEC_CACHE to a folder that can be written, or delete this one."
         return LibraryError(
