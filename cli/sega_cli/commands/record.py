@@ -37,7 +37,7 @@ An edit parameter given once applies to all concepts; given once for each concep
 Vectors that the library already holds are not recorded again, so the same command resumes an interrupted sweep.
 
 \b
-Defaults: those of diffusers (s_e 5, λ 0.95, δ 10, s_m 0.1, β_m 0.4); with the embedded model
+Defaults: those of diffusers (s_e 5, λ 0.95, δ a fifth of the steps, s_m 0.1, β_m 0.4); with the embedded model
 {_EMBEDDED}."""
 
 

@@ -12,6 +12,11 @@ _PROMPTS = (
 )
 
 
+def moved_warmup(warmup: int, num_steps: int, to_steps: int) -> int:
+    """The warm-up of a run of `num_steps` as the same share of one of `to_steps`."""
+    return round(warmup / num_steps * to_steps)
+
+
 @dataclass(frozen=True)
 class Defaults:
     """Defaults of a model.
@@ -37,7 +42,9 @@ class Defaults:
         """The edit parameters, with the warm-up that is the same share of so many steps; None: of the default run's."""
         edit = dict(self.edit)
         if num_steps and "edit_warmup_steps" in edit:
-            edit["edit_warmup_steps"] = round(edit["edit_warmup_steps"] * num_steps / self.run["num_inference_steps"])
+            edit["edit_warmup_steps"] = moved_warmup(
+                edit["edit_warmup_steps"], self.run["num_inference_steps"], num_steps
+            )
         return edit
 
     def __str__(self) -> str:

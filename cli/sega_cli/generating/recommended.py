@@ -3,6 +3,7 @@
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sega_cli.generating.defaults import moved_warmup
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
 
@@ -37,8 +38,8 @@ def recommended_edits(
     if taken:
         report.note(f"{clean(ref)} has as recommended {_listed(taken)}")
     if steps is not None and "edit_warmup_steps" in taken:
-        share = taken["edit_warmup_steps"] / vector.provenance.run.num_inference_steps
-        taken["edit_warmup_steps"] = round(share * steps)
+        of = vector.provenance.run.num_inference_steps
+        taken["edit_warmup_steps"] = moved_warmup(taken["edit_warmup_steps"], of, steps)
     return taken
 
 
