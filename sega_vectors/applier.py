@@ -14,7 +14,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from sega_store import Concept, GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
-from sega_vectors.latents.noise import as_tensor, generators, starts
+from sega_vectors.latents.noise import generators, stacked, starts
 from sega_vectors.latents.packing import Packing, find_packing
 from sega_vectors.latents.space import GuidanceSpace
 from sega_vectors.maths.parameters import edits
@@ -31,7 +31,7 @@ from sega_vectors.pipeline.run_check import RunCheck
 from sega_vectors.pipeline.scheduler_hooks import Guide, guided_steps
 from sega_vectors.pipeline.text_cache import encoded_once
 from sega_vectors.pipeline.turns import one_at_a_time
-from sega_vectors.pipeline.watch import watch
+from sega_vectors.pipeline.watch import freed_after_error, watch
 from sega_vectors.provenance.facts import model_facts, scheduler_facts
 from sega_vectors.provenance.gate import Compatibility, Target, assign, check, check_named, check_overrides, check_shape
 
@@ -117,15 +117,18 @@ class Applier:
         """
         self.compatibility, self.notes = [], []
         call = PipelineCall.bind(self.pipe, args, kwargs)
-        with one_at_a_time(self.pipe), encoded_once(self.pipe) as forget, ExitStack() as attached:
+        with one_at_a_time(self.pipe), freed_after_error(self.pipe), ExitStack() as attached:
+            encoded = attached.enter_context(encoded_once(self.pipe))
             call, start = self._start(call)
             run = _AppliedRun(self, start, self._check(call, start.known), call.num_samples)
             run.notes += text_notes(call)
-            attached.enter_context(hooked(find_denoisers(self.pipe), lambda *_: forget(), pipe=self.pipe))
+            until_begun = attached.enter_context(ExitStack())  # closed before the first denoiser call
+            until_begun.callback(encoded)
             if start.stored is not None:
                 start.packings = attached.enter_context(learning_packings(self.pipe))
-                draws = attached.enter_context(SubstitutedDraws([as_tensor(noise) for noise in start.stored]))
-                attached.enter_context(hooked(find_denoisers(self.pipe), lambda *_: draws.close(), pipe=self.pipe))
+                draws = attached.enter_context(SubstitutedDraws(list(stacked(start.stored))))
+                until_begun.callback(draws.close)
+            attached.enter_context(hooked(find_denoisers(self.pipe), lambda *_: until_begun.close(), pipe=self.pipe))
             if self.vectors or start.stored is not None:
                 attached.enter_context(guided_steps(self.pipe, run.begin, run.check))
             result = call()
@@ -177,7 +180,7 @@ class Applier:
             timesteps: The run's timesteps, shape (M,).
             device: Where the run's samples are.
         """
-        return GuidancePlan([self.planned(i, timesteps) for i in indices], len(timesteps), device)
+        return GuidancePlan(self.planned(indices, timesteps), len(timesteps), device)
 
     def idle_notes(self, index: int, concept: Concept, num_steps: int) -> list[str]:
         """What of a vector's parameters was given and has no effect in a run.
@@ -196,19 +199,22 @@ class Applier:
             notes.append(f"edit_mom_beta of {concept.text!r} has no effect, since edit_momentum_scale is 0")
         return notes
 
-    def planned(self, index: int, timesteps: FloatArray) -> PlannedVector:
-        """One of the vectors, matched to the steps of a run."""
+    def planned(self, indices: Sequence[int], timesteps: FloatArray) -> list[PlannedVector]:
+        """Some of the vectors, matched to the steps of a run; arguments as of `plan`."""
         scheduler = self.pipe.scheduler
         target = prediction_type(scheduler)
         ratios = noise_ratios(noise_levels(scheduler, timesteps), target)
-        edit = self._edits[index]
-        predicted = edit.vector.provenance.scheduler.prediction_type
-        recorded = noise_ratios(edit.vector.sigmas, predicted)
-        match = match_steps(edit.vector.timesteps, recorded, timesteps, ratios, extent(edit.vector))
-        factors = None
-        if predicted != target:
-            factors = tuple(conversion(predicted, target, match.between(recorded)).tolist())
-        return PlannedVector(edit.kept, edit.concept(match.steps_before), match, edit.momentum(factors))
+        planned = []
+        for edit in (self._edits[i] for i in indices):
+            vector = edit.vector
+            predicted = vector.provenance.scheduler.prediction_type
+            recorded = noise_ratios(vector.sigmas, predicted)
+            match = match_steps(vector.timesteps, recorded, timesteps, ratios, extent(vector))
+            factors = None
+            if predicted != target:
+                factors = tuple(conversion(predicted, target, match.between(recorded)).tolist())
+            planned.append(PlannedVector(edit.kept, edit.concept(match.steps_before), match, edit.momentum(factors)))
+        return planned
 
 
 @dataclass
@@ -263,7 +269,7 @@ class _AppliedRun:
             raise IncompatibleError(
                 f"a run must make {len(self._assigned)} samples as its prompts say, met {sample.shape[0]}"
             )
-        planned = [self._applier.planned(i, self.check.planned) for i in range(len(self._applier.vectors))]
+        planned = self._applier.planned(range(len(self._applier.vectors)), self.check.planned)
         self._describe(planned)
         plans = {
             indices: GuidancePlan([planned[i] for i in indices], len(self.check.planned), sample.device)
@@ -291,13 +297,13 @@ class _AppliedRun:
         sigma = getattr(self._applier.pipe.scheduler, "init_noise_sigma", 1.0)
         if self._start.stored is None:
             known = self._start.known
-            if known is not None and not starts(_stacked(known), sample, sigma, self._start.packing):
+            if known is not None and not starts(stacked(known), sample, sigma, self._start.packing):
                 raise IncompatibleError(
                     "a run must start from the noise that was checked, this one drew another one than a moment before"
                     " (another thread may have drawn in between): pass generator= or noise="
                 )
             return self._start.packing
-        noise = _stacked(self._start.stored)
+        noise = stacked(self._start.stored)
         packing = find_packing(self._start.packings, [noise], sample, sigma)
         if not starts(noise, sample, sigma, packing):
             raise IncompatibleError(
@@ -306,8 +312,3 @@ class _AppliedRun:
                 " from an image starts from the recorded one with the recorded generator, and takes no noise="
             )
         return packing
-
-
-def _stacked(noises: Sequence[InitialNoise]) -> Tensor:
-    """Noises as a batch of shape (B, C, *S)."""
-    return torch.stack([as_tensor(noise) for noise in noises])

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sega_store import Concept, GuidanceVector, InitialNoise, InvalidInputError, PipelineError, Provenance, recipe
 from sega_store.records.edit_parameters import BY_NAME
-from sega_vectors.latents.noise import as_tensor, starts
+from sega_vectors.latents.noise import stacked, starts
 from sega_vectors.latents.space import GuidanceSpace
 from sega_vectors.latents.tensors import as_doubles
 from sega_vectors.maths.accumulator import Accumulator, Momentum, sum_step
@@ -31,7 +31,7 @@ from sega_vectors.pipeline.run_check import RunCheck
 from sega_vectors.pipeline.scheduler_hooks import Guide, guided_steps
 from sega_vectors.pipeline.text_cache import encoded_once
 from sega_vectors.pipeline.turns import one_at_a_time, tokenizing
-from sega_vectors.pipeline.watch import Watched, freed, watch, watch_denoiser
+from sega_vectors.pipeline.watch import Watched, freed, freed_after_error, watch, watch_denoiser
 from sega_vectors.provenance.facts import describe_run
 from sega_vectors.recording.conditioning import Conditioning, differing_leaves
 from sega_vectors.recording.predictions import Predictions
@@ -106,7 +106,7 @@ class Recorder:
             raise PipelineError(
                 "a recorded run must make all its denoiser calls, met a denoiser with a cache: call its disable_cache()"
             )
-        with one_at_a_time(self.pipe), ExitStack() as attached:
+        with one_at_a_time(self.pipe), freed_after_error(self.pipe), ExitStack() as attached:
             forget = attached.enter_context(encoded_once(self.pipe))
             watched = self._watch(call)
             concepts = self._in_run(watched.first)
@@ -246,8 +246,7 @@ class _RecordedRun:
         Raises:
             PipelineError: The run started from other noise than it did when it was watched.
         """
-        noise = torch.stack([as_tensor(one) for one in self._noises])
-        if not starts(noise, sample, getattr(self._scheduler, "init_noise_sigma", 1.0), self._packing):
+        if not starts(stacked(self._noises), sample, getattr(self._scheduler, "init_noise_sigma", 1.0), self._packing):
             raise PipelineError(
                 "a recorded run must start from the noise that it says, this one drew another one than a moment before"
                 " (another thread may have drawn in between): pass generator="

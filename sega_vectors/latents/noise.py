@@ -21,6 +21,11 @@ def as_tensor(noise: InitialNoise) -> Tensor:
     return array.view(torch.bfloat16) if noise.dtype == "bfloat16" else array
 
 
+def stacked(noises: Sequence[InitialNoise]) -> Tensor:
+    """Noises as a batch of shape (B, C, *S), on the host."""
+    return torch.stack([as_tensor(noise) for noise in noises])
+
+
 def draw(shape: Sequence[int], seed: int, dtype: torch.dtype) -> InitialNoise:
     """The noise that a pipeline draws from a CPU generator of a seed: the same on whatever device the model runs.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor, nn
@@ -30,9 +31,9 @@ class RunCheck:
     """
 
     def __init__(self) -> None:
-        self.planned: FloatArray = as_doubles(torch.empty(0))
+        self.planned: FloatArray = np.empty(0)
         self.timesteps: list[Any] = []
-        self._finite: dict[str, tuple[Tensor, Tensor]] = {}  # whether all was so far, and how often
+        self._finite: dict[str, tuple[Any, Any]] = {}  # whether all was so far, and how often
 
     @contextmanager
     def attached(self, pipe: DiffusionPipeline) -> Iterator[None]:
@@ -61,13 +62,10 @@ class RunCheck:
 
     def look(self, what: str, *tensors: Tensor) -> None:
         """Note whether these are finite; each thing is looked at once a step."""
-        finite = torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all()
-        if what in self._finite:
-            so_far, count = self._finite[what]
-            finite = finite & so_far
-            self._finite[what] = finite, count + finite
-        else:
-            self._finite[what] = finite, finite.int()
+        so_far, count = self._finite.get(what, (True, 0))
+        for tensor in tensors:
+            so_far = torch.isfinite(tensor).all() & so_far
+        self._finite[what] = so_far, count + so_far
 
     def step(self, timestep: Any, model_output: Tensor, sample: Tensor) -> None:
         """Look at a step: what the scheduler was given, and the sample that it made."""

@@ -82,8 +82,22 @@ def freed(pipe: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        if hasattr(pipe, "maybe_free_model_hooks"):
-            pipe.maybe_free_model_hooks()
+        _free(pipe)
+
+
+@contextmanager
+def freed_after_error(pipe: Any) -> Iterator[None]:
+    """The same for a block that ends with a whole run, unless an error ends it sooner."""
+    try:
+        yield
+    except BaseException:
+        _free(pipe)
+        raise
+
+
+def _free(pipe: Any) -> None:
+    if hasattr(pipe, "maybe_free_model_hooks"):
+        pipe.maybe_free_model_hooks()
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from sega_store.places.disk import publish
 from sega_store.records.algebra import moved
 from sega_vectors.applier import Applier
 from sega_vectors.judging.trials import draw_noises
-from sega_vectors.latents.noise import as_tensor
+from sega_vectors.latents.noise import stacked
 from sega_vectors.pipeline.call import check_arguments
 from sega_vectors.pipeline.loading import load_pipeline, quiet
 from sega_vectors.recorder import Recorder
@@ -128,7 +128,7 @@ class Laboratory:
         if batch[0].noise.stored is None:
             start: dict[str, Any] = {"generator": [torch.Generator().manual_seed(run.noise.seed) for run in batch]}
         else:
-            start = {"latents": torch.stack([as_tensor(self.noise(run.noise)) for run in batch])}
+            start = {"latents": stacked([self.noise(run.noise) for run in batch])}
         images = self._images(recorder, batch, **start)
         count = len(batch[0].fresh)
         for i, (run, image) in enumerate(zip(batch, images, strict=True)):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sega_store import InitialNoise, PipelineError
+from sega_vectors import Applier, Concept, IncompatibleError, InvalidInputError, Recorder
 from sega_vectors.latents.tensors import as_numpy
 from sega_vectors.pipeline.call import PipelineCall
 from sega_vectors.pipeline.watch import watch, watch_denoiser
@@ -83,3 +84,20 @@ def test_a_call_that_ends_before_its_denoiser_is_refused() -> None:
     pipe.__class__ = type("IdlePipeline", (Idle, type(pipe)), {})
     with pytest.raises(PipelineError, match="at least once, this one of IdlePipeline with 3 steps never did"):
         watch(bound(pipe))
+
+
+def test_a_call_that_is_refused_after_it_was_watched_frees_what_offloading_moved() -> None:
+    pipe = stable_diffusion()
+    recorder = Recorder(pipe, [Concept("glasses", 4.0, 0.9, 1)])
+    call: dict[str, Any] = {"prompt": "a king", "output_type": "latent"}
+    recorder(**call, num_inference_steps=3, generator=torch.Generator().manual_seed(3))
+    applier, freed = Applier(pipe, recorder.vectors), list[int]()
+    pipe.maybe_free_model_hooks = lambda: freed.append(1)
+    with pytest.raises(InvalidInputError, match="must guide a step"):
+        recorder(**call, num_inference_steps=1)
+    assert len(freed) == 1
+    with pytest.raises(IncompatibleError, match="initial noise"):
+        applier(**call, num_inference_steps=3, generator=torch.Generator().manual_seed(4))
+    assert len(freed) == 2
+    applier(**call, num_inference_steps=3, generator=torch.Generator().manual_seed(3))
+    assert len(freed) == 3, "by the run itself"
