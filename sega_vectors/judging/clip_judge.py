@@ -28,6 +28,7 @@ from torch.nn.functional import normalize
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer  # the processor that needs no torchvision
 
 from sega_store import InvalidInputError, PipelineError
+from sega_store.errors import first_line
 from sega_vectors.pipeline.loading import DTYPES, device_of
 from sega_vectors.pipeline.model_folder import check_files
 
@@ -103,7 +104,7 @@ class ClipJudge:
             processor = CLIPImageProcessorPil.from_pretrained(name_or_path)
             model = model.to(place)
         except (OSError, ValueError, RuntimeError, AssertionError) as error:
-            message = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            message = first_line(error)
             raise PipelineError(
                 f"a CLIP judge is a Hub id or a folder with a CLIPModel in safetensors, its tokenizer and its image"
                 f" processor; {name_or_path!r} could not be loaded: {message}"

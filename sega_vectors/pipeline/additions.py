@@ -8,6 +8,7 @@ from pathlib import Path
 from diffusers import DiffusionPipeline
 
 from sega_store import InvalidInputError, PipelineError
+from sega_store.errors import first_line
 
 
 def use_scheduler(pipe: DiffusionPipeline, name: str) -> None:
@@ -78,8 +79,7 @@ def check_lora(place: str) -> None:
 
 
 def _explain(pipe: DiffusionPipeline, place: str, error: object) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
     return (
         "a LoRA is a .safetensors file, a folder with one, or an id on the Hugging Face Hub, and fits the model;"
-        f" {place!r} could not be loaded into {type(pipe).__name__}: {lines[0][:300]}"
+        f" {place!r} could not be loaded into {type(pipe).__name__}: {first_line(error)[:300]}"
     )

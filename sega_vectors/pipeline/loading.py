@@ -13,6 +13,7 @@ from diffusers import DiffusionPipeline
 from huggingface_hub import hf_hub_download, model_info
 
 from sega_store import InvalidInputError, PipelineError
+from sega_store.errors import first_line
 from sega_vectors.pipeline.additions import add_loras, use_scheduler
 from sega_vectors.pipeline.denoiser import find_denoisers
 from sega_vectors.pipeline.model_folder import INDEX, check_folder, check_index
@@ -100,7 +101,7 @@ def load_pipeline(
     try:
         return pipe.to(place)
     except (RuntimeError, AssertionError) as error:
-        raise PipelineError(f"the model must fit on an available device, met {place}: {_first_line(error)}") from error
+        raise PipelineError(f"the model must fit on an available device, met {place}: {first_line(error)}") from error
 
 
 def _load(name_or_path: str, dtype: torch.dtype, variant: str | None) -> DiffusionPipeline:
@@ -180,9 +181,5 @@ def _check_pipeline(pipe: DiffusionPipeline) -> None:
 def _explain(name_or_path: str, error: BaseException) -> str:
     return (
         "a model is 'embedded', a folder in diffusers' format, a .safetensors file, or an id on the Hugging Face Hub"
-        f" with safetensors; {name_or_path!r} could not be loaded: {_first_line(error)}"
+        f" with safetensors; {name_or_path!r} could not be loaded: {first_line(error)}"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

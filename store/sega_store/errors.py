@@ -9,6 +9,11 @@ from collections.abc import Sequence
 MAX_PROBLEM = 1000  # characters
 
 
+def first_line(error: object) -> str:
+    """The first line of what an error of another library says, or its class."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 class SegaError(Exception):
     """Base of every error that the project raises on purpose."""
 
