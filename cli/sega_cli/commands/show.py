@@ -43,10 +43,10 @@ def command(ctx: click.Context, ref: str, library: Place, report: Report) -> Non
 
 
 def _drawing(vector: "GuidanceVector", *, colour: bool) -> Iterator[str]:
-    from sega_store.records.activity import activity, strength
+    from sega_store.records.activity import activity
 
     counts, energy = vector.counts(), vector.energy()
-    per_step = vector.support[0].size
+    per_step = vector.packed.size // len(counts)
     yield click.style(clean(vector.concept.text), bold=True)
     yield ""
     first, last = (f"{vector.timesteps[i]:g}" for i in (0, -1))
@@ -56,7 +56,7 @@ def _drawing(vector: "GuidanceVector", *, colour: bool) -> Iterator[str]:
     yield f"guides  {_guides(vector)}, as recorded"
     yield ""
     yield "where it acts, over all steps and channels"
-    yield from heat_map(strength(activity(vector), 0, 1), colour=colour)
+    yield from heat_map(activity(vector), colour=colour)
     yield ""
 
 
@@ -71,7 +71,7 @@ def _guides(vector: "GuidanceVector") -> str:
 
 def _facts(entry: "Entry", vector: "GuidanceVector", path: str, recommended: str) -> Mapping[str, Any]:
     """What its file, its annotations and its provenance say, in the field's words."""
-    stored, dense = entry.bytes, vector.support.size * vector.values.itemsize
+    stored, dense = entry.bytes, vector.packed.size * vector.values.itemsize
     concept, facts = vector.concept, vector.provenance
     run, noise = facts.run, facts.noise
     edit = {key: value for key, value in concept.to_json().items() if key != "text" and value is not None}
@@ -83,7 +83,7 @@ def _facts(entry: "Entry", vector: "GuidanceVector", path: str, recommended: str
         "tags": ", ".join(entry.tags) or "-",
         "file": path,
         "size": f"{size(stored)}, {stored / dense:.1%} of {size(dense)} dense",
-        "entries": f"{vector.nnz} of {vector.support.size}, {vector.dtype}, shape {' x '.join(map(str, vector.shape))}",
+        "entries": f"{vector.nnz} of {vector.packed.size}, {vector.dtype}, shape {' x '.join(map(str, vector.shape))}",
         "recommended": recommended,
         "prompt": run.prompt,
         "negative_prompt": run.negative_prompt or "-",

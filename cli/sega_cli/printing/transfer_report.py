@@ -46,7 +46,7 @@ def lines(prompts: Sequence[str], measured: _Measured, sizes: Mapping[str, int])
     yield "Denoiser rows per picture: " + ", ".join(f"{kind} {n:g}" for kind, n in rows_per_picture(measured).items())
     for concept, one in measured.items():
         own, vector = [sizes[vector.id] for vector in one.vectors], one.vectors[0]
-        dense = vector.support.size * vector.values.itemsize
+        dense = vector.packed.size * vector.values.itemsize
         yield f"Vector files of {concept}: {size(min(own))} to {size(max(own))}, dense {size(dense)}"
 
 

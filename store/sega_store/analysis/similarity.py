@@ -4,6 +4,7 @@ import numpy as np
 
 from sega_store.errors import IncompatibleError
 from sega_store.records.dtypes import Array
+from sega_store.records.support import spread
 from sega_store.records.vector import GuidanceVector
 
 
@@ -16,15 +17,20 @@ def cosine(first: GuidanceVector, second: GuidanceVector) -> Array:
     Raises:
         IncompatibleError: The shapes differ.
     """
-    a, b = (_steps(vector.dense()) for vector in _alike(first, second))
-    squares = [np.einsum("ti,ti->t", one, one, dtype=np.float64) for one in (a, b)]  # float32's overflow
-    return _ratio(np.einsum("ti,ti->t", a, b, dtype=np.float64), np.sqrt(squares[0]) * np.sqrt(squares[1]))
+    products = np.zeros((3, first.shape[0]))
+    for blocks in zip(*(vector.blocks() for vector in _alike(first, second)), strict=True):
+        a, b = (spread(*block).astype(np.float64) for block in blocks)  # the squares of float32's largest overflow
+        products += [np.einsum("pt,pt->t", one, other) for one, other in ((a, b), (a, a), (b, b))]
+    return _ratio(products[0], np.sqrt(products[1]) * np.sqrt(products[2]))
 
 
 def overlap(first: GuidanceVector, second: GuidanceVector) -> Array:
     """The Jaccard index of two supports, |A ∩ B| / |A ∪ B|, 0 to 1; result and errors as of `cosine`."""
-    a, b = (_steps(vector.support) for vector in _alike(first, second))
-    return _ratio((a & b).sum(axis=1), (a | b).sum(axis=1))
+    both, either = np.zeros((2, first.shape[0]))
+    for a, b in zip(*(vector.packed.blocks() for vector in _alike(first, second)), strict=True):
+        both += (a & b).sum(axis=0)
+        either += (a | b).sum(axis=0)
+    return _ratio(both, either)
 
 
 def _alike(first: GuidanceVector, second: GuidanceVector) -> tuple[GuidanceVector, GuidanceVector]:
@@ -34,11 +40,6 @@ def _alike(first: GuidanceVector, second: GuidanceVector) -> tuple[GuidanceVecto
             " record both with one size and number of steps."
         )
     return first, second
-
-
-def _steps(array: Array) -> Array:
-    flat: Array = array.reshape(len(array), -1)
-    return flat
 
 
 def _ratio(part: Array, whole: Array) -> Array:

@@ -16,7 +16,7 @@ from sega_store.errors import InvalidInputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAX_PIXELS = 1 << 26  # 8192 x 8192
+MAX_PIXELS = 1 << 24  # 4096 x 4096
 FORMATS = ("PNG", "WEBP", "JPEG")
 Array = NDArray[Any]
 
@@ -60,8 +60,8 @@ def reencoded(encoded: bytes, most: int | None = None) -> bytes:
 def drawn(levels: Array, colours: Array = HEAT) -> bytes:
     """Numbers in [0, 1], shape (H, W), as a PNG of one pixel each, from the first colour to the last."""
     stops = np.linspace(0, 1, len(colours))
-    channels = [np.interp(levels, stops, colour) for colour in colours.T]
-    return as_png(np.rint(np.stack(channels, axis=-1)).astype(np.uint8))
+    channels = [np.rint(np.interp(levels, stops, colour)).astype(np.uint8) for colour in colours.T]
+    return as_png(np.stack(channels, axis=-1))
 
 
 def as_png(pixels: Array) -> bytes:

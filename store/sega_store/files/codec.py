@@ -14,7 +14,7 @@ References:
 
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -127,28 +127,46 @@ class ArrayFormat:
         return {self.metadata_key: self.metadata(), self.chunk_key: chunk + _checksum(chunk)}
 
     def decode(self, contents: dict[str, memoryview]) -> Array:
-        """The array in a file's entries, none of which is trusted.
+        """The array in a file's entries, none of which is trusted; read-only.
+
+        Returns:
+            The array; one of bool as `Support.bits`, in the order of the chunk, eight elements a byte.
 
         Raises:
             InvalidInputError: The metadata aren't the expected ones, or the chunk is damaged or of another size.
         """
         if contents[self.metadata_key] != self.metadata():
             raise InvalidInputError(f"{self.metadata_key} isn't the one of {self.data_type} of shape {self.shape}")
-        dtype = np.dtype(self.data_type).newbyteorder("<")
         if not self.nbytes:
-            return np.zeros(self.shape, dtype.newbyteorder("="))
+            return np.zeros(self.shape, self.data_type)
         chunk, checksum = contents[self.chunk_key][:-4], contents[self.chunk_key][-4:]
-        if checksum != _checksum(bytes(chunk)):
+        if checksum != _checksum(chunk):
             raise InvalidInputError(f"{self.chunk_key} has a wrong checksum")
-        data = chunk if self.shuffle is None else self._decompressed(bytes(chunk))
-        if len(data) != self.nbytes:
-            raise InvalidInputError(f"{self.chunk_key} has {len(data)} bytes, expected {self.nbytes}")
-        if self.data_type == "bool" and np.frombuffer(data, np.uint8).max() > 1:
-            raise InvalidInputError(f"{self.chunk_key} has bytes other than 0 and 1")
-        array = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="), copy=False)
-        if self.first_axis_last:
-            return np.moveaxis(array.reshape(*self.shape[1:], self.shape[0]), -1, 0)
-        return array.reshape(self.shape)
+        if self.shuffle is None and len(chunk) != self.nbytes:
+            raise InvalidInputError(f"{self.chunk_key} has {len(chunk)} bytes, expected {self.nbytes}")
+        blocks = [chunk] if self.shuffle is None else self._decompressed(chunk)
+        if self.data_type == "bool":
+            return np.concatenate([np.packbits(part) for part in self._in_eights(blocks)])
+        data, end = np.empty(self.nbytes, np.uint8), 0
+        for block in blocks:
+            data[end : end + len(block)] = np.frombuffer(block, np.uint8)
+            end += len(block)
+        dtype = np.dtype(self.data_type)
+        array = data.view(dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(self.shape)
+        array.setflags(write=False)
+        return array
+
+    def _in_eights(self, blocks: Iterable[bytes | memoryview]) -> Iterator[Array]:
+        """The same bytes of 0 and 1 in other parts: all but the last have a multiple of eight."""
+        rest = b""
+        for block in blocks:
+            part = np.frombuffer(rest + bytes(block) if rest else block, np.uint8)
+            if part.max() > 1:
+                raise InvalidInputError(f"{self.chunk_key} has bytes other than 0 and 1")
+            whole = len(part) & ~7
+            rest = part[whole:].tobytes()
+            yield part[:whole]
+        yield np.frombuffer(rest, np.uint8)
 
     def _compressed(self, array: Array) -> bytes:
         if array.nbytes > _MAX_BLOSC_BYTES:
@@ -161,8 +179,8 @@ class ArrayFormat:
         elements = array.view(np.uint8) if array.dtype == bool else array
         return bytes(blosc.compress(elements, b"zstd", self.level, shuffle, self.blocksize))
 
-    def _decompressed(self, chunk: bytes) -> bytes:
-        """The chunk's bytes; nothing is allocated before its header is found to promise exactly the expected size."""
+    def _decompressed(self, chunk: memoryview) -> Iterator[bytes | memoryview]:
+        """The chunk's blocks, one after the other; none is before the header promises exactly the expected size."""
         if self.nbytes > _MAX_BLOSC_BYTES:
             raise InvalidInputError(f"{self.chunk_key} would have {self.nbytes} bytes, Blosc holds {_MAX_BLOSC_BYTES}")
         if len(chunk) < _BLOSC_HEADER.size:
@@ -175,41 +193,63 @@ class ArrayFormat:
         }  # fmt: skip
         if met != due:
             raise InvalidInputError(f"{self.chunk_key} has the Blosc header {met}, expected {due}")
-        if not self._filled(chunk):
-            raise InvalidInputError(
-                f"{self.chunk_key} can't be decompressed: blocks are out of place, or bytes belong to no block"
-            )
-        try:
-            return bytes(_blosc().decompress(chunk))
-        except RuntimeError as error:
-            raise InvalidInputError(f"{self.chunk_key} can't be decompressed: {error}") from None
+        for start, end, size, flags in self._blocks(chunk):
+            if flags & _COPIED:
+                yield chunk[start:end]
+                continue
+            header = _BLOSC_HEADER.pack(version, 1, flags, typesize, size, size, _BLOSC_HEADER.size + 4 + end - start)
+            alone = b"".join([header, (_BLOSC_HEADER.size + 4).to_bytes(4, "little"), chunk[start:end]])
+            try:
+                yield _blosc().decompress(alone)
+            except RuntimeError as error:
+                raise InvalidInputError(f"{self.chunk_key} can't be decompressed: {error}") from None
 
-    def _filled(self, chunk: bytes) -> bool:
-        """Whether a Blosc chunk is its header and its blocks, in order, and no more; Blosc passes over more."""
+    def _blocks(self, chunk: memoryview) -> Iterator[tuple[int, int, int, int]]:
+        """The blocks of a Blosc chunk: where each starts and ends, its size decompressed, and its flags as a chunk's.
+
+        Raises:
+            InvalidInputError: The chunk isn't its header and its blocks, in order, and no more, which Blosc passes
+                over; or a block is so large that it could take much memory.
+        """
         _, _, flags, typesize, nbytes, blocksize, cbytes = _BLOSC_HEADER.unpack(chunk[: _BLOSC_HEADER.size])
+        wrong = InvalidInputError(
+            f"{self.chunk_key} can't be decompressed: blocks are out of place, or bytes belong to no block"
+        )
         if flags & _COPIED:
-            return bool(cbytes == _BLOSC_HEADER.size + nbytes)
+            if cbytes != _BLOSC_HEADER.size + nbytes:
+                raise wrong
+            yield from (
+                (_BLOSC_HEADER.size + start, min(_BLOSC_HEADER.size + start + MAX_BLOCK_BYTES, cbytes), 0, flags)
+                for start in range(0, nbytes, MAX_BLOCK_BYTES)
+            )
+            return
+        if blocksize > MAX_BLOCK_BYTES:
+            raise InvalidInputError(
+                f"{self.chunk_key} can't be decompressed: its blocks have {blocksize} bytes, at most {MAX_BLOCK_BYTES}"
+                " are allowed"
+            )
         blocks = -(-nbytes // blocksize) if blocksize else 0
         position = _BLOSC_HEADER.size + 4 * blocks
         if not blocks > 0 or position > cbytes:
-            return False
-        starts = struct.unpack_from(f"<{blocks}I", chunk, _BLOSC_HEADER.size)
+            raise wrong
         split = not flags & _UNSPLIT and typesize <= _MAX_SPLITS and blocksize // typesize >= _MIN_SPLIT_ELEMENTS
-        for number, start in enumerate(starts):
-            size = min(blocksize, nbytes - number * blocksize)
+        for number in range(blocks):
+            start, size = position, min(blocksize, nbytes - number * blocksize)
             parts = typesize if split and size == blocksize else 1
-            if start != position:
-                return False
+            if (start,) != struct.unpack_from("<I", chunk, _BLOSC_HEADER.size + 4 * number):
+                raise wrong
             for _ in range(parts):
                 if position + 4 > cbytes:
-                    return False
+                    raise wrong
                 length = int.from_bytes(chunk[position : position + 4], "little")
                 position += 4 + length
                 if position > cbytes:
-                    return False
+                    raise wrong
                 if length != size // parts and _zstd_end(chunk, position - length, position) != position:
-                    return False
-        return bool(position == cbytes)
+                    raise wrong
+            if number == blocks - 1 and position != cbytes:
+                raise wrong
+            yield start, position, size, flags if parts == typesize and split else flags | _UNSPLIT
 
 
 def check_arrays(arrays: Iterable[ArrayFormat], contents: Mapping[str, bytes | memoryview]) -> None:
@@ -243,7 +283,7 @@ def check_expansion(nbytes: int, stored: int) -> None:
         )
 
 
-def _zstd_end(data: bytes, position: int, end: int) -> int:
+def _zstd_end(data: bytes | memoryview, position: int, end: int) -> int:
     """Where a zstd frame ends; -1 if there is none, or one that is cut off or has empty blocks before its last.
 
     References:
@@ -270,8 +310,11 @@ def _codec(name: str, **configuration: JSON) -> JSON:
     return {"name": name, "configuration": configuration}
 
 
-def _checksum(data: bytes) -> bytes:
-    return int(google_crc32c.value(data)).to_bytes(4, "little")
+def _checksum(data: bytes | memoryview) -> bytes:
+    crc = 0
+    for start in range(0, len(data), MAX_BLOCK_BYTES):  # it takes no views
+        crc = google_crc32c.extend(crc, bytes(data[start : start + MAX_BLOCK_BYTES]))
+    return int(crc).to_bytes(4, "little")
 
 
 def _blosc() -> Any:

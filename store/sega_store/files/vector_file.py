@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from sega_store.records.dtypes import HELD_AS, Array
 from sega_store.records.json_record import MAX_JSON_BYTES, Record
 from sega_store.records.noise import InitialNoise
 from sega_store.records.preview import Preview
-from sega_store.records.vector import GuidanceVector, steps_last
+from sega_store.records.support import Support
+from sega_store.records.vector import GuidanceVector
 
 Source: TypeAlias = bytes | str | os.PathLike[str]
 MAX_BYTES = 1 << 31
@@ -56,9 +57,10 @@ def read_vector(source: Source, max_bytes: int = MAX_BYTES) -> GuidanceVector:
         VectorFileError: The file is wrong in any way.
     """
     with file_errors(_name(source)):
-        header, (support, values, timesteps, sigmas, *pictures) = _read(source, VectorHeader, vector_arrays, max_bytes)
-        if (count := np.count_nonzero(steps_last(support))) != header.nnz:
-            raise InvalidInputError(f"its support has {count} entries, expected {header.nnz}")
+        header, (bits, values, timesteps, sigmas, *pictures) = _read(source, VectorHeader, vector_arrays, max_bytes)
+        support: Any = Support(header.shape, bits)
+        if support.count != header.nnz:
+            raise InvalidInputError(f"its support has {support.count} entries, expected {header.nnz}")
         preview = None
         if header.preview is not None:
             data = pictures[0].tobytes()

@@ -10,7 +10,7 @@ quantile. Entries that cancel are dropped: `v - v` is empty. Results carry the p
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from sega_store.records import rules
 from sega_store.records.dtypes import Array, narrow, widen
 from sega_store.records.edit_parameters import OF_CONCEPT, OF_RUN
 from sega_store.records.provenance import NoiseFacts
+from sega_store.records.support import Support, spread
 
 if TYPE_CHECKING:  # vector.py offers this module's functions as operators
     from sega_store.records.vector import GuidanceVector
@@ -36,15 +37,22 @@ def add(first: GuidanceVector, second: GuidanceVector, sign: int) -> GuidanceVec
     _check_alike(first, second)
     operands = [v.thresholded(v.concept.edit_threshold) for v in (first, second)]
     dtype = first.dtype if first.dtype == second.dtype else "float32"
-    dense = _rounded(operands[0].dense() + np.float32(sign) * operands[1].dense(), dtype)
+    bits, values = [], []
+    for blocks in zip(*(v.blocks() for v in operands), strict=True):
+        total = _rounded(spread(*blocks[0]) + np.float32(sign) * spread(*blocks[1]), dtype)
+        kept = widen(total, dtype) != 0
+        bits.append(np.packbits(kept))
+        values.append(total[kept])
+    support: Any = Support(first.shape, np.concatenate(bits))
     text = f"{first.concept.text} {'+' if sign > 0 else '-'} {_term(second, bare_sum=sign > 0)}"
-    return type(first).from_dense(
+    return type(first)(
         replace(first.concept, text=text, edit_threshold=0.0, keep_threshold=0.0),
-        dense,
+        support,
+        np.concatenate(values),
+        dtype,
         first.timesteps,
         first.sigmas,
         replace(first.provenance, derived_from=(first.content, second.content)),
-        dtype,
     )
 
 

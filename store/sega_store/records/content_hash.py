@@ -2,15 +2,14 @@
 
 import hashlib
 
-import numpy as np
-
 from sega_store.records.dtypes import Array, little_endian
 from sega_store.records.json_record import canonical_json
+from sega_store.records.support import Support
 
 CONTENT_VERSION = "sega-content-1"
 
 
-def content(support: Array, values: Array, dtype: str, timesteps: Array, sigmas: Array) -> str:
+def content(support: Support, values: Array, dtype: str, timesteps: Array, sigmas: Array) -> str:
     """The sha256, as 64 hexadecimal digits, of these bytes, one after the other:
 
     1. the canonical JSON of `{"version": "sega-content-1", "dtype": ..., "shape": [T, C, *S], "nnz": ...}`;
@@ -21,7 +20,7 @@ def content(support: Array, values: Array, dtype: str, timesteps: Array, sigmas:
     5. the timesteps, then the sigmas, as little-endian float64.
 
     Args:
-        support: bool, shape (T, C, *S).
+        support: Of shape (T, C, *S).
         values: Shape (nnz,), in the order (C, *S, T).
         dtype: The values' dtype.
         timesteps: float64, shape (T,).
@@ -29,7 +28,7 @@ def content(support: Array, values: Array, dtype: str, timesteps: Array, sigmas:
     """
     header = {"version": CONTENT_VERSION, "dtype": dtype, "shape": list(support.shape), "nnz": values.size}
     digest = hashlib.sha256(canonical_json(header) + b"\n")
-    digest.update(np.packbits(np.moveaxis(support, 0, -1)).tobytes())
+    digest.update(support.bits.data)
     for array in (values, timesteps, sigmas):
         digest.update(little_endian(array))
     return digest.hexdigest()

@@ -48,13 +48,15 @@ def portable(values: Array, dtype: str) -> Array:
     return values if dtype == "bfloat16" else narrow(values, dtype)
 
 
-def little_endian(array: Array) -> bytes:
-    """The array's elements in C order, as little-endian bytes."""
-    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+def little_endian(array: Array) -> memoryview:
+    """The array's elements in C order, as little-endian bytes; a view of them, if that is how they are held."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
 
 
 def read_only(array: Array) -> Array:
-    """A contiguous copy that can't be written to."""
+    """A contiguous copy that can't be written to; no copy of an array that is one."""
+    if array.flags.owndata and array.flags.c_contiguous and not array.flags.writeable:
+        return array
     array = np.array(array, order="C")
     array.setflags(write=False)
     return array

@@ -54,7 +54,9 @@ class InitialNoise:
     def sha256(self) -> str:
         """Its name: sha256 over a canonical JSON header, a newline, and the little-endian bytes in C order."""
         header = {"version": NOISE_HASH_VERSION, "dtype": self.dtype, "shape": list(self.array.shape)}
-        return hashlib.sha256(canonical_json(header) + b"\n" + little_endian(self.array)).hexdigest()
+        digest = hashlib.sha256(canonical_json(header) + b"\n")
+        digest.update(little_endian(self.array))
+        return digest.hexdigest()
 
     @property
     def shape(self) -> tuple[int, ...]:

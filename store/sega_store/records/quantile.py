@@ -27,8 +27,11 @@ def reaches_quantile(magnitude: Array, row: Array, rows: int, size: int, thresho
         threshold: λ in [0, 1).
     """
     # A float >= 0 sorts as its bits do: one sort of integers orders the magnitudes within each row.
-    keys = row.astype(np.uint64) << 32 | magnitude.view(np.uint32)
-    ordered = (np.sort(keys) & 0xFFFFFFFF).astype(np.uint32).view(np.float32)
+    keys = row.astype(np.uint64)
+    keys <<= 32
+    keys |= magnitude.view(np.uint32)
+    keys.sort()
+    ordered = keys.astype(np.uint32).view(np.float32)
     count = np.bincount(row, minlength=rows)
     start = np.cumsum(count) - count
 

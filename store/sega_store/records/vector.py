@@ -8,10 +8,11 @@ References:
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
-from typing import SupportsFloat
+from typing import Any, SupportsFloat, cast
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from sega_store.records.dtypes import Array, check_dtype, read_only, widen
 from sega_store.records.preview import Preview
 from sega_store.records.provenance import Provenance, recipe
 from sega_store.records.quantile import reaches_quantile
+from sega_store.records.support import BLOCK, Support, steps_last
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class GuidanceVector:
     Attributes:
         concept: The concept with the edit parameters of the recording.
         support: Where m_t isn't zero, bool, shape (T, C, *S) with at least one spatial dimension. T counts the calls
-            of `scheduler.step`.
+            of `scheduler.step`. Held as bits: each access makes the array anew, `packed` and `blocks` do without it.
         values: m_t there, shape (nnz,), in the order (C, *S, T), that is with the step running fastest; float32,
             float16, or uint16 that holds bfloat16 bits. Finite. Entries that are exactly zero are dropped, here and
             from the support.
@@ -42,7 +44,7 @@ class GuidanceVector:
         provenance: Where it comes from.
         preview: Pictures before and after, if any; no part of its identity.
 
-    All arrays are copied and read-only; `support` is a view in which the step runs fastest. `v + w`, `v - w`, `-v`,
+    All arrays are read-only copies; `support` is a view in which the step runs fastest. `v + w`, `v - w`, `-v`,
     `s * v`: see `sega_store.records.algebra`.
 
     Raises:
@@ -61,34 +63,29 @@ class GuidanceVector:
     __array_ufunc__ = None  # np.float32(2) * vector is this class's business
 
     def __post_init__(self) -> None:
-        support, values = self.support, self.values
-        if support.dtype != np.bool_ or support.ndim < 3 or 0 in support.shape:
-            raise InvalidInputError(
-                f"support must be bool of shape (T, C, *S), none of them 0, met {support.dtype} of {support.shape}."
-            )
+        steps, values = self.shape[0], self.values
         check_dtype("values", values, self.dtype)
-        count = np.count_nonzero(steps_last(support))
-        if values.shape != (count,):
+        if values.shape != (count := self.packed.count,):
             raise InvalidInputError(
                 f"values must be one for each of the {count} true entries of support, met shape {values.shape}."
             )
-        widened = widen(values, self.dtype)
-        if not np.isfinite(widened).all():
-            raise InvalidInputError("values must be finite, met NaN or an infinity: the recorded run overflowed.")
-        if not widened.all():
-            support = support.copy()
-            steps_last(support)[steps_last(support)] = widened != 0
-            values = values[widened != 0]
+        kept = np.empty(count, np.bool_)
+        for start in range(0, count, BLOCK):
+            part = widen(values[start : start + BLOCK], self.dtype)
+            if not np.isfinite(part).all():
+                raise InvalidInputError("values must be finite, met NaN or an infinity: the recorded run overflowed.")
+            kept[start : start + BLOCK] = part != 0
+        if not kept.all():
+            object.__setattr__(self, "support", self.packed.keeping(kept))
+            values = values[kept]
         for name, array in (("timesteps", self.timesteps), ("sigmas", self.sigmas)):
-            if array.dtype != np.float64 or array.shape != support.shape[:1]:
+            if array.dtype != np.float64 or array.shape != (steps,):
                 raise InvalidInputError(
-                    f"{name} must be float64 of shape ({support.shape[0]},), met {array.dtype} of {array.shape}."
+                    f"{name} must be float64 of shape ({steps},), met {array.dtype} of {array.shape}."
                 )
         if not np.isfinite(self.timesteps).all() or not (self.sigmas >= 0).all():
             raise InvalidInputError("timesteps must be finite and sigmas at least 0; NaN is neither.")
-        object.__setattr__(self, "concept", self.concept.in_run(support.shape[0]))
-        # Held in the order of the file, in which it is hashed, written and filled with values.
-        object.__setattr__(self, "support", np.moveaxis(read_only(steps_last(support)), -1, 0))
+        object.__setattr__(self, "concept", self.concept.in_run(steps))
         for name, array in (("values", values), ("timesteps", self.timesteps), ("sigmas", self.sigmas)):
             object.__setattr__(self, name, read_only(array))
 
@@ -120,13 +117,33 @@ class GuidanceVector:
     def dense(self) -> Array:
         """m_t of all steps as float32, zero where nothing is kept, shape (T, C, *S)."""
         dense = np.zeros(self.shape, np.float32)
-        steps_last(dense)[steps_last(self.support)] = widen(self.values, self.dtype)
+        by_place, first = dense.reshape(self.shape[0], -1).T, 0
+        for kept, values in self.blocks():
+            by_place[first : first + len(kept)][kept] = values
+            first += len(kept)
         return dense
+
+    def blocks(self) -> Iterator[tuple[Array, Array]]:
+        """m_t in parts of about a million entries, so that work on any vector takes little memory.
+
+        Yields:
+            Where the next P of the C·∏S places have entries, bool, shape (P, T), and m_t there, float32, in that order.
+        """
+        start = 0
+        for kept in self.packed.blocks():
+            end = start + int(np.count_nonzero(kept))
+            yield kept, widen(self.values[start:end], self.dtype)
+            start = end
+
+    @property
+    def packed(self) -> Support:
+        """The support, as it is held."""
+        return cast(Support, self.__dict__["_packed"])
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(T, C, *S)."""
-        return self.support.shape
+        return self.packed.shape
 
     @property
     def nnz(self) -> int:
@@ -136,7 +153,7 @@ class GuidanceVector:
     @cached_property
     def content(self) -> str:
         """The hash of the arrays; see `sega_store.records.content_hash`."""
-        return content_hash.content(self.support, self.values, self.dtype, self.timesteps, self.sigmas)
+        return content_hash.content(self.packed, self.values, self.dtype, self.timesteps, self.sigmas)
 
     @cached_property
     def recipe(self) -> str:
@@ -150,14 +167,18 @@ class GuidanceVector:
 
     def counts(self) -> Array:
         """The number of kept entries in each step."""
-        counts: Array = np.count_nonzero(self.support.reshape(self.shape[0], -1), axis=1)
+        counts = np.zeros(self.shape[0], np.int64)
+        for kept in self.packed.blocks():
+            counts += kept.sum(axis=0)
         return counts
 
     def energy(self) -> Array:
         """The L2 norm of m_t in each step, unscaled."""
-        step = np.flatnonzero(steps_last(self.support)) % self.shape[0]
-        squares = widen(self.values, self.dtype).astype(np.float64) ** 2
-        return np.sqrt(np.bincount(step, weights=squares, minlength=self.shape[0]))
+        squares = np.zeros(self.shape[0])
+        for kept, values in self.blocks():
+            step = np.flatnonzero(kept) % len(squares)
+            squares += np.bincount(step, weights=values.astype(np.float64) ** 2, minlength=len(squares))
+        return np.sqrt(squares)
 
     def with_preview(self, preview: Preview | None) -> "GuidanceVector":
         """The same vector with other pictures; its identity stays."""
@@ -182,13 +203,16 @@ class GuidanceVector:
         if concept == self.concept:
             return self
         steps, channels, *space = self.shape
-        size = math.prod(space)
-        place = np.flatnonzero(steps_last(self.support))
-        row = place // (size * steps) * steps + place % steps
+        size, first = math.prod(space), 0
+        row = np.empty(self.nnz, np.int64)
+        start = 0
+        for block, values in self.blocks():
+            place, step = np.divmod(np.flatnonzero(block), steps)
+            row[start : start + values.size] = (place + first) // size * steps + step
+            first, start = first + len(block), start + values.size
         magnitude = np.abs(widen(self.values, self.dtype))
         kept = reaches_quantile(magnitude, row, channels * steps, size, concept.edit_threshold)
-        support = self.support.copy()
-        steps_last(support)[steps_last(support)] = kept
+        support: Any = self.packed.keeping(kept)
         return replace(
             self,
             concept=concept,
@@ -228,7 +252,14 @@ class GuidanceVector:
         return f"<GuidanceVector {self.concept.text!r} {self.shape} {self.dtype}, {self.nnz} entries, {self.id[:12]}>"
 
 
-def steps_last(array: Array) -> Array:
-    """A (T, C, *S) array as a view in the order of the file, (C, *S, T)."""
-    view: Array = np.moveaxis(array, 0, -1)
-    return view
+class _AsBits:
+    """The field `support`: it is held as bits, and may be given so."""
+
+    def __get__(self, vector: GuidanceVector, owner: type | None = None) -> Array:
+        return vector.packed.array()
+
+    def __set__(self, vector: GuidanceVector, support: Array | Support) -> None:
+        vector.__dict__["_packed"] = support if isinstance(support, Support) else Support.of(support)
+
+
+GuidanceVector.support = _AsBits()  # type: ignore[assignment]  # here, where it is no default of the dataclass

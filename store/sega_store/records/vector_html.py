@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sega_store.display.html import SIDE, image, text
 from sega_store.display.pictures import drawn, reencoded, relative
 from sega_store.errors import InvalidInputError
-from sega_store.records.activity import activity, strength
+from sega_store.records.activity import activity
 
 if TYPE_CHECKING:
     from sega_store.records.vector import GuidanceVector
@@ -42,4 +42,4 @@ def pictures_of(vector: "GuidanceVector") -> list[tuple[bytes, str]]:
         for encoded, caption in ((vector.preview.before, "before"), (vector.preview.after, "after")):
             with suppress(InvalidInputError):  # a stranger's preview needn't be a picture
                 pictures.append((reencoded(encoded, _MAX_SIDE), caption))
-    return [*pictures, (drawn(relative(strength(activity(vector), 0, 1))), "where it acts")]
+    return [*pictures, (drawn(relative(activity(vector))), "where it acts")]

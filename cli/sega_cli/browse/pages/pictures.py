@@ -6,7 +6,7 @@
 | `before-small`, `after-small`  | the same for a tile; without a preview, where it acts                      |
 | `acts`                         | where it acts, over all steps and channels                                 |
 | `steps`                        | the same for each step, in rows of `columns(T)`, on one scale              |
-| `channel-N`                    | the same for one channel, on one scale with the others                     |
+| `channel-N`                    | the same for one of the first 16 channels, on one scale with the others    |
 | `minus-ID`                     | where it acts more (red) and less (blue) than another of the same shape     |
 """
 
@@ -22,7 +22,7 @@ from starlette.responses import Response
 from sega_cli.browse.site import Site, SiteOf
 from sega_store import GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError, RefError, SegaError
 from sega_store.display.pictures import SIGNED, as_png, drawn, reencoded, relative
-from sega_store.records.activity import activity, strength
+from sega_store.records.activity import activity
 from sega_store.records.dtypes import widen
 
 TILE = 320  # pixels
@@ -67,9 +67,11 @@ def draw(site: Site, identity: str, name: str) -> bytes:
     if name == "acts":
         return _acts(vector)
     if name == "steps":
-        return drawn(relative(tiled(strength(activity(vector), 1))))
-    if (channel := _CHANNEL.fullmatch(name)) and int(channel[1]) < vector.shape[1]:
-        return drawn(relative(strength(activity(vector), 0))[int(channel[1])])
+        return drawn(relative(tiled(activity(vector, "step"))))
+    if channel := _CHANNEL.fullmatch(name):
+        planes = activity(vector, "channel")
+        if int(channel[1]) < len(planes):
+            return drawn(relative(planes)[int(channel[1])])
     if other := _MINUS.fullmatch(name):
         return difference(vector, site.library[other[1]])
     raise HTTPException(404)
@@ -79,7 +81,7 @@ def difference(vector: GuidanceVector, other: GuidanceVector) -> bytes:
     """Where a vector acts more and less than another, on a scale of the larger of both."""
     if vector.shape[1:] != other.shape[1:]:
         raise IncompatibleError(f"Vectors of the shapes {vector.shape} and {other.shape} have no places in common.")
-    here, there = (strength(activity(v), 0, 1) for v in (vector, other))
+    here, there = (activity(v) for v in (vector, other))
     top = max(here.max(), there.max()) or 1.0
     return drawn((here - there) / top / 2 + 0.5, SIGNED)
 
@@ -115,7 +117,7 @@ def _tile(vector: GuidanceVector, side: str) -> bytes:
 
 
 def _acts(vector: GuidanceVector) -> bytes:
-    return drawn(relative(strength(activity(vector), 0, 1)))
+    return drawn(relative(activity(vector)))
 
 
 def _png(data: bytes) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Form
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -18,11 +19,11 @@ from sega_store import GuidanceVector, InvalidInputError
 from sega_store.display.pictures import decode
 from sega_store.files.vector_file import check_vector_size
 from sega_store.places import layout
-from sega_store.records.activity import activity, strength
+from sega_store.records.activity import activity
 from sega_store.records.dtypes import widen
 
 EXPORTS = ("zip", "safetensors")  # formats, and what their files end in
-MAX_CHANNELS = 16
+MAX_ROWS = 1000
 MAX_FORM_TEXT = 1 << 16
 
 router = APIRouter()
@@ -108,11 +109,10 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
     """What the page of a vector shows."""
     library = site.library
     vector, entry = library[identity], library.entry(identity)
-    acting = activity(vector)
-    planes = strength(acting, 1)
-    steps, channels = acting.shape[:2]
-    support = 100 * vector.counts() / vector.support[0].size
-    weights = strength(acting, 0, 2, 3)
+    steps, channels = vector.shape[:2]
+    counts, energy, planes = vector.counts(), vector.energy(), activity(vector, "step")
+    support = 100 * counts * steps / vector.packed.size
+    weights = np.sqrt((activity(vector, "channel") ** 2).sum(axis=(1, 2)))
     where = library.where if site.live else "my-vectors"  # an exported page must not tell others a path
     return {
         "entry": entry,
@@ -122,16 +122,16 @@ def vector_context(site: Site, identity: str) -> dict[str, Any]:
         "saved": False,
         "map": {"columns": columns(steps), "width": planes.shape[2], "height": planes.shape[1], "steps": steps},
         "plots": [
-            plot("Energy: the norm of m in each step", [("energy", vector.energy().tolist())]),
+            plot("Energy: the norm of m in each step", [("energy", energy.tolist())]),
             plot("Support: the share of entries that are kept, in %", [("support", support.tolist())]),
         ],
         "guided": _guided(vector),
-        "rows": list(zip(vector.timesteps, vector.sigmas, vector.counts(), vector.energy(), strict=True)),
+        "rows": list(zip(vector.timesteps, vector.sigmas, counts, energy, strict=True))[:MAX_ROWS],
+        "rows_left": max(0, steps - MAX_ROWS),
         "channels": [
-            (channel, float(weight / (weights.max() or 1)), float(weight))
-            for channel, weight in enumerate(weights[:MAX_CHANNELS])
+            (channel, float(weight / (weights.max() or 1)), float(weight)) for channel, weight in enumerate(weights)
         ],
-        "channels_left": max(0, channels - MAX_CHANNELS),
+        "channels_left": channels - len(weights),
         "histogram": histogram(widen(vector.values, vector.dtype)),
         "provenance": provenance(vector),
         "file": file_facts(site, vector),
@@ -170,14 +170,14 @@ def provenance(vector: GuidanceVector) -> list[tuple[str, Mapping[str, object]]]
 def file_facts(site: Site, vector: GuidanceVector) -> Mapping[str, object]:
     """Facts about a vector's file."""
     entry = site.library.entry(vector.id)
-    dense = vector.support.size * vector.values.itemsize
+    dense = vector.packed.size * vector.values.itemsize
     return {
         "id": vector.id,
         "recipe": vector.recipe,
         "content": vector.content,
         "shape": " × ".join(map(str, vector.shape)),
         "dtype": vector.dtype,
-        "entries kept": f"{vector.nnz:,} of {vector.support.size:,} ({vector.nnz / vector.support.size:.1%})",
+        "entries kept": f"{vector.nnz:,} of {vector.packed.size:,} ({vector.nnz / vector.packed.size:.1%})",
         "size": f"{size(entry.bytes)}, {entry.bytes / dense:.1%} of {size(dense)} dense",
         **({"file": site.library.location_of(vector.id)} if site.live else {}),
     }
