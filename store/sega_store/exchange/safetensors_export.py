@@ -12,10 +12,17 @@ One file holds one vector; several vectors are a folder of such files. The tenso
 
 `dense` and `noise` are float16 or float32; bfloat16 is widened. The metadata have one entry, `sega_vectors`: JSON with
 the headers of `vector` and `noise`, and the `annotation`. Previews aren't carried.
+
+The file is written here, a tensor at a time, since safetensors' own writer holds them all in memory, twice.
+
+References:
+    Safetensors, format: https://huggingface.co/docs/safetensors/index#format
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +30,8 @@ from sega_store.errors import InvalidInputError
 from sega_store.exchange.parcel import Parcel
 from sega_store.exchange.sem_guidance import sem_guidance
 from sega_store.files.header import NoiseHeader, VectorHeader
-from sega_store.records.dtypes import portable, widen
-from sega_store.records.json_record import canonical_json, parse_json
+from sega_store.records.dtypes import Array, little_endian, portable, widen
+from sega_store.records.json_record import JSON, canonical_json, parse_json
 
 SUFFIX = ".safetensors"
 
@@ -49,14 +56,13 @@ def write(path: Path, parcels: Iterable[Parcel]) -> None:
 
 
 def _write(path: Path, parcel: Parcel) -> None:
-    from safetensors.numpy import save
-
     vector, noise = parcel.vector.with_preview(None), parcel.noise
-    tensors = {
-        "sem_guidance": sem_guidance(vector),
-        "dense": portable(vector.dense(), vector.dtype),
-        "timesteps": vector.timesteps,
-        "sigmas": vector.sigmas,
+    steps, *sample = vector.shape
+    tensors: dict[str, tuple[np.dtype[Any], tuple[int, ...], Callable[[], Array]]] = {
+        "sigmas": (vector.sigmas.dtype, (steps,), lambda: vector.sigmas),
+        "timesteps": (vector.timesteps.dtype, (steps,), lambda: vector.timesteps),
+        "sem_guidance": (np.dtype("float32"), (steps, 1, *sample), lambda: sem_guidance(vector)),
+        "dense": (_held(vector.dtype), vector.shape, lambda: portable(vector.dense(), vector.dtype)),
     }
     facts = {
         "vector": VectorHeader.of(vector).to_json(),
@@ -64,7 +70,21 @@ def _write(path: Path, parcel: Parcel) -> None:
         "annotation": parse_json(parcel.annotation.to_bytes()),
     }
     if noise is not None:
-        tensors["noise"] = portable(widen(noise.array, noise.dtype), noise.dtype)
-    # one entry, for safetensors writes several in any order
-    metadata = {"sega_vectors": canonical_json(facts).decode()}
-    path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata))
+        dense = portable(widen(noise.array, noise.dtype), noise.dtype)
+        tensors["noise"] = (dense.dtype, dense.shape, lambda: dense)
+    header: dict[str, JSON] = {"__metadata__": {"sega_vectors": canonical_json(facts).decode()}}
+    # the largest elements first, so that each is at a multiple of its size
+    ordered, end = sorted(tensors.items(), key=lambda item: -item[1][0].itemsize), 0
+    for name, (dtype, shape, _) in ordered:
+        start, end = end, end + math.prod(shape) * dtype.itemsize
+        header[name] = {"dtype": f"F{8 * dtype.itemsize}", "shape": list(shape), "data_offsets": [start, end]}
+    text = canonical_json(header)
+    text += b" " * (-len(text) % 8)
+    with path.open("xb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for _, (_, _, make) in ordered:
+            file.write(little_endian(make()))
+
+
+def _held(dtype: str) -> np.dtype[Any]:
+    return np.dtype("float16" if dtype == "float16" else "float32")

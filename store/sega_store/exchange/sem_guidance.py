@@ -13,6 +13,7 @@ References:
 import numpy as np
 
 from sega_store.records.dtypes import Array
+from sega_store.records.support import BLOCK
 from sega_store.records.vector import GuidanceVector
 
 
@@ -24,17 +25,18 @@ def sem_guidance(vector: GuidanceVector) -> Array:
         InvalidInputError: A threshold of the concept can't be applied to the vector.
     """
     concept, run = vector.concept, vector.provenance.run
-    kept = vector.thresholded(concept.edit_threshold).dense()
+    guidance = vector.thresholded(concept.edit_threshold).dense()  # m_t, which each step's γ_t takes the place of
     scale = np.float32(concept.edit_weight * concept.edit_guidance_scale)
     scale = -scale if concept.reverse_editing_direction else scale
-    cooldown = len(kept) if concept.edit_cooldown_steps is None else concept.edit_cooldown_steps
+    cooldown = len(guidance) if concept.edit_cooldown_steps is None else concept.edit_cooldown_steps
     s_m, β_m = np.float32(run.edit_momentum_scale), np.float32(run.edit_mom_beta)
 
-    guidance = np.zeros_like(kept)
-    momentum = np.zeros_like(kept[0])
-    for step, m in enumerate(kept):
-        γ = (scale * m if step < cooldown else 0 * m) + s_m * momentum
-        momentum = β_m * momentum + (1 - β_m) * γ
-        if step >= concept.warmup:
-            guidance[step] = γ
+    by_step = guidance.reshape(len(guidance), -1)
+    for start in range(0, by_step.shape[1], BLOCK):
+        places = by_step[:, start : start + BLOCK]
+        momentum = np.zeros_like(places[0])
+        for step, m in enumerate(places):
+            γ = (scale * m if step < cooldown else 0 * m) + s_m * momentum
+            momentum = β_m * momentum + (1 - β_m) * γ
+            places[step] = γ if step >= concept.warmup else 0
     return guidance[:, np.newaxis]

@@ -19,9 +19,8 @@ import numpy as np
 
 from sega_store.errors import InvalidInputError
 from sega_store.exchange.parcel import Parcel
-from sega_store.files.codec import LEVEL
+from sega_store.files.codec import LEVEL, MAX_BLOSC_BYTES
 from sega_store.files.header import NoiseHeader, VectorHeader
-from sega_store.files.vector_file import MAX_BYTES
 from sega_store.places import layout
 from sega_store.records.dtypes import Array, portable, widen
 from sega_store.records.json_record import JSON, parse_json
@@ -59,7 +58,7 @@ def _create(
 ) -> None:
     from zarr.codecs import BloscCodec, Crc32cCodec
 
-    if array.nbytes > MAX_BYTES - (1 << 20):
+    if array.nbytes > MAX_BLOSC_BYTES:
         raise InvalidInputError(f"The dense array of a vector has {array.nbytes} bytes, one chunk less than 2 GiB.")
     blosc = BloscCodec(cname="zstd", clevel=LEVEL, shuffle="shuffle", typesize=array.itemsize, blocksize=0)
     group.create_array(

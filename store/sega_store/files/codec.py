@@ -35,7 +35,7 @@ _BLOSC_FORMAT, _ZSTD = 2, 4
 _COPIED, _UNSPLIT = 0x02, 0x10  # flags: the data as they are; blocks that aren't split into the bytes of their elements
 _MAX_SPLITS, _MIN_SPLIT_ELEMENTS = 16, 128
 _ZSTD_MAGIC, _ZSTD_REPEATED = b"\x28\xb5\x2f\xfd", 1
-_MAX_BLOSC_BYTES = (1 << 31) - 1 - _BLOSC_HEADER.size
+MAX_BLOSC_BYTES = (1 << 31) - 1 - _BLOSC_HEADER.size
 
 
 @dataclass(frozen=True)
@@ -169,9 +169,9 @@ class ArrayFormat:
         yield np.frombuffer(rest, np.uint8)
 
     def _compressed(self, array: Array) -> bytes:
-        if array.nbytes > _MAX_BLOSC_BYTES:
+        if array.nbytes > MAX_BLOSC_BYTES:
             raise InvalidInputError(
-                f"{self.name} has {array.nbytes} bytes, a file's array at most {_MAX_BLOSC_BYTES}. "
+                f"{self.name} has {array.nbytes} bytes, a file's array at most {MAX_BLOSC_BYTES}. "
                 "Record fewer steps, or with a higher keep_threshold."
             )
         blosc = _blosc()
@@ -181,8 +181,8 @@ class ArrayFormat:
 
     def _decompressed(self, chunk: memoryview) -> Iterator[bytes | memoryview]:
         """The chunk's blocks, one after the other; none is before the header promises exactly the expected size."""
-        if self.nbytes > _MAX_BLOSC_BYTES:
-            raise InvalidInputError(f"{self.chunk_key} would have {self.nbytes} bytes, Blosc holds {_MAX_BLOSC_BYTES}")
+        if self.nbytes > MAX_BLOSC_BYTES:
+            raise InvalidInputError(f"{self.chunk_key} would have {self.nbytes} bytes, Blosc holds {MAX_BLOSC_BYTES}")
         if len(chunk) < _BLOSC_HEADER.size:
             raise InvalidInputError(f"{self.chunk_key} is too short for a Blosc chunk")
         version, _, flags, typesize, nbytes, _, cbytes = _BLOSC_HEADER.unpack(chunk[: _BLOSC_HEADER.size])
@@ -215,9 +215,9 @@ class ArrayFormat:
         wrong = InvalidInputError(
             f"{self.chunk_key} can't be decompressed: blocks are out of place, or bytes belong to no block"
         )
+        if not 0 < blocksize <= nbytes or (flags & _COPIED and cbytes != _BLOSC_HEADER.size + nbytes):
+            raise wrong
         if flags & _COPIED:
-            if cbytes != _BLOSC_HEADER.size + nbytes:
-                raise wrong
             yield from (
                 (_BLOSC_HEADER.size + start, min(_BLOSC_HEADER.size + start + MAX_BLOCK_BYTES, cbytes), 0, flags)
                 for start in range(0, nbytes, MAX_BLOCK_BYTES)
@@ -228,9 +228,9 @@ class ArrayFormat:
                 f"{self.chunk_key} can't be decompressed: its blocks have {blocksize} bytes, at most {MAX_BLOCK_BYTES}"
                 " are allowed"
             )
-        blocks = -(-nbytes // blocksize) if blocksize else 0
+        blocks = -(-nbytes // blocksize)
         position = _BLOSC_HEADER.size + 4 * blocks
-        if not blocks > 0 or position > cbytes:
+        if position > cbytes:
             raise wrong
         split = not flags & _UNSPLIT and typesize <= _MAX_SPLITS and blocksize // typesize >= _MIN_SPLIT_ELEMENTS
         for number in range(blocks):

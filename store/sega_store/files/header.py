@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # a listing reads headers, and does without numpy
 
 ROOT_KEY = "zarr.json"
 MAX_RANK = 16
+MAX_STEPS = 1 << 16  # 65 times the training steps of any model, so lists by step stay small
 MAX_ELEMENTS = 1 << 40  # fits SQLite's integers; a reader's own limit on memory is far below
 
 
@@ -62,6 +63,8 @@ class VectorHeader(Record):
 
     def __post_init__(self) -> None:
         _check(self.kind, "vector", self.shape, 3, self.dtype)
+        if self.shape[0] > MAX_STEPS:
+            raise InvalidInputError(f"its shape {self.shape} has more than {MAX_STEPS} steps")
         rules.sha256("content", self.content)
         if not 0 <= self.nnz <= math.prod(self.shape):
             raise InvalidInputError(f"its nnz is {self.nnz}, for a shape of {self.shape}")

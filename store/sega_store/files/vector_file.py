@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
@@ -24,7 +24,8 @@ from sega_store.records.support import Support
 from sega_store.records.vector import GuidanceVector
 
 Source: TypeAlias = bytes | str | os.PathLike[str]
-MAX_BYTES = 1 << 31
+MAX_BYTES = 1 << 30
+"""The budget: the most memory that the arrays of a file may take, as its header says, unless a reader allows more."""
 
 
 def write_vector(vector: GuidanceVector) -> bytes:
@@ -51,7 +52,7 @@ def read_vector(source: Source, max_bytes: int = MAX_BYTES) -> GuidanceVector:
 
     Args:
         source: The file's bytes, or its path.
-        max_bytes: The most memory that its arrays may take; reading it takes up to four times as much for a moment.
+        max_bytes: The most memory that its arrays may take; see `docs/format.md` for what reading them needs.
 
     Raises:
         VectorFileError: The file is wrong in any way.
@@ -106,11 +107,12 @@ def _noise_arrays(header: NoiseHeader) -> list[ArrayFormat]:
 
 
 def _write(header: Record, formats: Sequence[ArrayFormat], arrays: Sequence[Array]) -> bytes:
+    needed = _budgeted(formats, MAX_BYTES)
     contents = {ROOT_KEY: root_json(header)}
     for array_format, array in zip(formats, arrays, strict=True):
         contents |= array_format.encode(array)
     data = pack(contents)
-    check_expansion(sum(one.nbytes for one in formats), len(data))
+    check_expansion(needed, len(data))
     check_arrays(formats, contents)
     return data
 
@@ -148,13 +150,23 @@ def _promised(
     """The header in a file's beginning, and its arrays, if the file's size can be right for them."""
     header = parse_root(root_of(head), kind)
     formats: list[ArrayFormat] = arrays_of(header)
-    needed = sum(one.nbytes for one in formats)
-    if needed > max_bytes:
-        raise InvalidInputError(f"its arrays take {needed} bytes, more than the limit of {max_bytes}")
+    needed = _budgeted(formats, max_bytes)
     if size > needed + 2 * MAX_JSON_BYTES:
         raise InvalidInputError(f"it has {size} bytes, more than its arrays of {needed} bytes can fill")
     check_expansion(needed, size)
     return header, formats
+
+
+def _budgeted(formats: Iterable[ArrayFormat], max_bytes: int) -> int:
+    """What arrays take together, if the budget has room for it."""
+    needed = sum(one.nbytes for one in formats)
+    if needed > max_bytes:
+        raise InvalidInputError(
+            f"its arrays take {needed / 2**20:,.0f} MiB of memory, more than the budget of {max_bytes / 2**20:,.0f}."
+            " Record fewer steps, a smaller picture, or with a higher keep_threshold; a file that is trusted is read"
+            f" by read_vector or read_noise with max_bytes={needed}"
+        )
+    return needed
 
 
 def _held_as(dtype: str) -> Literal["float32", "float16", "uint16"]:
