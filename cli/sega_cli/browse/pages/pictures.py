@@ -22,7 +22,7 @@ from starlette.responses import Response
 from sega_cli.browse.site import Site, SiteOf
 from sega_store import GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError, RefError, SegaError
 from sega_store.display.pictures import SIGNED, as_png, drawn, reencoded, relative
-from sega_store.records.activity import activity
+from sega_store.records.activity import MOST_SIDE, activity
 from sega_store.records.dtypes import widen
 
 TILE = 320  # pixels
@@ -87,8 +87,13 @@ def difference(vector: GuidanceVector, other: GuidanceVector) -> bytes:
 
 
 def draw_noise(noise: InitialNoise) -> bytes:
-    """The first three channels of a noise as red, green and blue; two standard deviations give the full colour."""
-    values = widen(noise.array, noise.dtype).reshape((noise.shape[0], -1, noise.shape[-1]))[:3]
+    """The first three channels of a noise as red, green and blue; two standard deviations give the full colour.
+
+    Of a side of more than 1,024 places each second, third, … is drawn.
+    """
+    held = noise.array.reshape((noise.shape[0], -1, noise.shape[-1]))
+    stride = -(-max(held.shape[1:]) // MOST_SIDE)
+    values = widen(held[:3, ::stride, ::stride], noise.dtype)
     planes = np.stack([values[min(i, len(values) - 1)] for i in range(3)], axis=-1)
     return as_png(np.rint(np.clip(planes / 4 + 0.5, 0, 1) * 255).astype(np.uint8))
 
