@@ -14,11 +14,13 @@ from numbers import Real
 from typing import SupportsFloat
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sega_store.errors import InvalidInputError
-from sega_store.records import algebra, content_hash
+from sega_store.records import algebra, content_hash, rules
 from sega_store.records.concept import Concept
 from sega_store.records.dtypes import Array, check_dtype, read_only, widen
+from sega_store.records.edit_parameters import BY_NAME
 from sega_store.records.preview import Preview
 from sega_store.records.provenance import Provenance, recipe
 from sega_store.records.quantile import reaches_quantile
@@ -43,7 +45,7 @@ class GuidanceVector:
         preview: Pictures before and after, if any; no part of its identity.
 
     All arrays are copied and read-only; `support` is a view in which the step runs fastest. `v + w`, `v - w`, `-v`,
-    `s * v`: see `sega_store.records.algebra`.
+    `s * v`, `v / s`, `abs(v)`, `sum([v, w])`: see `sega_store.records.algebra`. `np.asarray(v)` is `v.dense()`.
 
     Raises:
         InvalidInputError: A rule is broken.
@@ -62,6 +64,10 @@ class GuidanceVector:
 
     def __post_init__(self) -> None:
         support, values = self.support, self.values
+        rules.instance("concept", self.concept, Concept, "pass Concept('glasses')")
+        rules.instance("provenance", self.provenance, Provenance, "take that of a recorded vector")
+        for name in ("support", "values", "timesteps", "sigmas"):
+            rules.instance(name, getattr(self, name), np.ndarray, "convert it first")
         if support.dtype != np.bool_ or support.ndim < 3 or 0 in support.shape:
             raise InvalidInputError(
                 f"support must be bool of shape (T, C, *S), none of them 0, met {support.dtype} of {support.shape}."
@@ -172,6 +178,7 @@ class GuidanceVector:
         Raises:
             InvalidInputError: λ is looser than the recording, which lacks the entries in between.
         """
+        edit_threshold = BY_NAME["edit_threshold"].check(edit_threshold)
         keep = self.concept.keep_threshold
         if edit_threshold < keep:
             raise InvalidInputError(
@@ -208,6 +215,22 @@ class GuidanceVector:
         return algebra.multiply(self, float(scale)) if isinstance(scale, Real) else NotImplemented
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: SupportsFloat) -> "GuidanceVector":
+        return algebra.divide(self, float(divisor)) if isinstance(divisor, Real) else NotImplemented
+
+    def __radd__(self, other: object) -> "GuidanceVector":
+        """The vector itself for 0, which `sum` starts with."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __abs__(self) -> "GuidanceVector":
+        return algebra.absolute(self)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """What numpy takes it for: `dense()`."""
+        if copy is False:
+            raise ValueError("a dense array of a sparse vector is always a new one: leave copy=False out")
+        return self.dense().astype(dtype or np.float32, copy=False)
 
     def __neg__(self) -> "GuidanceVector":
         return algebra.negate(self)
