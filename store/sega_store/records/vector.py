@@ -178,6 +178,34 @@ class GuidanceVector:
         Raises:
             InvalidInputError: λ is looser than the recording, which lacks the entries in between.
         """
+        concept = replace(self.concept, edit_threshold=edit_threshold, keep_threshold=edit_threshold)
+        place, values = self.kept(concept.edit_threshold)
+        if concept == self.concept:
+            return self
+        support = np.zeros(self.shape[1:] + self.shape[:1], np.bool_)
+        support.reshape(-1)[place] = True
+        return replace(
+            self,
+            concept=concept,
+            support=np.moveaxis(support, -1, 0),
+            values=values,
+            provenance=replace(self.provenance, derived_from=(self.content,)),
+            preview=None,
+        )
+
+    def kept(self, edit_threshold: float) -> tuple[Array, Array]:
+        """The entries at a stricter λ: exactly those with `|m| >= quantile_λ(|ψ|)` in their step and channel.
+
+        Args:
+            edit_threshold: λ from the concept's `keep_threshold` up to below 1.
+
+        Returns:
+            Their flat places in the order of the file, (C, *S, T), ascending, int64, shape (n,); and their values, as
+            `values` holds them, shape (n,).
+
+        Raises:
+            InvalidInputError: λ is looser than the recording, which lacks the entries in between.
+        """
         edit_threshold = BY_NAME["edit_threshold"].check(edit_threshold)
         keep = self.concept.keep_threshold
         if edit_threshold < keep:
@@ -185,25 +213,17 @@ class GuidanceVector:
                 f"edit_threshold {edit_threshold} is looser than the recording of {self.concept.text!r}, made with "
                 f"keep_threshold {keep}. Take {keep} or more, or record again with a looser keep_threshold."
             )
-        concept = replace(self.concept, edit_threshold=edit_threshold, keep_threshold=edit_threshold)
-        if concept == self.concept:
-            return self
+        place = np.flatnonzero(steps_last(self.support))
+        if edit_threshold == keep:
+            return place, self.values
         steps, channels, *space = self.shape
         size = math.prod(space)
-        place = np.flatnonzero(steps_last(self.support))
-        row = place // (size * steps) * steps + place % steps
-        magnitude = np.abs(widen(self.values, self.dtype))
-        kept = reaches_quantile(magnitude, row, channels * steps, size, concept.edit_threshold)
-        support = self.support.copy()
-        steps_last(support)[steps_last(support)] = kept
-        return replace(
-            self,
-            concept=concept,
-            support=support,
-            values=self.values[kept],
-            provenance=replace(self.provenance, derived_from=(self.content,)),
-            preview=None,
-        )
+        reached = np.empty(self.nnz, np.bool_)
+        edges = np.searchsorted(place, np.arange(1, channels) * size * steps)
+        for part in map(slice, [0, *edges], [*edges, self.nnz]):  # by channels, which takes less memory
+            magnitude = np.abs(widen(self.values[part], self.dtype))
+            reached[part] = reaches_quantile(magnitude, place[part] % steps, steps, size, edit_threshold)
+        return place[reached], self.values[reached]
 
     def __add__(self, other: "GuidanceVector") -> "GuidanceVector":
         return algebra.add(self, other, 1) if isinstance(other, GuidanceVector) else NotImplemented
