@@ -19,20 +19,24 @@ if TYPE_CHECKING:
         Library,
         LibraryError,
         PipelineError,
+        Recommendation,
         RefError,
         SegaError,
+        Selection,
+        Stored,
         UnknownRefError,
         VectorFileError,
     )
-    from sega_vectors.applier import Applier
+    from sega_vectors.applier import Application, Applier
     from sega_vectors.guider import SegaGuidance
     from sega_vectors.pipeline.cost import DenoiserRows
     from sega_vectors.pipeline.loading import load_pipeline
     from sega_vectors.provenance.gate import Compatibility
-    from sega_vectors.recorder import Recorder
+    from sega_vectors.recorder import Recorder, Recording
 
 __all__ = [
     "AmbiguousRefError",
+    "Application",
     "Applier",
     "Compatibility",
     "Concept",
@@ -44,10 +48,14 @@ __all__ = [
     "Library",
     "LibraryError",
     "PipelineError",
+    "Recommendation",
     "Recorder",
+    "Recording",
     "RefError",
     "SegaError",
     "SegaGuidance",
+    "Selection",
+    "Stored",
     "UnknownRefError",
     "VectorFileError",
     "load_pipeline",
@@ -56,10 +64,12 @@ __all__ = [
 # Where the names are from. They are imported when they are first asked for, so that the mathematics can be used without
 # diffusers and transformers, in programs that pin versions of their own.
 _HOMES = {
+    "Application": "sega_vectors.applier",
     "Applier": "sega_vectors.applier",
     "Compatibility": "sega_vectors.provenance.gate",
     "DenoiserRows": "sega_vectors.pipeline.cost",
     "Recorder": "sega_vectors.recorder",
+    "Recording": "sega_vectors.recorder",
     "SegaGuidance": "sega_vectors.guider",
     "load_pipeline": "sega_vectors.pipeline.loading",
 }

@@ -4,7 +4,8 @@ No denoiser call is made, and none grows, for a concept. The guidance is added t
 scheduler.
 """
 
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,8 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
-from sega_store import Concept, GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError
+from sega_store import Concept, GuidanceVector, IncompatibleError, InitialNoise, InvalidInputError, Library
+from sega_store.records import rules
 from sega_vectors.latents.noise import generators, stacked, starts
 from sega_vectors.latents.packing import Packing, find_packing
 from sega_vectors.latents.space import GuidanceSpace
@@ -21,7 +23,7 @@ from sega_vectors.maths.parameters import edits
 from sega_vectors.maths.plan import GuidancePlan, PlannedVector, for_samples
 from sega_vectors.maths.prediction import conversion
 from sega_vectors.maths.schedule import FloatArray, extent, match_steps, noise_ratios
-from sega_vectors.pipeline.call import PipelineCall
+from sega_vectors.pipeline.call import PipelineCall, check_pipeline
 from sega_vectors.pipeline.denoiser import find_denoisers, hooked
 from sega_vectors.pipeline.draws import SubstitutedDraws
 from sega_vectors.pipeline.noise_levels import noise_levels, prediction_type
@@ -31,9 +33,36 @@ from sega_vectors.pipeline.run_check import RunCheck
 from sega_vectors.pipeline.scheduler_hooks import Guide, guided_steps
 from sega_vectors.pipeline.text_cache import encoded_once
 from sega_vectors.pipeline.turns import one_at_a_time
-from sega_vectors.pipeline.watch import freed_after_error, watch
+from sega_vectors.pipeline.watch import freed, freed_after_error, watch
 from sega_vectors.provenance.facts import model_facts, scheduler_facts
-from sega_vectors.provenance.gate import Compatibility, Target, assign, check, check_named, check_overrides, check_shape
+from sega_vectors.provenance.gate import (
+    Compatibility,
+    Target,
+    assign,
+    check,
+    check_named,
+    check_one_noise,
+    check_overrides,
+    check_shape,
+)
+
+
+@dataclass(frozen=True)
+class Application:
+    """What one call with vectors gave.
+
+    Attributes:
+        output: What the pipeline returned.
+        compatibility: For each vector, how its recording relates to the run.
+        samples: For each vector, which of the run's samples it acted on, from 0.
+        notes: What a user should know of the run: texts that were cut, parameters without effect, pictures that a
+            safety checker blanked.
+    """
+
+    output: Any
+    compatibility: list[Compatibility]
+    samples: list[tuple[int, ...]]
+    notes: list[str]
 
 
 class Applier:
@@ -44,8 +73,7 @@ class Applier:
 
     Attributes:
         compatibility: For each vector, how its recording relates to the last run; empty if that failed.
-        notes: What a user should know of the last run: texts that were cut, parameters without effect, pictures that a
-            safety checker blanked.
+        notes: The notes of the last run; these two are as of `Application`, which `apply` returns.
     """
 
     def __init__(
@@ -87,10 +115,14 @@ class Applier:
             InvalidInputError: A parameter out of range, a λ looser than recorded, or a list of the wrong length.
             IncompatibleError: A vector belongs to no initial noise.
         """
+        check_pipeline(pipe)
         self.pipe = pipe
-        self.vectors = tuple(vectors)
+        self.vectors = rules.instances("vectors", vectors, GuidanceVector, "pass [vector], or library[REF] for a REF")
         for vector in self.vectors:
             check_named(vector)
+        if noise is not None and not isinstance(noise, InitialNoise):
+            remedy = "take it from library.noise(REF) or a recorder, or pass latents= to the call"
+            noise = rules.instances("noise", noise, InitialNoise, remedy)
         self.noise = noise
         self.allow = check_overrides(allow)
         self.compatibility: list[Compatibility] = []
@@ -108,14 +140,71 @@ class Applier:
             edit_mom_beta=edit_mom_beta,
         )
 
+    @classmethod
+    def from_library(
+        cls,
+        pipe: DiffusionPipeline,
+        library: Library | str | os.PathLike[str],
+        refs: Mapping[str, float] | Sequence[str],
+        *,
+        noise: InitialNoise | Sequence[InitialNoise] | None = None,
+        **settings: Any,
+    ) -> "Applier":
+        """Prepare to apply vectors of a library, at their initial noise and with what is recommended for them.
+
+        Args:
+            pipe: A diffusers pipeline.
+            library: Where they are, or its path or URL.
+            refs: Their REFs; in a mapping, each with what its scale is multiplied by, as in `{"glasses": 1.5}`.
+            noise: Another initial noise, or one a sample.
+            settings: The other arguments of `Applier`.
+
+        Raises:
+            RefError: A REF doesn't lead to one vector, or the library lacks its noise.
+            IncompatibleError: The vectors are of several initial noises, and none is given.
+        """
+        library = library if isinstance(library, Library) else Library(library)
+        if not isinstance(refs, Mapping):
+            refs = dict.fromkeys(rules.instances("refs", refs, str, "pass ['glasses'] or {'glasses': 1.5}"), 1.0)
+        scales = {ref: rules.finite(f"The scale of {ref!r}", scale) for ref, scale in refs.items()}
+        vectors = [library.load(ref).tuned for ref in scales]
+        if noise is None and vectors:
+            check_one_noise(dict(zip(scales, vectors, strict=True)))
+            noise = library.noise(vectors[0].id)
+        recommended = [scale * v.concept.edit_guidance_scale for scale, v in zip(scales.values(), vectors, strict=True)]
+        return cls(pipe, vectors, noise=noise, **{"edit_guidance_scale": recommended, **settings})
+
+    def __repr__(self) -> str:
+        texts = [vector.concept.text for vector in self.vectors]
+        return f"<Applier of {texts} on {type(self.pipe).__name__}>"
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run `pipe(*args, **kwargs)` with the vectors added; returns what the pipeline returns.
+        """Run `pipe(*args, **kwargs)` with the vectors added; returns what the pipeline returns, errors as of
+        `apply`."""
+        self.compatibility, self.notes = [], []
+        made = self.apply(*args, **kwargs)
+        self.compatibility, self.notes = made.compatibility, made.notes
+        return made.output
+
+    def check(self, *args: Any, **kwargs: Any) -> list[Compatibility]:
+        """How each vector's recording relates to the run `pipe(*args, **kwargs)`, without running it.
+
+        Raises:
+            IncompatibleError: A vector does not belong to this run.
+        """
+        call = PipelineCall.bind(self.pipe, args, kwargs)
+        with one_at_a_time(self.pipe), freed(self.pipe), encoded_once(self.pipe):
+            call, start = self._start(call)
+            return self._check(call, start.known)
+
+    def apply(self, *args: Any, **kwargs: Any) -> Application:
+        """Run `pipe(*args, **kwargs)` with the vectors added; returns all of it, and leaves the applier's own
+        attributes alone.
 
         Raises:
             IncompatibleError: A vector does not belong to this run; nothing has been run then.
             PipelineError: The run met NaN or infinity.
         """
-        self.compatibility, self.notes = [], []
         call = PipelineCall.bind(self.pipe, args, kwargs)
         with one_at_a_time(self.pipe), freed_after_error(self.pipe), ExitStack() as attached:
             encoded = attached.enter_context(encoded_once(self.pipe))
@@ -133,9 +222,7 @@ class Applier:
                 attached.enter_context(guided_steps(self.pipe, run.begin, run.check))
             result = call()
         run.check.check_finite()
-        self.compatibility = run.compatibility
-        self.notes = [*run.notes, *result_notes(result)]
-        return result
+        return Application(result, run.compatibility, run.samples, [*run.notes, *result_notes(result)])
 
     def _start(self, call: PipelineCall) -> tuple[PipelineCall, "_Start"]:
         """The call as it is to be made, and what is known of its initial noise before it."""
@@ -282,6 +369,12 @@ class _AppliedRun:
             return space.guided(model_output, for_samples(guidances, self._assigned))
 
         return guide
+
+    @property
+    def samples(self) -> list[tuple[int, ...]]:
+        """The samples that each vector acts on."""
+        vectors = range(len(self._applier.vectors))
+        return [tuple(b for b, acting in enumerate(self._assigned) if i in acting) for i in vectors]
 
     def _describe(self, planned: Sequence[PlannedVector]) -> None:
         """Note what of the run each vector covers, and what has no effect there."""

@@ -16,13 +16,14 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from sega_store import Concept, GuidanceVector, InitialNoise, InvalidInputError, PipelineError, Provenance, recipe
+from sega_store.records import rules
 from sega_store.records.edit_parameters import BY_NAME
 from sega_vectors.latents.noise import stacked, starts
 from sega_vectors.latents.space import GuidanceSpace
 from sega_vectors.latents.tensors import as_doubles
 from sega_vectors.maths.accumulator import Accumulator, Momentum, sum_step
 from sega_vectors.maths.guidance import keep_above, step_weights, tail_thresholds
-from sega_vectors.pipeline.call import PipelineCall
+from sega_vectors.pipeline.call import PipelineCall, check_pipeline
 from sega_vectors.pipeline.denoiser import DenoiserCall, find_denoisers
 from sega_vectors.pipeline.noise_levels import noise_levels
 from sega_vectors.pipeline.notes import cooldown_note, result_notes, text_notes
@@ -38,14 +39,31 @@ from sega_vectors.recording.predictions import Predictions
 from sega_vectors.recording.sparse_buffer import SparseBuffer
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What one call recorded.
+
+    Attributes:
+        output: What the pipeline returned.
+        vectors: For each sample in turn, one vector a concept.
+        noises: The initial noise of each vector, beside it.
+        notes: What a user should know of the call: texts that were cut, parameters without effect, pictures that a
+            safety checker blanked.
+    """
+
+    output: Any
+    vectors: list[GuidanceVector]
+    noises: list[InitialNoise]
+    notes: list[str]
+
+
 class Recorder:
     """Calls a pipeline and records a guidance vector for each sample and concept.
 
     Attributes:
         vectors: What the last call recorded: for each sample in turn, one vector a concept; empty if it failed.
         noises: The initial noise of each vector, beside it.
-        notes: What a user should know of the last call: texts that were cut, parameters without effect, pictures that
-            a safety checker blanked.
+        notes: The notes of the last call; these three are as of `Recording`, which `record` returns.
 
     Raises:
         InvalidInputError: No concept, a concept that every text encoder would cut, or parameters out of range.
@@ -74,32 +92,43 @@ class Recorder:
                 (`prompt_embeds`, `pooled_prompt_embeds`), each of one row: for pipelines without text encoders. A run
                 without classifier-free guidance needs those of the empty text too.
         """
-        if not concepts:
+        check_pipeline(pipe)
+        self.concepts = rules.instances("concepts", concepts, Concept, "pass [Concept('glasses')]")
+        if not self.concepts:
             raise InvalidInputError("a recording needs at least one concept, met none: pass [Concept('glasses')]")
-        if not 0 <= edit_mom_beta < 1:
+        self.edit_momentum_scale = BY_NAME["edit_momentum_scale"].check(edit_momentum_scale)
+        self.edit_mom_beta = BY_NAME["edit_mom_beta"].check(edit_mom_beta)
+        if self.edit_mom_beta == 1:
             raise InvalidInputError(f"edit_mom_beta must be in [0, 1), met {edit_mom_beta}: the default is 0.4")
-        self._embeddings = dict(embeddings or {})
-        for concept in concepts:
+        self._embeddings = dict(rules.instance("embeddings", embeddings or {}, Mapping, "pass one by concept"))
+        for concept in self.concepts:
             if concept.text not in self._embeddings:
                 check_concept(pipe, concept.text)
         self.pipe = pipe
-        self.concepts = tuple(concepts)
-        self.edit_momentum_scale = BY_NAME["edit_momentum_scale"].check(edit_momentum_scale)
-        self.edit_mom_beta = BY_NAME["edit_mom_beta"].check(edit_mom_beta)
         self.guide = guide
         self.vectors: list[GuidanceVector] = []
         self.noises: list[InitialNoise] = []
         self.notes: list[str] = []
 
+    def __repr__(self) -> str:
+        texts = [concept.text for concept in self.concepts]
+        return f"<Recorder of {texts} on {type(self.pipe).__name__}, {len(self.vectors)} vectors recorded>"
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run `pipe(*args, **kwargs)` and record; returns what the pipeline returns.
+        """Run `pipe(*args, **kwargs)` and record; returns what the pipeline returns, errors as of `record`."""
+        self.vectors, self.noises, self.notes = [], [], []
+        made = self.record(*args, **kwargs)
+        self.vectors, self.noises, self.notes = made.vectors, made.noises, made.notes
+        return made.output
+
+    def record(self, *args: Any, **kwargs: Any) -> Recording:
+        """Run `pipe(*args, **kwargs)` and record; returns all of it, and leaves the recorder's own attributes alone.
 
         Raises:
             InvalidInputError: A concept would guide no step of this run.
             PipelineError: The run can't be recorded, stopped early, met NaN or infinity, or gave a concept nothing.
                 Nothing is recorded then.
         """
-        self.vectors, self.noises, self.notes = [], [], []
         call = PipelineCall.bind(self.pipe, args, kwargs)
         denoisers = find_denoisers(self.pipe)
         if any(getattr(denoiser, "is_cache_enabled", False) for denoiser in denoisers):
@@ -125,10 +154,9 @@ class Recorder:
                 if refusal is None:
                     raise
                 raise refusal from error
-            self.vectors = run.vectors(self.pipe.scheduler, provenances)
-        self.noises = [noise for noise in noises for _ in concepts]
-        self.notes = [*notes, *result_notes(result)]
-        return result
+            vectors = run.vectors(self.pipe.scheduler, provenances)
+        each = [noise for noise in noises for _ in concepts]
+        return Recording(result, vectors, each, [*notes, *result_notes(result)])
 
     def recipes(self, *args: Any, **kwargs: Any) -> list[str]:
         """The recipe of each vector that a call would record, in the order of `vectors`, before it runs."""

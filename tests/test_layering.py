@@ -213,6 +213,7 @@ def test_importing_the_package_imports_torch_no_sooner_than_it_is_needed() -> No
 def test_public_names() -> None:
     assert sorted(sega_vectors.__all__) == [
         "AmbiguousRefError",
+        "Application",
         "Applier",
         "Compatibility",
         "Concept",
@@ -224,10 +225,14 @@ def test_public_names() -> None:
         "Library",
         "LibraryError",
         "PipelineError",
+        "Recommendation",
         "Recorder",
+        "Recording",
         "RefError",
         "SegaError",
         "SegaGuidance",
+        "Selection",
+        "Stored",
         "UnknownRefError",
         "VectorFileError",
         "load_pipeline",

@@ -1,5 +1,6 @@
 """Stored vectors with the edit parameters that they are to be applied with: as recorded, or as given."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -84,13 +85,14 @@ def edits(
     }
     thresholds = each("edit_threshold", edit_threshold)
     scales, betas = each("edit_momentum_scale", edit_momentum_scale), each("edit_mom_beta", edit_mom_beta)
+    once = functools.cache(SparseSteps.of_vector)  # for a vector that is given several times, at several scales
     made = []
     for i, vector in enumerate(vectors):
         λ = vector.concept.edit_threshold if thresholds[i] is None else thresholds[i]
         run = vector.provenance.run
         edit = Edit(
             vector=vector,
-            kept=SparseSteps.of_vector(vector.thresholded(λ)),
+            kept=once(vector, λ),
             changes={name: values[i] for name, values in given.items() if values[i] is not None},
             edit_momentum_scale=run.edit_momentum_scale if scales[i] is None else scales[i],
             edit_mom_beta=run.edit_mom_beta if betas[i] is None else betas[i],

@@ -1,12 +1,11 @@
 """The guidance of a run, from stored vectors.
 
-Where the run's timesteps are known before it, all that depends on the vectors alone (thresholds, scales, signs,
-weights, the sum over concepts) is done once on the host, and uploaded once (`GuidancePlan`). A step then costs a
-scatter of the kept entries and the momentum's update, however many vectors there are. Where timesteps become known
-one by one, the vectors are uploaded, and a step costs a scatter for each (`StepwisePlan`).
+The vectors are uploaded once; a step then costs a scatter of the kept entries of each of them, and the momentum's
+update. Where the run's timesteps are known before it, so are all weights and matches (`GuidancePlan`); where they
+become known one by one, each step is matched when it comes (`StepwisePlan`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +13,11 @@ import torch
 from torch import Tensor
 
 from sega_store import Concept
-from sega_vectors.maths.accumulator import Accumulator, Momentum, StepSums, early_weights, sharing, sum_step
-from sega_vectors.maths.guidance import step_weights
+from sega_vectors.maths.accumulator import Accumulator, Momentum, StepSums, early_weights, sharing
+from sega_vectors.maths.guidance import StepWeights, step_weights
 from sega_vectors.maths.parameters import Edit
 from sega_vectors.maths.schedule import StepMatch, TrainedSteps
-from sega_vectors.maths.sparse_steps import Places, SparseSteps, Values
+from sega_vectors.maths.sparse_steps import SparseSteps
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,6 @@ class PlannedVector:
     match: StepMatch
     momentum: Momentum
 
-    def at(self, step: int, factor: float) -> Iterator[tuple[float, Places, Values]]:
-        """`factor` times m_t for a step of the run, as summands."""
-        if factor:
-            for share, recorded in self.match.at(step):
-                yield factor * share, self.kept.places[recorded], self.kept.values[recorded]
-
 
 class GuidancePlan:
     """γ_t of every step of a run, for one set of vectors."""
@@ -55,40 +48,22 @@ class GuidancePlan:
             num_steps: The run's scheduler calls.
             device: Where the run's samples are.
         """
-        shape, momenta = vectors[0].kept.shape, [vector.momentum for vector in vectors]
+        self._matches = [vector.match for vector in vectors]
+        self._momenta = [vector.momentum for vector in vectors]
         self._weights = [step_weights([vector.concept for vector in vectors], step) for step in range(num_steps)]
-        early = [early_weights(weights, momenta, step) for step, weights in enumerate(self._weights)]
-
-        def summed(steps: Sequence[Sequence[float]], members: Sequence[int]) -> SparseSteps:
-            summands = (
-                [summand for i in members for summand in vectors[i].at(step, factors[i])]
-                for step, factors in enumerate(steps)
-            )
-            return SparseSteps.of_sums(shape, summands)
-
-        self._joint = {
-            momentum: summed([weights.joint for weights in self._weights], members).to(device)
-            for momentum, members in sharing(momenta).items()
-        }
-        everyone, nothing = range(len(vectors)), [0.0] * len(vectors)
-        self._early = summed([nothing if factors is None else factors for factors in early], everyone).to(device)
+        self._kept = [vector.kept.to(device) for vector in vectors]
         self._accumulator = Accumulator()
         self._step = 0
 
     def guidance(self) -> Tensor | None:
         """γ_t to be added at the next step, shape (C, *S), float32; None where nothing is."""
-        step, weights = self._step, self._weights[self._step]
+        step = self._step
         self._step += 1
-        joint = {momentum: steps.dense(step) for momentum, steps in self._joint.items()}
-        early = None if weights.early is None else self._early.dense(step)
-        return self._accumulator.guidance(StepSums(step, joint, early, weights.warm))
+        return self._accumulator.guidance(_sums(self._kept, self._matches, self._momenta, self._weights[step], step))
 
 
 class StepwisePlan:
-    """γ_t of a run whose timesteps come one after the other, for one set of vectors.
-
-    The vectors are uploaded once; a step then costs a scatter of the kept entries of each of them.
-    """
+    """γ_t of a run whose timesteps come one after the other, for one set of vectors."""
 
     def __init__(self, edits: Sequence[Edit], device: torch.device) -> None:
         """Plan a run.
@@ -110,17 +85,32 @@ class StepwisePlan:
         step = len(self._timesteps) - 1
         matches = [steps.match(np.array(self._timesteps)) for steps in self._steps]
         weights = step_weights([e.concept(m.steps_before) for e, m in zip(self._edits, matches, strict=True)], step)
-        kept = [_mixed(k.dense, m, step) for k, m in zip(self._kept, matches, strict=True)]
-        return self._accumulator.guidance(sum_step(kept, weights, self._momenta, step))
+        return self._accumulator.guidance(_sums(self._kept, matches, self._momenta, weights, step))
 
 
-def _mixed(of: Callable[[int], Tensor], match: StepMatch, step: int) -> Tensor:
-    """What stands for a step of a run, given what there is for each recorded step."""
-    shares = match.at(step) or [(0.0, 0)]
-    first, *others = (of(recorded) if share == 1 else share * of(recorded) for share, recorded in shares)
-    for other in others:
-        first = first + other
-    return first
+def _sums(
+    kept: Sequence[SparseSteps],
+    matches: Sequence[StepMatch],
+    momenta: Sequence[Momentum],
+    weights: StepWeights,
+    step: int,
+) -> StepSums:
+    """The sums of one step of a run over stored vectors: a scatter of the kept entries of each."""
+
+    def summed(factors: Sequence[float], members: Iterable[int]) -> Tensor:
+        total = torch.zeros(kept[0].shape, dtype=torch.float32, device=kept[0].values.device)
+        for i in members:
+            for share, recorded in matches[i].at(step) if factors[i] else ():
+                kept[i].add_to(total, recorded, factors[i] * share)
+        return total
+
+    early = early_weights(weights, momenta, step)
+    return StepSums(
+        step=step,
+        joint={momentum: summed(weights.joint, members) for momentum, members in sharing(momenta).items()},
+        early=None if early is None else summed(early, range(len(kept))),
+        warm=weights.warm,
+    )
 
 
 def for_samples(

@@ -62,6 +62,19 @@ def recorded_arguments(pipe: DiffusionPipeline, arguments: Mapping[str, Any]) ->
     return {name: _as_taken(known[name], value) for name, value in arguments.items()}
 
 
+def check_pipeline(pipe: object) -> None:
+    """Check that what is to be called is a pipeline.
+
+    Raises:
+        InvalidInputError: It is something else, such as a path.
+    """
+    if not isinstance(pipe, DiffusionPipeline):
+        raise InvalidInputError(
+            f"pipe must be a pipeline of diffusers, met a {type(pipe).__name__}: load one by load_pipeline or"
+            " from_pretrained; a modular pipeline takes SegaGuidance as its guider"
+        )
+
+
 def check_arguments(pipe: DiffusionPipeline, names: Iterable[str]) -> None:
     """Check that a pipeline takes arguments of these names.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sega_store.exchange.export import export_vectors
     from sega_store.exchange.sync import copy_vectors
     from sega_store.files.vector_file import read_noise, read_vector, write_noise, write_vector
-    from sega_store.library.library import Library
+    from sega_store.library.library import Library, Stored
     from sega_store.library.selection import Group, Selection
     from sega_store.library.verify import Damage, Verification
     from sega_store.records.concept import Concept
@@ -59,6 +59,7 @@ __all__ = [
     "SchedulerFacts",
     "SegaError",
     "Selection",
+    "Stored",
     "UnknownRefError",
     "VectorFileError",
     "Verification",
@@ -90,7 +91,7 @@ _MODULES = {
     "exchange.bundle_import": ("Imported", "import_vectors"),
     "exchange.export": ("export_vectors",),
     "files.vector_file": ("read_noise", "read_vector", "write_noise", "write_vector"),
-    "library.library": ("Library",),
+    "library.library": ("Library", "Stored"),
     "records.noise": ("InitialNoise",),
     "records.preview": ("Preview",),
     "records.provenance": ("ModelFacts", "NoiseFacts", "Provenance", "RunFacts", "SchedulerFacts", "recipe"),

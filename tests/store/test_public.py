@@ -29,6 +29,7 @@ def test_public_names() -> None:
         "SchedulerFacts",
         "SegaError",
         "Selection",
+        "Stored",
         "UnknownRefError",
         "VectorFileError",
         "Verification",

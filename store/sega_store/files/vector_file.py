@@ -16,6 +16,7 @@ from sega_store.files.codec import ArrayFormat, check_arrays, check_expansion
 from sega_store.files.header import ROOT_KEY, Header, NoiseHeader, VectorHeader, parse_root, root_json, root_of
 from sega_store.files.regular_file import CheckSize, file_errors, read_regular
 from sega_store.files.zip_container import pack, unpack
+from sega_store.records import rules
 from sega_store.records.dtypes import HELD_AS, Array
 from sega_store.records.json_record import MAX_JSON_BYTES, Record
 from sega_store.records.noise import InitialNoise
@@ -34,6 +35,7 @@ def write_vector(vector: GuidanceVector) -> bytes:
     Raises:
         InvalidInputError: The vector is too large for the format, or has too few entries for its size.
     """
+    rules.instance("vector", vector, GuidanceVector, "take it from a recorder or a library")
     header = VectorHeader.of(vector)
     arrays = [vector.support, vector.values, vector.timesteps, vector.sigmas]
     if vector.preview is not None:
@@ -43,6 +45,7 @@ def write_vector(vector: GuidanceVector) -> bytes:
 
 def write_noise(noise: InitialNoise) -> bytes:
     """The file of an initial noise."""
+    rules.instance("noise", noise, InitialNoise, "take it from a recorder or a library")
     header = NoiseHeader.of(noise)
     return _write(header, _noise_arrays(header), [noise.array])
 

@@ -7,7 +7,7 @@ first four or more digits of an id. Several processes may use a library at once.
 import difflib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from types import EllipsisType
@@ -32,6 +32,27 @@ if TYPE_CHECKING:  # what reads and writes arrays is imported where it is done: 
     from sega_store.records.vector import GuidanceVector
 
 SHORT = 8
+
+
+@dataclass(frozen=True)
+class Stored:
+    """All that a library holds to apply a vector with.
+
+    Attributes:
+        vector: The vector.
+        noise: The initial noise that it was recorded from; None if it was added without.
+        recommended: The edit parameters that are recommended for it, if any are.
+    """
+
+    vector: "GuidanceVector"
+    noise: "InitialNoise | None"
+    recommended: Recommendation | None
+
+    @property
+    def tuned(self) -> "GuidanceVector":
+        """The vector with the recommended edit parameters as its own, where there are any."""
+        parameters = self.recommended.parameters if self.recommended else {}
+        return replace(self.vector, concept=replace(self.vector.concept, **parameters))
 
 
 class Library(Mapping[str, "GuidanceVector"]):
@@ -101,6 +122,8 @@ class Library(Mapping[str, "GuidanceVector"]):
         from sega_store.files.header import VectorHeader
         from sega_store.files.vector_file import write_noise, write_vector
 
+        file = write_vector(vector)
+        noise_file = b"" if noise is None else write_noise(noise)
         if noise is not None and noise.sha256 != vector.provenance.noise.sha256:
             raise InvalidInputError(
                 f"The noise has the hash {noise.sha256[:SHORT]}, the vector was recorded from "
@@ -109,9 +132,8 @@ class Library(Mapping[str, "GuidanceVector"]):
         if name is not None:
             self._check_name(Annotation(name=name).name, vector.id)
         if noise is not None:
-            noise_key, noise_file = layout.noise_key(noise.sha256), write_noise(noise)
+            noise_key = layout.noise_key(noise.sha256)
             self.files.publish(noise_key, noise_file)
-        file = write_vector(vector)
         new = self.files.publish(layout.vector_key(vector.id), file)
         self.catalogue.announce({vector.id: entry_of(VectorHeader.of(vector), len(file)) if new else ...})
         if noise is not None and not self.files.exists(noise_key):  # a removal saw it unused before it was used
@@ -184,6 +206,20 @@ class Library(Mapping[str, "GuidanceVector"]):
         """The path of a vector's file, or its URL."""
         return str(self.files.locate(layout.vector_key(self.resolve(ref))))
 
+    def load(self, ref: str) -> Stored:
+        """A vector with its initial noise and what is recommended for it.
+
+        Raises:
+            UnknownRefError: There is no such vector.
+            AmbiguousRefError: The REF names several.
+            VectorFileError: A file is damaged.
+        """
+        from sega_store.places.contents import load_noise
+
+        vector = self[ref]
+        noise = load_noise(self.files, vector.provenance.noise.sha256)
+        return Stored(vector, noise, self.recommended(vector.id))
+
     def noise(self, ref: str) -> "InitialNoise":
         """The initial noise that a vector was recorded from.
 
@@ -243,7 +279,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         if not isinstance(name, EllipsisType):
             self._check_name(name, identity)
         if not isinstance(tags, EllipsisType):
-            tags = tuple(tags)
+            tags = rules.instances("tags", tags, str, "pass ['a tag', 'another']")
         given = {"name": name, "tags": tags, "rating": rating, "notes": notes, "recommended": recommended}
         changed: dict[str, Any] = {field: value for field, value in given.items() if value is not ...}
         said = replace(said, **changed)
@@ -276,7 +312,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         from sega_store.library.verify import verify
 
-        refs = list(refs)
+        refs = rules.instances("refs", refs, str, "pass [ref]")
         if not refs:
             self._index.clean(self.catalogue)
         aside = None if move_aside is None else Path(move_aside).expanduser().absolute()

@@ -8,6 +8,7 @@ from sega_store.places.files import Files
 from sega_store.places.folder import Folder
 from sega_store.places.folder_index import FolderIndex
 from sega_store.places.index import Index
+from sega_store.records import rules
 
 
 def open_place(place: str | os.PathLike[str]) -> tuple[Files, Index]:
@@ -16,7 +17,7 @@ def open_place(place: str | os.PathLike[str]) -> tuple[Files, Index]:
     Raises:
         LibraryError: There is no such kind of place.
     """
-    text = os.fspath(place)
+    text = os.fspath(rules.instance("A library's place", place, str | os.PathLike, "pass a path or a URL"))
     if "://" in text and not text.startswith("file://"):
         from sega_store.places.bucket import Bucket  # obstore is imported only for a URL
         from sega_store.places.bucket_index import BucketIndex

@@ -1,4 +1,4 @@
-"""Vector algebra: sums, differences and multiples of guidance vectors.
+"""Vector algebra: sums, differences, multiples and absolute values of guidance vectors.
 
 Applying `v + w` is the same as applying `[v, w]`, since both add the sum of the m_t; so the operands must agree in all
 that isn't linear or that a vector has only one of. Each is taken at its own `edit_threshold` first, and the sum keeps
@@ -63,12 +63,31 @@ def multiply(vector: GuidanceVector, scale: float) -> GuidanceVector:
         InvalidInputError: The scale isn't finite, or a value overflows the dtype.
     """
     factor = rules.finite("A vector's multiplier", float(scale))
-    return _scaled(vector, factor, f"{factor:g} * {_term(vector)}")
+    with np.errstate(over="ignore", under="ignore"):
+        return _derived(vector, _wide(vector) * np.float32(factor), f"{factor:g} * {_term(vector)}")
+
+
+def divide(vector: GuidanceVector, divisor: float) -> GuidanceVector:
+    """vector / divisor, rounded to its dtype.
+
+    Raises:
+        InvalidInputError: The divisor is 0 or not finite, or a value overflows the dtype.
+    """
+    number = np.float32(rules.finite("A vector's divisor", float(divisor)))
+    if not number:
+        raise InvalidInputError(f"A vector's divisor must not be 0, met {divisor}. Multiply by 0 for the empty vector.")
+    with np.errstate(over="ignore", under="ignore"):
+        return _derived(vector, _wide(vector) / number, f"{_term(vector)} / {number:g}")
+
+
+def absolute(vector: GuidanceVector) -> GuidanceVector:
+    """|vector|, exactly: how strongly it guides where, whatever the direction."""
+    return _derived(vector, np.abs(_wide(vector)), f"abs({vector.concept.text})")
 
 
 def negate(vector: GuidanceVector) -> GuidanceVector:
     """-vector, exactly: the concept in the reversed direction."""
-    return _scaled(vector, -1.0, f"-{_term(vector)}")
+    return _derived(vector, -_wide(vector), f"-{_term(vector)}")
 
 
 def moved(vector: GuidanceVector, noise: NoiseFacts) -> GuidanceVector:
@@ -78,13 +97,17 @@ def moved(vector: GuidanceVector, noise: NoiseFacts) -> GuidanceVector:
     )
 
 
-def _scaled(vector: GuidanceVector, factor: float, text: str) -> GuidanceVector:
-    with np.errstate(over="ignore", under="ignore"):
-        product = widen(vector.values, vector.dtype) * np.float32(factor)
+def _wide(vector: GuidanceVector) -> Array:
+    """The kept values as float32."""
+    return widen(vector.values, vector.dtype)
+
+
+def _derived(vector: GuidanceVector, values: Array, text: str) -> GuidanceVector:
+    """The vector with other values, float32, at the same places."""
     return replace(
         vector,
         concept=replace(vector.concept, text=text),
-        values=_rounded(product, vector.dtype),
+        values=_rounded(values, vector.dtype),
         provenance=replace(vector.provenance, derived_from=(vector.content,)),
         preview=None,
     )

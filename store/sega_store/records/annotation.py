@@ -36,12 +36,14 @@ class Annotation(Record):
     def __post_init__(self) -> None:
         if self.name is not None:
             rules.line("A name", self.name)
-        for tag in self.tags:
+        for tag in rules.instances("tags", self.tags, str, "pass ['a tag', 'another']"):
             rules.line("A tag", tag)
         object.__setattr__(self, "tags", tuple(sorted(set(self.tags))))
         if self.rating is not None and not 1 <= rules.integer("A rating", self.rating) <= 5:
             raise InvalidInputError(f"A rating must be from 1 to 5, met {self.rating}.")
         rules.encodable("notes", self.notes)
+        if self.recommended is not None:
+            rules.instance("recommended", self.recommended, Recommendation, "make one of sega_store.Recommendation")
         if len(self.to_bytes()) > MAX_ANNOTATION_BYTES:
             raise InvalidInputError(f"A name, tags and notes may take {MAX_ANNOTATION_BYTES} bytes together.")
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sega_store.errors import InvalidInputError
+from sega_store.records import rules
 
 Array: TypeAlias = NDArray[Any]
 HELD_AS: dict[str, np.dtype[Any]] = {
@@ -20,7 +21,8 @@ HELD_AS: dict[str, np.dtype[Any]] = {
 
 
 def check_dtype(what: str, array: Array, dtype: str) -> None:
-    """Refuses a dtype that isn't one of the three, or an array that doesn't hold it."""
+    """Refuses what is no array, a dtype that isn't one of the three, or an array that doesn't hold it."""
+    rules.instance(what, array, np.ndarray, "convert it first")
     if dtype not in HELD_AS:
         raise InvalidInputError(f"{what}: dtype must be one of {', '.join(HELD_AS)}, met {dtype!r}.")
     if array.dtype != HELD_AS[dtype]:

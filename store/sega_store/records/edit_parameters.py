@@ -78,6 +78,8 @@ class EditParameter:
         if value is None and self.default is None:
             return None
         if self.kind is bool:
+            if value not in (True, False):
+                raise InvalidInputError(f"{self.name} must be true or false, met {value!r}.")
             return bool(value)
         if self.kind is int:
             return rules.integer(self.name, value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sega_store.errors import InvalidInputError
 from sega_store.records import rules
@@ -39,7 +40,7 @@ class InitialNoise:
     dtype: str
 
     def __init__(self, array: Array, seed: int | None = None, device: str = "cpu", dtype: str | None = None) -> None:
-        dtype = str(array.dtype) if dtype is None else dtype
+        dtype = str(getattr(array, "dtype", None)) if dtype is None else dtype
         check_dtype("initial noise", array, dtype)
         if array.ndim < 2 or 0 in array.shape:
             raise InvalidInputError(f"Initial noise is one sample of shape (C, *S), none of them 0, met {array.shape}.")
@@ -67,6 +68,14 @@ class InitialNoise:
     def facts(self) -> NoiseFacts:
         """What a vector's provenance says of it."""
         return NoiseFacts(self.sha256, self.seed, self.device, self.dtype)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """What numpy takes it for: its numbers, bfloat16 as float32."""
+        return np.array(widen(self.array, self.dtype), dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        seed = "" if self.seed is None else f" of seed {self.seed} on {self.device}"
+        return f"<InitialNoise {self.shape} {self.dtype}{seed}, {self.sha256[:12]}>"
 
     def __eq__(self, other: object) -> bool:
         return self.sha256 == other.sha256 if isinstance(other, InitialNoise) else NotImplemented

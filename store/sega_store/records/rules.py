@@ -4,8 +4,13 @@ import math
 import operator
 import re
 import unicodedata
+from collections.abc import Iterable
+from types import UnionType
+from typing import Any, TypeVar
 
 from sega_store.errors import InvalidInputError
+
+T = TypeVar("T")
 
 DTYPES = ("float32", "float16", "bfloat16")  # the dtypes that latents come in
 MAX_INTEGER = (1 << 63) - 1
@@ -38,6 +43,8 @@ def encodable(name: str, value: str) -> str:
 
 def composed(text: str) -> str:
     """A text as most keyboards write it (Unicode's NFC): texts that look the same are the same."""
+    if not isinstance(text, str):
+        raise InvalidInputError(f"A REF, name or word is a text, met a {type(text).__name__}: {_met(text)[:80]}.")
     return unicodedata.normalize("NFC", text)
 
 
@@ -75,6 +82,25 @@ def sha256(name: str, value: str) -> str:
     if not isinstance(value, str) or not _SHA256.fullmatch(value):
         raise InvalidInputError(f"{name} must be a sha256 as 64 lower-case hexadecimal digits, met {value!r}.")
     return value
+
+
+def instance(name: str, value: T, kind: type | UnionType, remedy: str) -> T:
+    """An object of a class."""
+    if not isinstance(value, kind):
+        raise InvalidInputError(
+            f"{name} must be a {getattr(kind, '__name__', kind)}, met a {type(value).__name__}: {remedy}"
+        )
+    return value
+
+
+def instances(name: str, values: Any, kind: type[T], remedy: str) -> tuple[T, ...]:
+    """Several objects of one class, not one alone."""
+    several = isinstance(values, Iterable) and not isinstance(values, kind | str)
+    listed = tuple(values) if several else (values,)
+    wrong = [value for value in listed if not (several and isinstance(value, kind))]
+    if wrong:
+        raise InvalidInputError(f"{name} must be a list of {kind.__name__}, met a {type(wrong[0]).__name__}: {remedy}")
+    return listed
 
 
 def _met(value: object) -> str:

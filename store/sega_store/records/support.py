@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sega_store.errors import InvalidInputError
+from sega_store.records import rules
 from sega_store.records.dtypes import Array
 
 BLOCK = 1 << 20  # entries of a block, which bounds what work on a vector of any size takes
@@ -38,6 +39,7 @@ class Support:
         Raises:
             InvalidInputError: It is another one.
         """
+        rules.instance("support", array, np.ndarray, "convert it first")
         if array.dtype != np.bool_ or array.ndim < 3 or 0 in array.shape:
             raise InvalidInputError(
                 f"support must be bool of shape (T, C, *S), none of them 0, met {array.dtype} of {array.shape}."

@@ -12,14 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
-from typing import Any, SupportsFloat, cast
+from typing import SupportsFloat, cast
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from sega_store.errors import InvalidInputError
-from sega_store.records import algebra, content_hash
+from sega_store.records import algebra, content_hash, rules
 from sega_store.records.concept import Concept
 from sega_store.records.dtypes import Array, check_dtype, read_only, widen
+from sega_store.records.edit_parameters import BY_NAME
 from sega_store.records.preview import Preview
 from sega_store.records.provenance import Provenance, recipe
 from sega_store.records.quantile import reaches_quantile
@@ -45,7 +47,7 @@ class GuidanceVector:
         preview: Pictures before and after, if any; no part of its identity.
 
     All arrays are read-only copies; `support` is a view in which the step runs fastest. `v + w`, `v - w`, `-v`,
-    `s * v`: see `sega_store.records.algebra`.
+    `s * v`, `v / s`, `abs(v)`, `sum([v, w])`: see `sega_store.records.algebra`. `np.asarray(v)` is `v.dense()`.
 
     Raises:
         InvalidInputError: A rule is broken.
@@ -64,6 +66,10 @@ class GuidanceVector:
 
     def __post_init__(self) -> None:
         steps, values = self.shape[0], self.values
+        rules.instance("concept", self.concept, Concept, "pass Concept('glasses')")
+        rules.instance("provenance", self.provenance, Provenance, "take that of a recorded vector")
+        for name in ("values", "timesteps", "sigmas"):
+            rules.instance(name, getattr(self, name), np.ndarray, "convert it first")
         check_dtype("values", values, self.dtype)
         if values.shape != (count := self.packed.count,):
             raise InvalidInputError(
@@ -193,34 +199,55 @@ class GuidanceVector:
         Raises:
             InvalidInputError: λ is looser than the recording, which lacks the entries in between.
         """
+        concept = replace(self.concept, edit_threshold=edit_threshold, keep_threshold=edit_threshold)
+        place, values = self.kept(concept.edit_threshold)
+        if concept == self.concept:
+            return self
+        support = np.zeros(self.shape[1:] + self.shape[:1], np.bool_)
+        support.reshape(-1)[place] = True
+        return replace(
+            self,
+            concept=concept,
+            support=np.moveaxis(support, -1, 0),
+            values=values,
+            provenance=replace(self.provenance, derived_from=(self.content,)),
+            preview=None,
+        )
+
+    def kept(self, edit_threshold: float) -> tuple[Array, Array]:
+        """The entries at a stricter λ: exactly those with `|m| >= quantile_λ(|ψ|)` in their step and channel.
+
+        Args:
+            edit_threshold: λ from the concept's `keep_threshold` up to below 1.
+
+        Returns:
+            Their flat places in the order of the file, (C, *S, T), ascending, int64, shape (n,); and their values, as
+            `values` holds them, shape (n,).
+
+        Raises:
+            InvalidInputError: λ is looser than the recording, which lacks the entries in between.
+        """
+        edit_threshold = BY_NAME["edit_threshold"].check(edit_threshold)
         keep = self.concept.keep_threshold
         if edit_threshold < keep:
             raise InvalidInputError(
                 f"edit_threshold {edit_threshold} is looser than the recording of {self.concept.text!r}, made with "
                 f"keep_threshold {keep}. Take {keep} or more, or record again with a looser keep_threshold."
             )
-        concept = replace(self.concept, edit_threshold=edit_threshold, keep_threshold=edit_threshold)
-        if concept == self.concept:
-            return self
+        place = np.flatnonzero(steps_last(self.support))
+        if edit_threshold == keep:
+            return place, self.values
         steps, channels, *space = self.shape
-        size, first = math.prod(space), 0
-        row = np.empty(self.nnz, np.int64)
-        start = 0
-        for block, values in self.blocks():
-            place, step = np.divmod(np.flatnonzero(block), steps)
-            row[start : start + values.size] = (place + first) // size * steps + step
-            first, start = first + len(block), start + values.size
-        magnitude = np.abs(widen(self.values, self.dtype))
-        kept = reaches_quantile(magnitude, row, channels * steps, size, concept.edit_threshold)
-        support: Any = self.packed.keeping(kept)
-        return replace(
-            self,
-            concept=concept,
-            support=support,
-            values=self.values[kept],
-            provenance=replace(self.provenance, derived_from=(self.content,)),
-            preview=None,
-        )
+        size = math.prod(space) * steps
+        reached = np.empty(self.nnz, np.bool_)
+        span = max(1, BLOCK // size)  # some channels at a time, which takes less memory
+        for first in range(0, channels, span):
+            part = slice(*np.searchsorted(place, [first * size, (first + span) * size]))
+            channel, at = np.divmod(place[part] - first * size, size)
+            magnitude = np.abs(widen(self.values[part], self.dtype))
+            row = channel * steps + at % steps
+            reached[part] = reaches_quantile(magnitude, row, span * steps, size // steps, edit_threshold)
+        return place[reached], self.values[reached]
 
     def __add__(self, other: "GuidanceVector") -> "GuidanceVector":
         return algebra.add(self, other, 1) if isinstance(other, GuidanceVector) else NotImplemented
@@ -232,6 +259,22 @@ class GuidanceVector:
         return algebra.multiply(self, float(scale)) if isinstance(scale, Real) else NotImplemented
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: SupportsFloat) -> "GuidanceVector":
+        return algebra.divide(self, float(divisor)) if isinstance(divisor, Real) else NotImplemented
+
+    def __radd__(self, other: object) -> "GuidanceVector":
+        """The vector itself for 0, which `sum` starts with."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __abs__(self) -> "GuidanceVector":
+        return algebra.absolute(self)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """What numpy takes it for: `dense()`."""
+        if copy is False:
+            raise ValueError("a dense array of a sparse vector is always a new one: leave copy=False out")
+        return self.dense().astype(dtype or np.float32, copy=False)
 
     def __neg__(self) -> "GuidanceVector":
         return algebra.negate(self)

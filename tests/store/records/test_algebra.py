@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sega_store import GuidanceVector, IncompatibleError, InvalidInputError
 from sega_store.records.algebra import moved
+from sega_store.records.dtypes import narrow, widen
 from tests.store.samples import PREVIEW, noise, provenance, vector, vectors
 
 
@@ -102,6 +103,38 @@ def test_results_are_called_by_their_formula(
 def test_unlike_vectors_are_not_added(other: Callable[[], GuidanceVector], what: str) -> None:
     with pytest.raises(IncompatibleError, match=rf"share their {what}: .*Applier\(pipe, \[v, w\]\)"):
         vector() + other()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_a_quotient_is_that_of_the_values(dtype: str) -> None:
+    v = vector(dtype=dtype)
+    got = v / 3
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got.dense(), widen(narrow(v.dense() / np.float32(3), dtype), dtype))
+    assert got.concept.text == "glasses / 3"
+    assert ((v + v) / 2).concept.text == "(glasses + glasses) / 2"
+
+
+@pytest.mark.parametrize("divisor", [0, 0.0, float("nan"), float("inf"), 1e-60])
+def test_a_vector_is_divided_by_numbers_only(divisor: float) -> None:
+    with pytest.raises(InvalidInputError, match="divisor"):
+        vector() / divisor
+
+
+def test_the_absolute_value_keeps_places_and_drops_signs() -> None:
+    v = vector()
+    assert (v.values < 0).any()
+    np.testing.assert_array_equal(abs(v).dense(), np.abs(v.dense()))
+    assert abs(-v) == abs(v)
+    assert abs(v).concept.text == "abs(glasses)"
+
+
+def test_sum_adds_from_the_first_on() -> None:
+    u, v, w = (vector(seed=seed) for seed in range(3))
+    assert sum([u, v, w]) == u + v + w
+    assert sum([v]) is v
+    with pytest.raises(TypeError):
+        1 + v
 
 
 @pytest.mark.parametrize("scale", [float("nan"), float("inf")])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sega_store import InitialNoise, InvalidInputError
+from sega_store.records.dtypes import widen
 from tests.store.samples import Array, noise
 
 
@@ -27,6 +28,15 @@ def test_seed_and_device_are_no_identity() -> None:
     array = noise().array
     assert InitialNoise(array, seed=1) == InitialNoise(array, device="cuda")
     assert InitialNoise(array, seed=1).facts.seed == 1
+
+
+def test_what_numpy_and_people_take_it_for() -> None:
+    kept = noise(dtype="bfloat16")
+    assert np.asarray(kept).dtype == np.float32
+    np.testing.assert_array_equal(np.asarray(kept), widen(kept.array, "bfloat16"))
+    assert np.asarray(noise(), dtype=np.float64).dtype == np.float64
+    assert repr(kept) == f"<InitialNoise (2, 4, 4) bfloat16 of seed 21 on cpu, {kept.sha256[:12]}>"
+    assert repr(InitialNoise(kept.array, dtype="bfloat16")) == f"<InitialNoise (2, 4, 4) bfloat16, {kept.sha256[:12]}>"
 
 
 def test_the_array_is_a_read_only_copy() -> None:

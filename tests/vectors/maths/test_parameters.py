@@ -44,7 +44,7 @@ def test_one_value_is_for_all_and_a_list_is_one_a_vector() -> None:
 
 def test_a_stricter_threshold_keeps_fewer_entries() -> None:
     (loose,), (strict,) = made(1), made(1, edit_threshold=0.99)
-    assert sum(map(len, strict.kept.places)) < sum(map(len, loose.kept.places))
+    assert sum(strict.kept.counts) < sum(loose.kept.counts)
     assert strict.vector is not loose.vector or np.array_equal(strict.vector.values, loose.vector.values)
 
 

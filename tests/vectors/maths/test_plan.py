@@ -91,8 +91,8 @@ def test_samples_get_what_is_assigned_to_them() -> None:
 
 
 def test_one_vector_by_hand() -> None:
-    places, values = [np.array([0]), np.array([0, 1])], [np.array([1.0]), np.array([2.0, 4.0])]
-    kept = SparseSteps((1, 1, 2), [p.astype(np.int32) for p in places], [v.astype(np.float32) for v in values])
+    places, values = torch.tensor([0, 0, 1], dtype=torch.int32), torch.tensor([1.0, 2.0, 4.0])
+    kept = SparseSteps(torch.Size((1, 1, 2)), places, values, [1, 2])
     match = StepMatch(
         lower=np.array([0, 0, 1, 1]),
         upper=np.array([1, 1, 1, 1]),
@@ -106,6 +106,23 @@ def test_one_vector_by_hand() -> None:
     # 3 m: (3, 0), (4.5, 6), (6, 12), (0, 0); each has half of the one before added
     expected = [[6.0, 6.0], [9.0, 15.0], [4.5, 7.5]]
     assert [γ.flatten().tolist() for _ in expected if (γ := plan.guidance()) is not None] == expected
+
+
+def test_vectors_add_up_where_they_overlap() -> None:
+    def planned(places: list[int], values: list[float], scale: float) -> PlannedVector:
+        kept = SparseSteps(
+            torch.Size((1, 2, 3)), torch.tensor(places, dtype=torch.int32), torch.tensor(values), [len(places), 0]
+        )
+        zero = np.zeros(2, np.intp)
+        match = StepMatch(zero, zero, np.zeros(2), exact=True, covered=np.array([True, False]))
+        return PlannedVector(kept, Concept("glasses", scale, 0.9, 0), match, Momentum(0.0, 0.0))
+
+    plan = GuidancePlan([planned([0, 3], [1.0, 2.0], 1.0), planned([3, 5], [10.0, 20.0], -0.5)], 2, CPU)
+    first, second = plan.guidance(), plan.guidance()
+    assert first is not None
+    assert first.tolist() == [[[1.0, 0.0, 0.0], [-3.0, 0.0, -10.0]]]
+    assert second is not None
+    assert not second.any()
 
 
 def test_one_vector_step_by_step() -> None:
