@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ Decorator = Callable[[Command], Command]
 Place = Path | str
 T = TypeVar("T")
 
-PATH = click.Path(path_type=Path)
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 _MOST_SEEDS = 1_000_000  # a slip such as 0..99999999999 must not fill the memory
 
@@ -107,6 +107,29 @@ class Assignment(ParamType):
         return key.strip(), text
 
 
+class FilePath(click.Path):
+    """A path in which `~` is the home folder, also where no shell has seen it: after `=`, and in the environment."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Expand, then check what was asked for."""
+        from sega_store.files.regular_file import user_path
+
+        return Path(os.fsdecode(super().convert(user_path(value), param, ctx)))
+
+
+PATH = FilePath()
+
+
+class Model(ParamType):
+    """A model's name, or the path of its folder or file."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Expand what is a path in the home folder."""
+        return str(FilePath().convert(value, param, ctx)) if str(value).startswith("~") else str(value)
+
+
 class LibraryPlace(ParamType):
     """A library's folder, or the URL of one in an object store."""
 
@@ -114,7 +137,7 @@ class LibraryPlace(ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
         """A text with `://` in it is a URL, any other a path."""
-        return value if "://" in str(value) else Path(value)
+        return value if "://" in str(value) else FilePath().convert(value, param, ctx)
 
 
 def open_library(place: Place) -> "Library":
@@ -194,6 +217,7 @@ def pipeline_options(model: str | None) -> Decorator:
     """`--device`, `--dtype` and `--model`, whose default is `model`; if it is None, the vectors' own, and `--yes`."""
     option = click.option(
         "--model",
+        type=Model(),
         default=model,
         show_default=model or "the one that the vectors were recorded with",
         help="'embedded', a folder in diffusers' format, a .safetensors file, or an id on the Hugging Face Hub"
@@ -231,7 +255,7 @@ def call_options(default: str) -> Decorator:
         click.option("--width", type=side, help=f"The pictures' width, in pixels.  [default: {default}]"),
         click.option(
             "--image",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            type=FilePath(exists=True, dir_okay=False),
             help="A picture to start from, image to image.",
         ),
         click.option(

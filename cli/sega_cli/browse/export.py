@@ -25,8 +25,10 @@ from sega_cli.browse.pages.pictures import draw, draw_noise
 from sega_cli.browse.pages.vector import vector_context
 from sega_cli.browse.parts.links import Links
 from sega_cli.browse.site import Site
+from sega_cli.printing.terminal import MOST_SHOWN
 from sega_store import Entry, InvalidInputError, Library, VectorFileError
 from sega_store.display.pictures import as_png
+from sega_store.files.regular_file import user_path
 
 _INDEXED = ("id", "concept", "name", "prompt", "model", "noise", "tags", "rating", "notes")
 ASSETS = ("app.css", "app.js", "exported.js", "icon.svg", "theme.js")
@@ -47,7 +49,7 @@ def export_site(
     Raises:
         InvalidInputError: There is something at the path, or no vector in the library.
     """
-    target = folder.expanduser().absolute()
+    target = user_path(folder).absolute()
     if os.path.lexists(target):
         raise InvalidInputError(f"{target} is there already. Remove it, or choose another path.")
     entries = library.catalogue.page()
@@ -111,12 +113,16 @@ def _write_noise(root: Path, site: Site, sha256: str) -> None:
         (root / "noises" / f"{sha256}.png").write_bytes(draw_noise(context["noise"]))
 
 
+def _cut(value: object) -> object:
+    return value[:MOST_SHOWN] if isinstance(value, str) else value
+
+
 def _write_gallery(root: Path, site: Site, entries: list[Entry]) -> None:
     context = gallery_context(site, Filters())
     context["facets"] = facets(site, Filters())
     context["index"] = [  # what the gallery's script knows of a vector
         {
-            **{name: getattr(entry, name) for name in _INDEXED},
+            **{name: _cut(getattr(entry, name)) for name in _INDEXED},
             "seed": None if entry.seed is None else str(entry.seed),
             "date": entry.created[:10],
         }

@@ -1,7 +1,7 @@
 """The site: a library with the templates that show it. Texts of a library may be a stranger's, and are escaped here.
 
 Templates escape whatever they print. Control and format characters of plain texts also become U+FFFD, since they can
-reverse a line or break out of a text that is pasted into a terminal.
+reverse a line or break out of a text that is pasted into a terminal; and very long texts are cut.
 """
 
 import hashlib
@@ -57,8 +57,8 @@ SiteOf = Annotated[Site, Depends(site_of)]
 
 
 def lines(text: str) -> Markup:
-    """A text of several lines, escaped and harmless, with its line breaks."""
-    return Markup("\n").join(clean(line) for line in text.replace("\r\n", "\n").split("\n"))
+    """A text of several lines, escaped and harmless, with its line breaks; never cut, since a form may send it back."""
+    return Markup("\n").join(clean(line, most=None) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 @cache

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   sega-vec show glasses
-  sega-vec show glasses --json"""
+  sega-vec show glasses --json
+
+\b
+A text of more than 2,000 characters is cut; --json prints it whole."""
 
 
 @click.command("show", epilog=EXAMPLES)

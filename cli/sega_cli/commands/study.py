@@ -15,6 +15,7 @@ from sega_cli.generating.defaults import defaults_of
 from sega_cli.generating.setup import model_name
 from sega_cli.options import (
     PATH,
+    FilePath,
     LibraryPlace,
     Place,
     Seeds,
@@ -68,9 +69,7 @@ plan_options = grouped(
 
 @click.command("study", epilog=EXAMPLES)
 @click.argument("points", nargs=-1, type=click.Choice(POINTS), metavar="[POINT]...")
-@click.option(
-    "--plan", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Repeat a report's plan.json."
-)
+@click.option("--plan", type=FilePath(exists=True, dir_okay=False), help="Repeat a report's plan.json.")
 @plan_options
 @run_options("the model's")
 @click.option("--output", type=PATH, default="sega-vec-study", help="The study's folder.")

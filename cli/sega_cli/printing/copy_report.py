@@ -47,5 +47,9 @@ def print_imported(
     for remark in remarks:
         report.note(remark)
     for identity in done.unnamed:
-        report.note(f"left without its name, which another vector has: {target.short(identity)}")
+        report.note(f"left without its name, which is another vector's name, concept or id: {target.short(identity)}")
+    for identity, name in target.catalogue.hidden(done.added).items():
+        report.note(
+            f"{clean(name)} is the name of another vector: call this one {target.short(identity)}, or rename that"
+        )
     report.document({**places, **asdict(done)})

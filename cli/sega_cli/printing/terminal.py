@@ -12,18 +12,22 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
 
+MOST_SHOWN = 2000  # characters of a text
 _JOINERS = "\u200c\u200d"  # Persian and emoji need them, and they are harmless
 _BARS = " ▁▂▃▄▅▆▇█"
 _SHADES = " ░▒▓█"
 _HEAT = ((13, 8, 60), (110, 20, 110), (205, 60, 70), (250, 150, 40), (252, 250, 190))  # dark to bright, as inferno
 
 
-def clean(text: str) -> str:
+def clean(text: str, most: int | None = MOST_SHOWN) -> str:
     """One line without control characters: a library may come from a stranger, and a terminal obeys escapes.
 
-    White space of any kind becomes a blank; a control, format or surrogate character becomes U+FFFD.
+    White space of any kind becomes a blank; a control, format or surrogate character becomes U+FFFD. A text of more
+    than `most` characters is cut, and its length said: a prompt may have a million.
     """
-    return "".join(" " if c.isspace() else c if _harmless(c) else "\ufffd" for c in text)
+    cut = most is not None and len(text) > most
+    shown = "".join(" " if c.isspace() else c if _harmless(c) else "\ufffd" for c in (text[:most] if cut else text))
+    return f"{shown}… ({len(text):,} characters)" if cut else shown
 
 
 def escape(document: str) -> str:

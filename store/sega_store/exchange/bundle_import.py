@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from sega_store.errors import InvalidInputError, VectorFileError
 from sega_store.exchange import bundle
 from sega_store.exchange.parcel import Parcel
+from sega_store.files.regular_file import user_path
 from sega_store.library.library import Library
 from sega_store.places import layout
 from sega_store.records.annotation import NOTHING_SAID
@@ -20,7 +20,8 @@ class Imported:
     Attributes:
         added: The ids of the vectors that are new to the library.
         held: Those of the vectors that it held already.
-        unnamed: Those of the vectors that came with a name that another vector has, and are now without.
+        unnamed: Those of the vectors that came with a name that is another vector's, or would hide one, and are now
+            without.
     """
 
     added: tuple[str, ...] = ()
@@ -42,7 +43,7 @@ def import_vectors(
         VectorFileError: It is no bundle, or anything is wrong with it.
         LibraryError: The disk is full, the folder isn't writable, and the like.
     """
-    source = Path(path).expanduser().absolute()
+    source = user_path(path).absolute()
     checked = 0
     for _ in bundle.read(source):
         checked += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from sega_store.errors import InvalidInputError
 from sega_store.exchange import bundle, safetensors_export, zarr_export
 from sega_store.exchange.parcel import Parcel, parcel_of
+from sega_store.files.regular_file import user_path
 from sega_store.library.library import Library
 from sega_store.places.disk import library_errors, publish, sync_folder
 
@@ -53,7 +54,7 @@ def export_vectors(
         VectorFileError: A file of the library is damaged.
         LibraryError: The disk is full, the folder isn't writable, and the like.
     """
-    target = Path(path).expanduser().absolute()
+    target = user_path(path).absolute()
     kind = format or next((kind for kind in FORMATS if target.suffix == f".{kind}"), "folder")
     if kind not in FORMATS:
         raise InvalidInputError(f"format must be one of {', '.join(FORMATS)}, met {kind!r}.")

@@ -35,8 +35,9 @@ def copy_vectors(
 ) -> Imported:
     """Copies vectors with their noises and annotations; each file is checked before it is written.
 
-    What the target holds already stays as it is, but gets a noise or an annotation if it has none. A name that another
-    vector of the target has is left out. Whatever goes wrong, what was copied stays, and the same call goes on.
+    What the target holds already stays as it is, but gets a noise or an annotation if it has none. A name that would
+    hide another vector of the target, being its name, concept or the beginning of its id, is left out. Whatever goes
+    wrong, what was copied stays, and the same call goes on.
 
     Args:
         source: Where they are.
@@ -82,7 +83,9 @@ class _Batch:
         self._source, self._target, self._annotated, self._step = source, target, annotated, step
         self._rows = source.catalogue.entries(ids)
         self._held = target.catalogue.entries(ids)
-        self._owners = target.catalogue.owners([row.name for row in self._rows.values() if row.name is not None])
+        self._owners = target.catalogue.owners(
+            {row.name: row.id for row in self._rows.values() if row.name is not None}
+        )
         self._changes: dict[str, Entry | EllipsisType | None] = {}
         self._added: set[str] = set()
         self._unnamed: set[str] = set()

@@ -27,6 +27,18 @@ def file_errors(name: object) -> Iterator[None]:
         raise VectorFileError(str(name), str(error)) from error.__cause__
 
 
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """A path in which `~` stands for the user's home folder, and `~name` for that of another.
+
+    Raises:
+        InvalidInputError: There is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InvalidInputError(f"There is no home folder for {os.fspath(path)!r}: write the path in full.") from None
+
+
 def at_most(max_bytes: int) -> CheckSize:
     """Refuses larger files."""
 
@@ -57,10 +69,11 @@ def read_beginning(path: str | os.PathLike[str], limit: int) -> tuple[bytes, int
 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
+    path = user_path(path)
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):  # before opening, for a pipe would block
+        if not stat.S_ISREG(path.stat().st_mode):  # before opening, for a pipe would block
             raise InvalidInputError("it isn't a regular file")
-        with Path(path).open("rb", buffering=0) as file:
+        with path.open("rb", buffering=0) as file:
             yield file, os.fstat(file.fileno()).st_size
     except OSError as error:
         raise InvalidInputError(f"it can't be read: {error.strerror or error}") from error

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -22,10 +22,12 @@ from sega_store.errors import LibraryError, VectorFileError
 from sega_store.library.selection import (
     AFTER_ALL_DIGITS,
     ALL,
+    GROUPS,
     MONTH,
     RANK,
     Group,
     Selection,
+    counting,
     facets,
     groups,
     page,
@@ -39,7 +41,7 @@ from sega_store.places.rows import select
 from sega_store.records import rules
 from sega_store.records.entry import Entry
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_SECONDS = 60
 BUSY_PAUSE_SECONDS = 0.01
 ATTEMPTS = 5  # several processes that meet a broken catalogue may throw away what another has just begun
@@ -69,6 +71,11 @@ _SCHEMA = (
         concept, prompt, name, model, tags, notes, tokenize = "unicode61 remove_diacritics 2",
         prefix = '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16')""",
     "CREATE TABLE damaged (path TEXT PRIMARY KEY, problem TEXT NOT NULL) WITHOUT ROWID",
+    # how many vectors each group has and which is the newest: to count them all would grow with the library
+    """CREATE TABLE counts (kind TEXT, value, count INTEGER NOT NULL, newest INTEGER NOT NULL,
+        PRIMARY KEY (kind, value)) WITHOUT ROWID""",
+    "CREATE INDEX by_count ON counts (kind, count, newest)",
+    *(trigger for kind in GROUPS for trigger in counting(kind)),
     f"PRAGMA user_version = {SCHEMA_VERSION}",
     "COMMIT",
 )
@@ -107,20 +114,45 @@ class Catalogue:
 
     def lookup(self, ref: str) -> list[Entry]:
         """What a REF names, newest first: the vectors of a name, else of a concept, else with a beginning of the id."""
-        composed = rules.composed(ref)
-        ways = [("name = ?", [composed]), ("concept = ?", [composed])]
-        if ID_PREFIX.fullmatch(ref.lower()):
-            ways.append(("id >= ? AND id < ?", [ref.lower(), ref.lower() + AFTER_ALL_DIGITS]))
+        ways = _ways(ref)
         return self.ask(lambda db: next((found for where, values in ways if (found := select(db, where, values))), []))
 
     def entries(self, ids: Sequence[str]) -> dict[str, Entry]:
         """The rows of some ids, as far as they are listed."""
         return {entry.id: entry for entry in self.ask(lambda db: _select_among(db, "id", ids))}
 
-    def owners(self, names: Sequence[str]) -> dict[str, str]:
-        """The ids of the vectors with the given names, where there are any."""
-        found = self.ask(lambda db: _select_among(db, "name", [*map(rules.composed, names)]))
-        return {str(entry.name): entry.id for entry in found}
+    def owners(self, names: Mapping[str, str]) -> dict[str, str]:
+        """Whose some names are already, as a name, a concept or the beginning of an id, so that they would hide it.
+
+        Args:
+            names: The names, each with the id of the vector that is to have it.
+
+        Returns:
+            The names that are another vector's, each with the id of one.
+        """
+
+        def question(db: sqlite3.Connection) -> dict[str, str]:
+            ways = ((name, "(" + where + ") AND id != ?", values) for name in names for where, values in _ways(name))
+            found = ((name, select(db, where, [*values, names[name]], 1)) for name, where, values in ways)
+            return {name: entry.id for name, entries in found for entry in entries}
+
+        return self.ask(question)
+
+    def hidden(self, ids: Sequence[str]) -> dict[str, str]:
+        """Those of some vectors that a REF of their concept, or of digits of their id, doesn't find, since that is the
+        name of another vector; each with the name."""
+
+        def question(db: sqlite3.Connection) -> dict[str, str]:
+            digits = [str(e.name) for e in select(db, "name >= '0' AND name < 'g'") if ID_PREFIX.fullmatch(str(e.name))]
+            found: dict[str, str] = {}
+            for entry in _select_among(db, "id", ids):
+                named = [entry.concept] if select(db, "name = ? AND id != ?", (entry.concept, entry.id), 1) else []
+                named += [name for name in digits if entry.id.startswith(name) and name != entry.name]
+                if named:
+                    found[entry.id] = named[0]
+            return found
+
+        return self.ask(question)
 
     def uses(self, noise: str) -> bool:
         """Whether a vector was recorded from the noise with a hash, or may have been, since it can't be read."""
@@ -309,6 +341,15 @@ def _connection(path: Path) -> Iterator[sqlite3.Connection]:
         if version != SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"it is of version {version}, not {SCHEMA_VERSION}")
         yield db
+
+
+def _ways(ref: str) -> list[tuple[str, list[str]]]:
+    """The ways to understand a REF, the first that finds something first: conditions and their values."""
+    composed = rules.composed(ref)
+    ways = [("name = ?", [composed]), ("concept = ?", [composed])]
+    if ID_PREFIX.fullmatch(ref.lower()):
+        ways.append(("id >= ? AND id < ?", [ref.lower(), ref.lower() + AFTER_ALL_DIGITS]))
+    return ways
 
 
 def _select_among(db: sqlite3.Connection, column: str, values: Sequence[str]) -> list[Entry]:

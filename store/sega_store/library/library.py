@@ -14,6 +14,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from sega_store.errors import AmbiguousRefError, InvalidInputError, LibraryError, RefError, UnknownRefError
+from sega_store.files.regular_file import user_path
 from sega_store.library.catalogue import ID_PREFIX, MIN_PREFIX, Catalogue
 from sega_store.library.selection import Selection
 from sega_store.places import disk, layout
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # what reads and writes arrays is imported where it is done: 
     from sega_store.records.vector import GuidanceVector
 
 SHORT = 8
+MOST_QUOTED = 100  # characters of a text in a message
 
 
 @dataclass(frozen=True)
@@ -315,7 +317,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         refs = rules.instances("refs", refs, str, "pass [ref]")
         if not refs:
             self._index.clean(self.catalogue)
-        aside = None if move_aside is None else Path(move_aside).expanduser().absolute()
+        aside = None if move_aside is None else user_path(move_aside).absolute()
         return verify(self, refs, aside, source, step)
 
     def __getitem__(self, ref: str) -> "GuidanceVector":
@@ -390,6 +392,11 @@ class Library(Mapping[str, "GuidanceVector"]):
         )
 
     def _ambiguous(self, ref: str, found: list[Entry]) -> str:
-        lines = [f"  {self.short(e.id)}  {e.concept!r}  {e.prompt!r}  seed {e.seed}" for e in found[:10]]
+        lines = [f"  {self.short(e.id)}  {_brief(e.concept)}  {_brief(e.prompt)}  seed {e.seed}" for e in found[:10]]
         more = [f"  and {len(found) - 10} more"] if len(found) > 10 else []
         return "\n".join([f"{ref!r} names {len(found)} vectors; take the first digits of one:", *lines, *more])
+
+
+def _brief(text: str) -> str:
+    """A text in a message, which may be a stranger's and very long."""
+    return repr(text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}…")

@@ -1,12 +1,13 @@
 """Some vectors of a library: which, in what order, and how many there are of each concept, model, noise and so on.
 
 A page is found by the last vector of the page before it, never by counting rows, so the thousandth costs what the first
-does. Groups are counted by indexes that hold all that is needed, since the selection that is asked for most is the
-whole library.
+does. Of the whole library, the selection that is asked for most, the groups are counted by triggers as vectors come and
+go; of any other when they are asked for.
 """
 
 import re
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,8 +27,8 @@ SORTS = {
     "rating": ("DESC", RANK, "number"),
     "concept": ("ASC", "concept", "number"),
 }
-_GROUPS = {"concept": "concept", "model": "model", "noise": "noise", "month": MONTH, "rating": "rating", "tag": "tag"}
-GROUPED_BY = tuple(_GROUPS)
+GROUPS = {"concept": "concept", "model": "model", "noise": "noise", "month": MONTH, "rating": "rating", "tag": "tag"}
+GROUPED_BY = tuple(GROUPS)
 
 _MATCHING = "(SELECT rowid AS hit FROM texts WHERE texts MATCH ?) CROSS JOIN vectors ON number = hit"
 _DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
@@ -126,10 +127,26 @@ def facets(db: sqlite3.Connection, selection: Selection, limit: int | None) -> d
     return found
 
 
+def counting(kind: str) -> Iterator[str]:
+    """The triggers that keep count of one of `GROUPS` in the table `counts`."""
+    table, column = "tags" if kind == "tag" else "vectors", GROUPS[kind]
+    new, old = (re.sub(r"[a-z]{3,}(?![a-z(])", rf"{row}.\g<0>", column) for row in ("new", "old"))
+    more = f"""INSERT INTO counts SELECT '{kind}', {new}, 1, new.number WHERE {new} IS NOT NULL
+        ON CONFLICT DO UPDATE SET count = count + 1, newest = max(newest, excluded.newest);"""
+    fewer = f"""UPDATE counts SET count = count - 1, newest = CASE WHEN newest != old.number THEN newest
+            ELSE ifnull((SELECT max(number) FROM {table} WHERE {column} = {old}), 0) END
+            WHERE kind = '{kind}' AND value = {old};
+        DELETE FROM counts WHERE kind = '{kind}' AND value = {old} AND count = 0;"""
+    yield f"CREATE TRIGGER more_{kind} AFTER INSERT ON {table} BEGIN {more} END"
+    yield f"CREATE TRIGGER fewer_{kind} AFTER DELETE ON {table} BEGIN {fewer} END"
+    if kind == "rating":  # of the groups' columns the only one that changes
+        yield f"CREATE TRIGGER other_{kind} AFTER UPDATE OF {column} ON {table} BEGIN {fewer} {more} END"
+
+
 def _materialised(db: sqlite3.Connection, selection: Selection) -> str:
-    """The table of a selection, looked up once for several counts."""
+    """The table of a selection, looked up once for several counts; of the whole library there are counts already."""
     if selection == ALL:
-        return "vectors"
+        return "counts"
     source, where, values = _conditions(selection)
     db.execute("PRAGMA temp_store = MEMORY")
     db.execute("DROP TABLE IF EXISTS selected")
@@ -142,15 +159,15 @@ def _materialised(db: sqlite3.Connection, selection: Selection) -> str:
 
 
 def _groups(db: sqlite3.Connection, by: str, source: str, limit: int | None, offset: int = 0) -> list[Group]:
-    column = _GROUPS[by]
-    if by == "tag":
-        source = "tags" if source == "vectors" else f"tags JOIN {source} USING (number)"
+    column = GROUPS[by]
     order = "1 DESC" if by in ("rating", "month") else "2 DESC, 3 DESC"
-    rows = db.execute(
-        f"SELECT {column}, count(*), max(number) FROM {source} WHERE {column} IS NOT NULL"
-        f" GROUP BY 1 ORDER BY {order} LIMIT ? OFFSET ?",
-        (NO_LIMIT if limit is None else limit, offset),
-    ).fetchall()
+    if source == "counts":
+        counted = f"SELECT value, count, newest FROM counts WHERE kind = '{by}'"
+    else:
+        source = f"tags JOIN {source} USING (number)" if by == "tag" else source
+        counted = f"SELECT {column}, count(*), max(number) FROM {source} WHERE {column} IS NOT NULL GROUP BY 1"
+    limits = NO_LIMIT if limit is None else limit, offset
+    rows = db.execute(f"{counted} ORDER BY {order} LIMIT ? OFFSET ?", limits).fetchall()
     return [Group(str(value), count, select(db, "number = ?", (newest,))[0]) for value, count, newest in rows]
 
 

@@ -10,6 +10,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from sega_store.files.regular_file import user_path
+
 DEFAULT_MAX_BYTES = 4 << 30
 _CHECKS = 64  # of the size, until as much as the limit has been written
 
@@ -18,7 +20,7 @@ def cache_folder() -> Path:
     """Where catalogues and copies are kept: SEGA_VEC_CACHE, or the user's cache folder."""
     override = os.environ.get("SEGA_VEC_CACHE")
     if override:
-        return Path(override).expanduser()
+        return user_path(override)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("sega-vectors"))

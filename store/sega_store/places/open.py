@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from sega_store.files.regular_file import user_path
 from sega_store.places.files import Files
 from sega_store.places.folder import Folder
 from sega_store.places.folder_index import FolderIndex
@@ -24,6 +25,6 @@ def open_place(place: str | os.PathLike[str]) -> tuple[Files, Index]:
 
         bucket = Bucket(text.rstrip("/"))
         return bucket, BucketIndex(bucket)
-    path = Path(unquote(urlsplit(text).path)) if "://" in text else Path(text).expanduser().absolute()
+    path = Path(unquote(urlsplit(text).path)) if "://" in text else user_path(text).absolute()
     folder = Folder(path)
     return folder, FolderIndex(folder.root)

@@ -22,7 +22,10 @@ def test_lookup_and_annotated_rows(library: Library) -> None:
     library.annotate("mine", tags=["good"], rating=4, notes="seen")
     (entry,) = catalogue.entries([identity, "none"]).values()
     assert (entry.name, entry.tags, entry.rating, entry.notes) == ("mine", ("good",), 4, "seen")
-    assert catalogue.owners(["mine", "none"]) == {"mine": identity}
+    assert catalogue.owners({"mine": "another", "none": "another"}) == {"mine": identity}
+    assert catalogue.owners({"mine": identity}) == {}
+    taken = {"glasses": "another", identity[:4]: "another"}
+    assert catalogue.owners(taken) == dict.fromkeys(taken, identity), "they would hide its concept and id"
 
 
 def test_damage_is_listed_and_a_discarded_catalogue_built_again(library: Library) -> None:

@@ -16,6 +16,7 @@ from sega_store import Concept, GuidanceVector
 from sega_store.records.edit_parameters import BY_NAME, OF_CONCEPT, OF_RUN
 
 _MOST_COLUMNS = 80
+MOST_CHARACTERS = 20_000  # of lines that are shown
 EXAMPLE_PROMPT = "a pencil drawing of a queen"
 _EDIT = [parameter.name for parameter in OF_CONCEPT]
 
@@ -33,6 +34,13 @@ class Recipe:
     command: str | None
     python: str | None
     remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if max(len(self.command or ""), len(self.python or "")) > MOST_CHARACTERS:
+            object.__setattr__(self, "command", None)
+            object.__setattr__(self, "python", None)
+            remark = "Its texts are too long for lines to paste: sega-vec show --json prints them whole."
+            object.__setattr__(self, "remarks", (*self.remarks, remark))
 
 
 def record_again(vector: GuidanceVector, library: str) -> Recipe:
