@@ -1,9 +1,13 @@
 """Seeds, REFs with scales, and values for each concept."""
 
+from pathlib import Path
+
 import click
 import pytest
 
-from sega_cli.options import Ref, ScaledRef, Seeds, spread
+from sega_cli.options import FilePath, LibraryPlace, Model, Ref, ScaledRef, Seeds, spread
+from sega_store import InvalidInputError, Library
+from tests.cli.conftest import SegaVec
 
 
 @pytest.mark.parametrize(
@@ -66,3 +70,33 @@ def test_a_value_goes_for_all_or_for_each() -> None:
     assert spread([1, 2], 2, "--x", "concepts") == [1, 2]
     with pytest.raises(click.UsageError, match="--x is given 2 times for 3 concepts"):
         spread([1, 2], 3, "--x", "concepts")
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for kind in (FilePath(), LibraryPlace()):
+        assert kind.convert("~/a", None, None) == tmp_path / "a"
+        assert kind.convert("a~", None, None) == Path("a~")
+    assert LibraryPlace().convert("s3://bucket/~", None, None) == "s3://bucket/~"
+    assert Model().convert("~/a", None, None) == str(tmp_path / "a")
+    assert Model().convert("embedded", None, None) == "embedded"
+    with pytest.raises(InvalidInputError, match=r"no home folder for '~nobody at all/a'"):
+        FilePath().convert("~nobody at all/a", None, None)
+
+
+def test_a_tilde_makes_no_folder_of_that_name(
+    sega_vec: SegaVec, library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    sega_vec("push", "~/pushed")
+    sega_vec("export", "~/a.zip")
+    sega_vec("import", "~/a.zip", "--library=~/imported")
+    sega_vec("verify", "--from", "~/pushed", "--move-aside", "~/aside")
+    sega_vec("browse", "--export", "~/site")
+    monkeypatch.setenv("SEGA_VEC_LIBRARY", "~/imported")
+    assert len(sega_vec("ls", "-q").stdout.split()) == 2
+    monkeypatch.setenv("SEGA_VEC_CACHE", "~/cache")
+    sega_vec("ls")
+    assert {path.name for path in (folder / "home").iterdir()} == {"pushed", "a.zip", "imported", "site", "cache"}
+    assert "home" in sega_vec("ls", "--library", "~nobody at all/a", exit_code=2).stderr
+    assert not list(folder.glob("~*"))

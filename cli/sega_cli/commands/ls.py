@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sega_cli.options import Place, Text, on_library, open_library
-from sega_cli.printing.report import Report
+from sega_cli.printing.report import Report, Streamed
 from sega_cli.printing.table import print_rows
 from sega_cli.printing.terminal import clean, size
 
@@ -54,19 +54,22 @@ def command(
     if report.bars:
         with report.progress("vector", desc="listing", delay=1) as step:  # the first listing of a large library
             store.catalogue.refresh(step)
-    entries = store.search(query, concept=concept, model=model, noise=noise, limit=limit)
+    from sega_store.library.selection import Selection
+
+    selection = Selection(query, concept, model, noise)
+    entries = store.catalogue.each(selection, limit)
     if report.plain:
-        rows = [(store.short(entry.id), *_cells(entry, people=report.terminal)) for entry in entries]
+        rows = ((store.short(entry.id), *_cells(entry, people=report.terminal)) for entry in entries)
         print_rows(report, _COLUMNS, rows, ("seed", "steps", "size"), ("name", "concept", "prompt", "model"))
-    else:
+    elif report.quiet and not report.json:
         for entry in entries:
             report.item("", bare=entry.id)
     damaged = [str(error) for error in store.catalogue.damaged()]
     for message in damaged:
         report.note(f"damaged: {clean(message)}")
-    if not entries:
+    if not store.catalogue.total(selection):
         report.note(f"no vector found in {clean(str(library))}")
-    report.document({"library": str(library), "vectors": [asdict(e) for e in entries], "damaged": damaged})
+    report.document({"library": str(library), "vectors": Streamed(map(asdict, entries)), "damaged": damaged})
 
 
 def _cells(entry: "Entry", people: bool) -> tuple[str, ...]:

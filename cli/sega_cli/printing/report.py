@@ -4,11 +4,26 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import click
 
 from sega_cli.printing.terminal import clean, escape
+
+_PRINTED_AT_ONCE = 1 << 16  # characters
+
+
+class Streamed(list[object]):
+    """A list in a JSON document whose items are made as they are printed, so that they never are in memory together."""
+
+    def __init__(self, items: Iterator[object]) -> None:
+        first = [*islice(items, 1)]
+        super().__init__(first)  # for JSON's writer asks whether it is empty
+        self._items = chain(first, items)
+
+    def __iter__(self) -> Iterator[object]:
+        return self._items
 
 
 @dataclass(frozen=True)
@@ -64,10 +79,17 @@ class Report:
             click.echo(text, err=True)
 
     def document(self, document: Mapping[str, object]) -> None:
-        """Print all results at once, if --json was given; a path becomes its text."""
+        """Print all results as one document, if --json was given; a path becomes its text."""
         if self.json:
             import json
             from os import fspath
 
-            text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=fspath)
-            click.echo(escape(text))
+            encoder = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False, default=fspath)
+            parts, length = [], 0
+            for part in encoder.iterencode(document):
+                parts.append(part)
+                length += len(part)
+                if length > _PRINTED_AT_ONCE:
+                    click.echo(escape("".join(parts)), nl=False)
+                    parts, length = [], 0
+            click.echo(escape("".join(parts)))

@@ -1,6 +1,6 @@
 """Rows for people: a table on a terminal, columns separated by tabs elsewhere."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sega_cli.printing.report import Report
 
@@ -8,7 +8,7 @@ from sega_cli.printing.report import Report
 def print_rows(
     report: Report,
     columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
+    rows: Iterable[Sequence[str]],
     right: Collection[str] = (),
     shortened: Collection[str] = (),
 ) -> None:

@@ -30,8 +30,8 @@ MAX_FILE_BYTES = {
     layout.ANNOTATIONS: MAX_ANNOTATION_BYTES,
 }
 _REMEDY = (
-    "Only bundles are imported, zips as sega-vec export writes them: pull a library's folder or URL (sega-vec pull), and "
-    "unzip what somebody has packed again (unzip FILE -d FOLDER) and pull the folder in which vectors/ is"
+    "Only bundles are imported, zips as sega-vec export writes them: pull a library's folder or URL (sega-vec pull). "
+    "What somebody has packed again, unzip (unzip FILE -d FOLDER), and pull the folder that vectors/ is in"
 )
 _ROOM = MAX_BUNDLE_ENTRIES * 512  # more than the directory of so many entries takes
 

@@ -42,6 +42,7 @@ from sega_store.records import rules
 from sega_store.records.entry import Entry
 
 SCHEMA_VERSION = 5
+PAGE = 200
 BUSY_SECONDS = 60
 BUSY_PAUSE_SECONDS = 0.01
 ATTEMPTS = 5  # several processes that meet a broken catalogue may throw away what another has just begun
@@ -187,6 +188,15 @@ class Catalogue:
             InvalidInputError: The order is unknown.
         """
         return self.ask(lambda db: page(db, selection, sort, after, limit))
+
+    def each(self, selection: Selection = ALL, limit: int | None = None) -> Iterator[Entry]:
+        """The vectors of a selection, newest first, at most `limit`, a page at a time, so that any number takes little
+        memory."""
+        part = self.page(selection, limit=_least(PAGE, limit))
+        while part:
+            yield from part
+            limit = None if limit is None else limit - len(part)
+            part = self.page(selection, after=part[-1].id, limit=_least(PAGE, limit))
 
     def total(self, selection: Selection = ALL) -> int:
         """The number of vectors of a selection."""
@@ -341,6 +351,10 @@ def _connection(path: Path) -> Iterator[sqlite3.Connection]:
         if version != SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"it is of version {version}, not {SCHEMA_VERSION}")
         yield db
+
+
+def _least(page: int, limit: int | None) -> int:
+    return page if limit is None else min(page, limit)
 
 
 def _ways(ref: str) -> list[tuple[str, list[str]]]:

@@ -160,7 +160,7 @@ def _materialised(db: sqlite3.Connection, selection: Selection) -> str:
 
 def _groups(db: sqlite3.Connection, by: str, source: str, limit: int | None, offset: int = 0) -> list[Group]:
     column = GROUPS[by]
-    order = "1 DESC" if by in ("rating", "month") else "2 DESC, 3 DESC"
+    order = "1 DESC" if by in ("rating", "month") else "2 DESC, 3 DESC, 1 DESC"
     if source == "counts":
         counted = f"SELECT value, count, newest FROM counts WHERE kind = '{by}'"
     else:

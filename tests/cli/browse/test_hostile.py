@@ -167,3 +167,20 @@ def test_an_exported_site_is_as_safe(evil: Library, folder: Path) -> None:
     for page in pages:
         check(page.read_text())
     assert str(evil.root) not in "".join(page.read_text() for page in pages)
+
+
+def test_a_prompt_of_a_megabyte_is_cut_on_every_page(folder: Path) -> None:
+    prompt = "word " * 180_000
+    library = Library(folder / "long")
+    identity = library.add(make_vector(prompt=prompt), make_noise(21))
+    library.annotate(identity, notes="n" * 50_000)
+    with served(library) as at:
+        sha256 = library.entry(identity).noise
+        for path in ("/", "/facets", f"/noises/{sha256}", f"/vectors/{identity}"):
+            page = at.ask(path).text
+            assert prompt[:1000] in page or path == "/facets"
+            assert len(page) < 200_000
+        assert "n" * 50_000 in page, "what a form sends back is whole"
+        assert "show --json prints them whole" in page
+    export_site(library, folder / "site")
+    assert sum(file.stat().st_size for file in (folder / "site").rglob("*.html")) < 200_000

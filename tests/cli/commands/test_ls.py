@@ -2,8 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from sega_store import Library
+import pytest
+
+from sega_store import Entry, Library
+from sega_store.library.catalogue import Catalogue
 from tests.cli.conftest import SegaVec
 from tests.cli.samples import make_noise, make_vector
 
@@ -55,3 +59,40 @@ def test_damaged_files_are_reported_and_the_rest_is_listed(sega_vec: SegaVec, li
     assert {line.split("\t")[2] for line in result.stdout.splitlines()} == {"glasses", "smile"}
     assert f"damaged: {path}" in result.stderr
     assert len(json.loads(sega_vec("ls", "--json").stdout)["damaged"]) == 1
+
+
+def test_a_long_listing_is_made_a_page_at_a_time(
+    sega_vec: SegaVec, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(5):
+        library.add(make_vector("hat", seed=seed), make_noise(seed))
+    whole = [sega_vec("ls", *options).stdout for options in ((), ("--json",), ("-q",), ("--limit", "3"))]
+    asked: list[int | None] = []
+    page = Catalogue.page
+
+    def paged(catalogue: Catalogue, *given: Any, **options: Any) -> list[Entry]:
+        asked.append(options["limit"])
+        return page(catalogue, *given, **options)
+
+    monkeypatch.setattr("sega_store.library.catalogue.PAGE", 2)
+    monkeypatch.setattr(Catalogue, "page", paged)
+    assert [sega_vec("ls", *o).stdout for o in ((), ("--json",), ("-q",), ("--limit", "3"))] == whole
+    assert asked == [*[2, 2, 2, 2, 2] * 3, 2, 1, 0]
+    assert len(json.loads(whole[1])["vectors"]) == len(library) == 7
+
+
+def test_json_of_an_empty_library_is_a_document(sega_vec: SegaVec) -> None:
+    assert json.loads(sega_vec("ls", "--json").stdout)["vectors"] == []
+
+
+def test_a_long_prompt_is_cut_and_json_has_it_whole(sega_vec: SegaVec, library: Library) -> None:
+    prompt = "word " * 180_000
+    identity = library.add(make_vector("hat", prompt=prompt), make_noise(21))
+    for command in (("ls",), ("show", identity), ("show", "hat")):
+        printed = sega_vec(*command).stdout
+        assert "… (900,000 characters)" in printed
+        assert len(printed) < 20_000
+    assert json.loads(sega_vec("ls", "--json", "--concept", "hat").stdout)["vectors"][0]["prompt"] == prompt
+    assert json.loads(sega_vec("show", "--json", "hat").stdout)["provenance"]["run"]["prompt"] == prompt
+    library.add(make_vector("hat", seed=2, prompt=prompt), make_noise(2))
+    assert len(sega_vec("show", "hat", exit_code=1).stderr) < 2000

@@ -1,13 +1,14 @@
 """What goes out as a bundle comes back as it was, or not at all."""
 
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from sega_store import GuidanceVector, Library, VectorFileError, export_vectors, import_vectors
+from sega_store import GuidanceVector, Library, VectorFileError, copy_vectors, export_vectors, import_vectors
 from sega_store.exchange import bundle
 from sega_store.exchange.parcel import Parcel, parcel_of
 from sega_store.files.header import read_header
@@ -121,3 +122,28 @@ def test_what_is_no_bundle_is_refused(library: Library, empty: Library, tmp_path
         with pytest.raises(VectorFileError, match=f"{name}.*pull a library's folder or URL"):
             import_vectors(empty, tmp_path / name)
     assert not empty.root.exists()
+
+
+def test_a_name_that_would_hide_a_concept_is_left_out(full: Library, empty: Library, tmp_path: Path) -> None:
+    export_vectors(full, tmp_path / "a.zip", ["smile"])
+    kept = empty.add(vector("my smile"))
+    assert import_vectors(empty, tmp_path / "a.zip").unnamed == (full.resolve("smile"),)
+    assert empty.resolve("my smile") == kept
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_bundle_that_was_packed_again_is_refused_and_the_remedy_works(
+    full: Library, empty: Library, tmp_path: Path, compression: int
+) -> None:
+    export_vectors(full, tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        archive.extractall(tmp_path / "folder")
+    with zipfile.ZipFile(tmp_path / "again.zip", "w", compression) as archive:
+        for file in (tmp_path / "folder").rglob("*"):
+            archive.write(file, file.relative_to(tmp_path / "folder"))
+    with pytest.raises(VectorFileError, match=r"packed again, unzip .* and pull the folder that vectors/ is in"):
+        import_vectors(empty, tmp_path / "again.zip")
+    with zipfile.ZipFile(tmp_path / "again.zip") as archive:
+        archive.extractall(tmp_path / "unzipped")
+    assert set(copy_vectors(Library(tmp_path / "unzipped"), empty).added) == set(full)
+    assert not empty.verify().damages

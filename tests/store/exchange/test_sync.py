@@ -301,3 +301,25 @@ def test_what_was_copied_before_an_interruption_is_listed(
         with pytest.raises(KeyboardInterrupt):
             copy_vectors(source, remote)
     assert len(remote) == 10
+
+
+def test_names_that_would_hide_what_the_target_has_are_left_out(library: Library, source: Library) -> None:
+    kept = library.add(vector("glasses"))
+    named = [source.add(vector(f"new {number}", seed=number), name=name) for number, name in
+             enumerate(("glasses", kept[:6], "free"))]  # fmt: skip
+    done = copy_vectors(source, library, named)
+    assert set(done.unnamed) == {*named[:2]}
+    assert library.resolve("glasses") == library.resolve(kept[:6]) == kept
+    assert library.resolve("free") == named[2]
+    assert library.catalogue.hidden(done.added) == {}
+
+
+def test_what_a_name_hides_is_known(library: Library, source: Library) -> None:
+    library.add(vector("other"), name="smile")
+    hidden = source.add(vector("smile"))
+    copy_vectors(source, library, [hidden])
+    assert library.catalogue.hidden([hidden]) == {hidden: "smile"}
+    digits = source.add(vector("hat"))
+    library.add(vector("another"), name=digits[:5])
+    copy_vectors(source, library, [digits])
+    assert library.catalogue.hidden([hidden, digits]) == {hidden: "smile", digits: digits[:5]}

@@ -1,13 +1,16 @@
 """Selections, against the same questions asked of all rows in Python."""
 
+import sqlite3
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from sega_store import Entry, InvalidInputError, Library, Selection
-from sega_store.library.selection import GROUPED_BY, SORTS
+from sega_store.library.selection import ALL, GROUPED_BY, SORTS, groups
 from tests.store.samples import noise, provenance, vector
 
 COUNT = 24
@@ -144,3 +147,51 @@ def test_unknown_orders_and_groups_are_refused(library: Library) -> None:
         library.catalogue.page(sort="number; DROP TABLE vectors")
     with pytest.raises(InvalidInputError, match="Groups are by one of concept"):
         library.catalogue.groups(Selection(), "created")
+
+
+def test_counts_follow_every_change(library: Library) -> None:
+    """The counts that the catalogue keeps are those of its rows, however vectors come, change and go."""
+    random = Random(0)
+    ids: list[str] = []
+
+    def check() -> None:
+        for by in GROUPED_BY:
+            counted = library.catalogue.groups(ALL, by)
+            values: Callable[[Entry], Iterable[str]] = {
+                "concept": lambda row: [row.concept], "model": lambda row: [row.model],
+                "noise": lambda row: [row.noise], "month": lambda row: [row.created[:7]], "tag": lambda row: row.tags,
+                "rating": lambda row: [] if row.rating is None else [str(row.rating)],
+            }[by]  # fmt: skip
+            due: dict[str, list[str]] = {}
+            for row in library.search():
+                for value in values(row):
+                    due.setdefault(value, []).append(row.id)
+            assert {group.value: (group.count, group.newest.id) for group in counted} == {
+                value: (len(found), found[0]) for value, found in due.items()
+            }
+            assert counted == library.catalogue.groups(Selection(query=" "), by), "which counts its rows"
+
+    for round in range(40):
+        if ids and random.random() < 0.3:
+            library.remove(ids.pop(random.randrange(len(ids))))
+        elif ids and random.random() < 0.5:
+            library.annotate(random.choice(ids), tags=random.sample("abc", 2), rating=random.choice([None, 1, 5]))
+        else:
+            facts = replace(provenance(), created=f"2026-0{1 + round % 3}-01T00:00:{round:02}Z")
+            ids.append(library.add(vector(random.choice(["glasses", "smile"]), seed=round, facts=facts)))
+        if round % 8 == 7:
+            check()
+
+
+@pytest.mark.parametrize("by", GROUPED_BY)
+def test_groups_of_the_whole_library_are_looked_up(library: Library, by: str) -> None:
+    library.add(vector())
+
+    def steps(db: sqlite3.Connection) -> list[str]:
+        asked: list[str] = []
+        db.set_trace_callback(asked.append)
+        groups(db, ALL, by, 12, 0)
+        db.set_trace_callback(None)
+        return [row[-1] for sql in asked for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+    assert not [step for step in library.catalogue.ask(steps) if step.startswith("SCAN")]
