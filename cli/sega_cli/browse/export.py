@@ -119,7 +119,7 @@ def _cut(value: object) -> object:
 
 def _write_gallery(root: Path, site: Site, entries: list[Entry]) -> None:
     context = gallery_context(site, Filters())
-    context["facets"] = facets(site, Filters())
+    context["facets"], context["counted"] = facets(site, Filters()), None
     context["index"] = [  # what the gallery's script knows of a vector
         {
             **{name: _cut(getattr(entry, name)) for name in _INDEXED},

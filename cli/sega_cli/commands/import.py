@@ -15,7 +15,7 @@ Examples:
 
 \b
 PATH may come from a stranger: every byte is checked first, and nothing is added unless all is well. What the library
-holds already stays as it is. A name that another vector has is left out."""
+holds already stays as it is. A name that would hide another vector is left out."""
 
 
 @click.command("import", epilog=EXAMPLES)

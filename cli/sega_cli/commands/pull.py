@@ -15,8 +15,8 @@ Examples:
 
 \b
 A library is a folder, or a URL such as s3://bucket/name. Every file is checked before it is written. Whatever the
-target already holds stays as it is, so the same command resumes an interrupted pull. A name that another vector there
-has is left out."""
+target already holds stays as it is, so the same command resumes an interrupted pull. A name that would hide another
+vector there is left out."""
 
 
 @click.command("pull", epilog=EXAMPLES)

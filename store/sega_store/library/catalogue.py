@@ -219,7 +219,8 @@ class Catalogue:
 
     def facets(self, selection: Selection = ALL, limit: int | None = None) -> dict[str, list[Group]]:
         """What a selection could be narrowed or changed to: for each way to group, the groups of the same selection
-        without its own condition of that kind; at most `limit` of each."""
+        without its own condition of that kind; at most `limit` of each. They are counted among the newest 10,000,
+        unless of the whole library."""
         return self.ask(lambda db: facets(db, selection, limit))
 
     def refresh(self, step: Callable[[], object] = lambda: None) -> None:

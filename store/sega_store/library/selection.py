@@ -29,6 +29,7 @@ SORTS = {
 }
 GROUPS = {"concept": "concept", "model": "model", "noise": "noise", "month": MONTH, "rating": "rating", "tag": "tag"}
 GROUPED_BY = tuple(GROUPS)
+MOST_COUNTED = 10_000
 
 _MATCHING = "(SELECT rowid AS hit FROM texts WHERE texts MATCH ?) CROSS JOIN vectors ON number = hit"
 _DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
@@ -118,11 +119,12 @@ def groups(db: sqlite3.Connection, selection: Selection, by: str, limit: int | N
 
 
 def facets(db: sqlite3.Connection, selection: Selection, limit: int | None) -> dict[str, list[Group]]:
-    """For each of `GROUPED_BY`, the groups of the selection without its own condition: what else could be chosen."""
+    """For each of `GROUPED_BY`, the groups of the selection without its own condition: what else could be chosen. They
+    are counted among the newest `MOST_COUNTED` of it, unless it is the whole library."""
     found: dict[str, list[Group]] = {}
     rests = {by: selection.without(by) for by in GROUPED_BY}
     for rest in dict.fromkeys(rests.values()):
-        source = _materialised(db, rest)
+        source = _materialised(db, rest, MOST_COUNTED)
         found |= {by: _groups(db, by, source, limit) for by in GROUPED_BY if rests[by] == rest}
     return found
 
@@ -143,17 +145,19 @@ def counting(kind: str) -> Iterator[str]:
         yield f"CREATE TRIGGER other_{kind} AFTER UPDATE OF {column} ON {table} BEGIN {fewer} {more} END"
 
 
-def _materialised(db: sqlite3.Connection, selection: Selection) -> str:
-    """The table of a selection, looked up once for several counts; of the whole library there are counts already."""
+def _materialised(db: sqlite3.Connection, selection: Selection, limit: int = NO_LIMIT) -> str:
+    """The table of a selection, or its newest, looked up once for several counts; of the whole library there are counts
+    already."""
     if selection == ALL:
         return "counts"
     source, where, values = _conditions(selection)
     db.execute("PRAGMA temp_store = MEMORY")
     db.execute("DROP TABLE IF EXISTS selected")
+    newest = "number" if source == "vectors" else "hit"
     db.execute(
         "CREATE TEMP TABLE selected AS SELECT number, concept, model, noise, created, rating"
-        f" FROM {source} WHERE {' AND '.join(where)}",
-        values,
+        f" FROM {source} WHERE {' AND '.join(where)} ORDER BY {newest} DESC LIMIT ?",
+        [*values, limit],
     )
     return "selected"
 
@@ -164,7 +168,7 @@ def _groups(db: sqlite3.Connection, by: str, source: str, limit: int | None, off
     if source == "counts":
         counted = f"SELECT value, count, newest FROM counts WHERE kind = '{by}'"
     else:
-        source = f"tags JOIN {source} USING (number)" if by == "tag" else source
+        source = f"{source} CROSS JOIN tags USING (number)" if by == "tag" else source
         counted = f"SELECT {column}, count(*), max(number) FROM {source} WHERE {column} IS NOT NULL GROUP BY 1"
     limits = NO_LIMIT if limit is None else limit, offset
     rows = db.execute(f"{counted} ORDER BY {order} LIMIT ? OFFSET ?", limits).fetchall()

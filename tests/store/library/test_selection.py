@@ -195,3 +195,19 @@ def test_groups_of_the_whole_library_are_looked_up(library: Library, by: str) ->
         return [row[-1] for sql in asked for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
 
     assert not [step for step in library.catalogue.ask(steps) if step.startswith("SCAN")]
+
+
+def test_facets_of_a_large_selection_are_counted_among_its_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library(tmp_path / "few")
+    for seed in range(6):
+        facts = replace(provenance(), created=f"2026-01-01T00:00:0{seed}Z")
+        library.add(vector("old" if seed < 3 else "new", seed=seed, facts=facts))
+    monkeypatch.setattr("sega_store.library.selection.MOST_COUNTED", 4)
+
+    def counts(selection: Selection) -> dict[str, int]:
+        return {group.value: group.count for group in library.catalogue.facets(selection)["concept"]}
+
+    assert counts(ALL) == {"old": 3, "new": 3}
+    assert counts(Selection("king")) == counts(Selection(date="2026")) == {"old": 1, "new": 3}

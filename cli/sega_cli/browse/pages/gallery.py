@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse
 
 from sega_cli.browse.site import Site, SiteOf, noise_name
 from sega_store import Entry, Group, Selection
+from sega_store.library.selection import ALL, MOST_COUNTED
 
 PAGE = 48
 GROUPS = 20
@@ -83,7 +84,10 @@ def gallery(site: SiteOf, filters: FiltersOf, after: str | None = None) -> HTMLR
 @router.get("/facets")
 def facets_page(site: SiteOf, filters: FiltersOf) -> HTMLResponse:
     """The filters on offer, with how many vectors each leaves."""
-    return site.page("gallery_facets.html", filters=filters, facets=facets(site, filters))
+    total = site.library.catalogue.total(filters.selection)
+    return site.page(
+        "gallery_facets.html", filters=filters, facets=facets(site, filters), counted=counted(filters, total)
+    )
 
 
 @router.get("/tiles")
@@ -138,6 +142,11 @@ def groups_context(site: Site, filters: Filters, skip: int) -> dict[str, Any]:
         "groups": shown,
         "next_groups": skip + GROUPS if len(found) > GROUPS else None,
     }
+
+
+def counted(filters: Filters, total: int) -> int | None:
+    """Among how many vectors the filters are counted, if not among all of the selection."""
+    return MOST_COUNTED if filters.selection != ALL and total > MOST_COUNTED else None
 
 
 def facets(site: Site, filters: Filters) -> list[Facet]:
