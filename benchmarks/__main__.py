@@ -15,6 +15,7 @@ import torch
 from benchmarks.browse import browse
 from benchmarks.command_line import start_up
 from benchmarks.files import sizes
+from benchmarks.planning import planning
 from benchmarks.scale import scale
 from benchmarks.speed import embedded, pixart, stable_diffusion_1_5, stable_diffusion_xl
 from benchmarks.timing import Row
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[int], list[Row]]] = {
     "files": lambda _: sizes(),
     "command-line": lambda _: start_up(3 * ROUNDS),
     "embedded": lambda _: embedded(4 * ROUNDS),
+    "planning": lambda _: planning(),
     "sd15": lambda _: stable_diffusion_1_5(5),
     "pixart": lambda _: pixart(5),
     "sdxl": lambda _: stable_diffusion_xl(5),

@@ -29,8 +29,9 @@ from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer  # the 
 
 from sega_store import InvalidInputError, PipelineError
 from sega_store.errors import first_line
-from sega_vectors.pipeline.loading import DTYPES, device_of
+from sega_vectors.pipeline.loading import device_of
 from sega_vectors.pipeline.model_folder import check_files
+from sega_vectors.pipeline.precision import DTYPES
 
 TEMPLATES = (
     ("a picture with {}", "a picture without {}"),

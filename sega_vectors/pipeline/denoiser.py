@@ -16,7 +16,7 @@ from sega_store import PipelineError
 from sega_vectors.pipeline.patching import overridden
 from sega_vectors.pipeline.turns import in_call_of
 
-_NAMES = ("unet", "transformer", "transformer_2", "prior")
+DENOISERS = ("unet", "transformer", "transformer_2", "prior")
 
 PreHook = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]] | None]
 PostHook = Callable[[Any], Any]
@@ -30,10 +30,10 @@ def find_denoisers(pipe: DiffusionPipeline) -> list[nn.Module]:
     Raises:
         PipelineError: The pipeline has none of them, or its weights are elsewhere, as under sequential offloading.
     """
-    modules = [module for name in _NAMES if isinstance(module := getattr(pipe, name, None), nn.Module)]
+    modules = [module for name in DENOISERS if isinstance(module := getattr(pipe, name, None), nn.Module)]
     if not modules:
         raise PipelineError(
-            f"a denoiser is a component named {', '.join(_NAMES)}; {type(pipe).__name__} has"
+            f"a denoiser is a component named {', '.join(DENOISERS)}; {type(pipe).__name__} has"
             f" {', '.join(sorted(pipe.components))}: use a pipeline with one of them"
         )
     if any(next(module.parameters()).is_meta for module in modules):

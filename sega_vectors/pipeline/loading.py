@@ -17,13 +17,12 @@ from sega_store.errors import first_line
 from sega_vectors.pipeline.additions import add_loras, use_scheduler
 from sega_vectors.pipeline.denoiser import find_denoisers
 from sega_vectors.pipeline.model_folder import INDEX, check_folder, check_index
+from sega_vectors.pipeline.precision import DTYPES, best_dtype, check_dtype
 from sega_vectors.pipeline.single_file import fetch_configuration, from_single_file, is_single_file
 
 EMBEDDED = Path(__file__).parents[1] / "embedded" / "model"
 
 _loading = threading.Lock()  # one at a time, since it changes a setting of the whole process
-
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def best_device() -> str:
@@ -46,17 +45,19 @@ def device_of(device: str) -> torch.device:
 
 
 def dtype_of(name_or_path: str, device: str, dtype: str) -> str:
-    """The name of the dtype that `load_pipeline` gives a model.
+    """The name of the dtype that `load_pipeline` gives a model, which is fetched if that must be known for it.
 
     Raises:
         InvalidInputError: Unknown device or dtype.
+        PipelineError: No such model.
     """
-    place = device_of(device)
-    if dtype == "auto":
-        return "float32" if name_or_path == "embedded" or place.type == "cpu" else "float16"
-    if dtype not in DTYPES:
-        raise InvalidInputError(f"dtype must be auto, {', '.join(DTYPES)}, met {dtype!r}")
-    return dtype
+    check_dtype(dtype)
+    if dtype != "auto":
+        return dtype
+    if device_of(device).type == "cpu" or name_or_path == "embedded":
+        return "float32"
+    with _explained(name_or_path):
+        return best_dtype(*_fetched(name_or_path, None))
 
 
 def load_pipeline(
@@ -74,8 +75,9 @@ def load_pipeline(
         name_or_path: `embedded` for the model that comes with the package, a Hub id, a folder in diffusers'
             format, or a checkpoint in one `.safetensors` file, whose configuration the Hub has.
         device: A torch device, or `auto` for the best there is.
-        dtype: `float32`, `float16`, `bfloat16`, or `auto`: float16 on CUDA and MPS, float32 elsewhere; the embedded
-            model is always float32 then.
+        dtype: `float32`, `float16`, `bfloat16`, or `auto`: float32 on the CPU and for the embedded model; elsewhere
+            as the denoiser's weights are stored, if in half precision, else bfloat16 for transformers and float16 for
+            U-Nets.
         variant: Which of the model's weights, such as `fp16`, where it has several.
         scheduler: The scheduler to sample with, a class of diffusers that fits the model; None: the model's own.
         loras: LoRAs to load, each with its weight: `.safetensors` files, folders with one, or Hub ids. They need peft.
@@ -85,15 +87,15 @@ def load_pipeline(
         PipelineError: No such model, variant or LoRA; one that would run code or read a pickle, which can run code,
             when it is loaded (`model_folder`); one whose parts are broken, or that makes no pictures of prompts.
     """
-    place, precision = device_of(device), DTYPES[dtype_of(name_or_path, device, dtype)]
-    try:
-        pipe = _load(name_or_path, precision, variant)
+    place = device_of(device)
+    check_dtype(dtype)
+    with _explained(name_or_path):
+        checkpoint, folder = _fetched(name_or_path, variant)
+        if dtype == "auto":
+            full = place.type == "cpu" or name_or_path == "embedded"
+            dtype = "float32" if full else best_dtype(checkpoint, folder, variant)
+        pipe = _load(checkpoint, folder, DTYPES[dtype], variant)
         _check_pipeline(pipe)
-    except (KeyboardInterrupt, SystemExit, MemoryError):
-        raise
-    except BaseException as error:  # a broken folder makes the libraries raise anything, tokenizers' Rust code a panic
-        message = str(error) if isinstance(error, PipelineError) else _explain(name_or_path, error)
-        raise PipelineError(" ".join(message.splitlines())) from error
     pipe.register_to_config(_name_or_path=name_or_path)
     if scheduler is not None:
         use_scheduler(pipe, scheduler)
@@ -104,16 +106,35 @@ def load_pipeline(
         raise PipelineError(f"the model must fit on an available device, met {place}: {first_line(error)}") from error
 
 
-def _load(name_or_path: str, dtype: torch.dtype, variant: str | None) -> DiffusionPipeline:
-    if name_or_path != "embedded" and is_single_file(name_or_path):
-        file = Path(name_or_path)
+@contextmanager
+def _explained(name_or_path: str) -> Iterator[None]:
+    """Turn whatever the block raises into a line that says what a model is."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # a broken folder makes the libraries raise anything, tokenizers' Rust code a panic
+        message = str(error) if isinstance(error, PipelineError) else _explain(name_or_path, error)
+        raise PipelineError(" ".join(message.splitlines())) from error
+
+
+def _fetched(name_or_path: str, variant: str | None) -> tuple[Path, Path]:
+    """Where a model's weights are on this machine, a file or a folder, and the folder of its configurations; both were
+    checked."""
+    if name_or_path == "embedded":
+        return EMBEDDED, EMBEDDED
+    if is_single_file(name_or_path):
         if variant is not None:
             raise PipelineError(f"a single file has one variant of its weights, met {variant!r}: leave it out")
-        configuration = fetch_configuration(file)
-        with _offline():
-            return from_single_file(file, configuration, dtype)
-    folder = EMBEDDED if name_or_path == "embedded" else _checked_folder(name_or_path, variant)
+        return Path(name_or_path), fetch_configuration(Path(name_or_path))
+    folder = _checked_folder(name_or_path, variant)
+    return folder, folder
+
+
+def _load(checkpoint: Path, folder: Path, dtype: torch.dtype, variant: str | None) -> DiffusionPipeline:
     with _offline():
+        if checkpoint.is_file():
+            return from_single_file(checkpoint, folder, dtype)
         return DiffusionPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True, variant=variant)
 
 

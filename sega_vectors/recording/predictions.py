@@ -3,7 +3,9 @@
 Where a pipeline makes one denoiser call a step with both halves of classifier-free guidance, a row for each concept and
 sample is appended to it and taken off again: one call a step, (2 + k) / 2 of a plain run's work (`AppendedRows`).
 Elsewhere (a call for each half, no classifier-free guidance, texts whose tokens vary in number) a call of the step is
-repeated with each concept's conditioning in the prompt's place, when the scheduler is about to step (`RepeatedCalls`).
+repeated with the concepts' conditioning in the prompt's place, when the scheduler is about to step (`RepeatedCalls`):
+once for all of them where their rows can stand in one call, else once for each. Predictions are copied: a compiled
+denoiser writes the next one over them (`mode="reduce-overhead"`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -147,8 +149,9 @@ class Predictions:
             del self._learn  # frees what was watched
             self._rows = known.rows
             foreign = any(map(has_foreign_parts, self._denoisers))
-            appends = known.stackable and known.unconditional and not foreign
-            self._strategy = AppendedRows(known) if appends else RepeatedCalls(known)
+            stacks = known.stackable and not foreign
+            appends = stacks and known.unconditional
+            self._strategy = AppendedRows(known) if appends else RepeatedCalls(known, stacks)
         if call.rows != self._rows:  # such as skip-layer guidance's
             return None
         self._pending = denoiser, call
@@ -160,7 +163,8 @@ class Predictions:
             return None
         (denoiser, call), self._pending = self._pending, None
         result = None if self._calls else self._strategy.shrunk(call, output)
-        self._calls.append(_OwnCall(denoiser, call, predictions(output if result is None else result)))
+        own = predictions(output).clone() if result is None else predictions(result)
+        self._calls.append(_OwnCall(denoiser, call, own))
         return result
 
 
@@ -187,7 +191,7 @@ class AppendedRows:
     def shrunk(self, call: DenoiserCall, output: Any) -> Any:
         """The output without the concepts' rows."""
         prediction = predictions(output)
-        self._appended = list(torch.split(prediction[call.rows :], len(self._known.unconditional)))
+        self._appended = list(torch.split(prediction[call.rows :].clone(), len(self._known.unconditional)))
         return with_rows(output, prediction.shape[0], lambda rows: rows[: call.rows].clone())  # so the others may go
 
     def own(self, calls: Sequence[_OwnCall]) -> list[Tensor]:
@@ -201,10 +205,16 @@ class AppendedRows:
 
 
 class RepeatedCalls:
-    """A call of the step, made again with each concept's text in the prompt's place."""
+    """A call of the step, made again with the concepts' texts in the prompt's place.
 
-    def __init__(self, conditioning: Conditioning) -> None:
+    Args:
+        conditioning: Where the texts enter.
+        stacks: Whether several texts may share a call; where the denoiser fails on that, they take turns from then on.
+    """
+
+    def __init__(self, conditioning: Conditioning, stacks: bool) -> None:
         self._known = conditioning
+        self._stacks = stacks
         self._processors: dict[nn.Module, Any] = {}
 
     def grown(self, denoiser: nn.Module, call: DenoiserCall) -> None:
@@ -228,23 +238,37 @@ class RepeatedCalls:
         """
         known = self._known
         if known.unconditional:
-            one = calls[0]
-            base = _rows(one.prediction, known.unconditional)
-        elif len(calls) > 1:
-            one = calls[-1]
-            base = one.prediction
-        elif known.empty is not None:
-            one = calls[0]
-            base = self._ask(one, known.empty)
-        else:
+            return StepPredictions(_rows(calls[0].prediction, known.unconditional), self._ask(calls[0], known.concepts))
+        if len(calls) > 1:
+            return StepPredictions(calls[-1].prediction, self._ask(calls[-1], known.concepts))
+        if known.empty is None:
             raise PipelineError("a run must use classifier-free guidance at every step or at none: cannot record it")
-        return StepPredictions(base, [self._ask(one, text) for text in known.concepts])
+        base, *concepts = self._ask(calls[0], [known.empty, *known.concepts])
+        return StepPredictions(base, concepts)
 
-    def _ask(self, one: _OwnCall, text: Mapping[int, Any]) -> Tensor:
-        """The prediction for another text, by a call of its own."""
-        args, kwargs = one.call.with_leaves(text)
+    def _ask(self, one: _OwnCall, texts: Sequence[Mapping[int, Any]]) -> list[Tensor]:
+        """The predictions for other texts."""
+        if self._stacks:
+            try:
+                return list(torch.split(self._asked(one, _stacked(one.call, texts)), one.call.rows))
+            except Exception:  # memory lacks, or a part of the denoiser wants its own number of rows
+                self._stacks = False
+        return [_rows(self._asked(one, text), self._known.conditional) for text in texts]
+
+    def _asked(self, one: _OwnCall, leaves: Mapping[int, Any]) -> Tensor:
+        """The prediction of the call with other leaves."""
+        args, kwargs = one.call.with_leaves(leaves)
         with replaced_processors(copied(self._processors)):
-            return _rows(predictions(one.denoiser(*args, **kwargs)), self._known.conditional)
+            return predictions(one.denoiser(*args, **kwargs)).clone()
+
+
+def _stacked(call: DenoiserCall, texts: Sequence[Mapping[int, Any]]) -> dict[int, Tensor]:
+    """The leaves of a call that has the rows of another one for each text, whatever else a row says repeated."""
+    return {
+        place: torch.cat([text.get(place, leaf).to(leaf.dtype) for text in texts])
+        for place, leaf in enumerate(call.leaves)
+        if isinstance(leaf, Tensor) and leaf.ndim and leaf.shape[0] == call.rows
+    }
 
 
 def _halves(one: _OwnCall, known: Conditioning) -> list[Tensor]:

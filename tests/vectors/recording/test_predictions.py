@@ -30,6 +30,18 @@ class Adds(nn.Module):
         return (sample + text.reshape(-1, 1, 1, 1),)
 
 
+class Overwrites(Adds):
+    """The same, into the memory of its previous answer, as CUDA graphs do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = torch.empty(4, *SHAPE)
+
+    def forward(self, sample: Tensor, text: Tensor) -> tuple[Tensor]:
+        (found,) = super().forward(sample, text)
+        return (self.memory[: len(found)].copy_(found),)
+
+
 def call(*texts: str) -> tuple[Tensor, Tensor]:
     """The arguments of a denoiser call with a row a text."""
     return torch.cat([SAMPLE] * len(texts)), torch.tensor([TEXTS[text] for text in texts])
@@ -90,7 +102,7 @@ def test_a_call_for_each_half_repeats_the_last() -> None:
         denoiser(*call("king"))
         denoiser(*call(""))
         assert_step(predictions, [1.0, 0.0])
-    assert denoiser.rows == [1, 1, 1, 1]
+    assert denoiser.rows == [1, 1, 2]
 
 
 def test_without_guidance_the_empty_text_is_asked_for_too() -> None:
@@ -99,7 +111,60 @@ def test_without_guidance_the_empty_text_is_asked_for_too() -> None:
     with predictions.attached([denoiser]):
         denoiser(*call("king"))
         assert_step(predictions, [1.0])
-    assert denoiser.rows == [1, 1, 1, 1]
+    assert denoiser.rows == [1, 3]
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no memory"), RuntimeError("one row only")])
+def test_texts_take_turns_where_the_denoiser_fails_on_all_of_them(error: Exception) -> None:
+    class Small(Adds):
+        def forward(self, sample: Tensor, text: Tensor) -> tuple[Tensor]:
+            found = super().forward(sample, text)
+            if len(sample) > 1:
+                raise error
+            return found
+
+    denoiser = Small()
+    predictions = Predictions(lambda own: conditioning("king"))
+    with predictions.attached([denoiser]):
+        for _ in range(2):
+            denoiser(*call("king"))
+            assert_step(predictions, [1.0])
+    assert denoiser.rows == [1, 3, 1, 1, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("stackable", [True, False])
+@pytest.mark.parametrize("texts", [["king"], ["king", ""]])
+def test_predictions_outlive_a_denoiser_that_writes_over_its_output(texts: list[str], stackable: bool) -> None:
+    denoiser = Overwrites()
+    predictions = Predictions(lambda own: conditioning("king", stackable=stackable))
+    with predictions.attached([denoiser]):
+        for text in texts:
+            denoiser(*call(text))
+        assert_step(predictions, [TEXTS[text] for text in texts])
+
+
+def test_appended_rows_outlive_it_too() -> None:
+    denoiser = Overwrites()
+    predictions = Predictions(lambda own: conditioning("", "king"))
+    with predictions.attached([denoiser]):
+        denoiser(*call("", "king"))
+        denoiser.memory.fill_(7.0)
+        assert_step(predictions, [0.0, 1.0])
+
+
+def test_a_denoiser_that_fails_on_one_text_too_says_why() -> None:
+    class Failing(Adds):
+        def forward(self, sample: Tensor, text: Tensor) -> tuple[Tensor]:
+            if float(text.max()) > 1:
+                raise RuntimeError("no such text")
+            return super().forward(sample, text)
+
+    predictions = Predictions(lambda own: conditioning("king"))
+    denoiser = Failing()
+    with predictions.attached([denoiser]):
+        denoiser(*call("king"))
+        with pytest.raises(RuntimeError, match="no such text"):
+            predictions.of_step()
 
 
 def test_calls_with_another_number_of_rows_are_the_pipeline_s_alone() -> None:
