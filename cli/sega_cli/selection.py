@@ -20,7 +20,7 @@ selection_options = grouped(
     click.option("--concept", type=Text(), help="Only vectors of this concept."),
     click.option("--tag", type=Text(), help="Only vectors with this tag."),
     click.option("--noise", type=Digits(), help="Only vectors of the initial noise whose hash begins so."),
-    click.option("--seed", "seeds", type=Seeds(), help="Only vectors of these seeds: 7, 1,2,5 or 0..9."),
+    click.option("--seed", type=Seeds(), help="Only vectors of these seeds: 7, 1,2,5 or 0..9."),
     click.option("--model", type=Text(), help="Only vectors recorded with this model."),
     click.option(
         "--since",
@@ -28,6 +28,7 @@ selection_options = grouped(
         metavar="TIME",
         help="Only vectors recorded since this day or time in UTC, such as 2026-01-31 or 2026-01-31T12:30.",
     ),
+    seed="seeds",
 )
 
 # Which of a concept's vectors a REF means.

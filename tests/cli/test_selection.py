@@ -127,6 +127,13 @@ def test_bad_input_removes_nothing(sega_vec: SegaVec, several: Library, command:
     assert len(several) == 5
 
 
+def test_conditions_come_from_the_environment(
+    sega_vec: SegaVec, several: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGA_VEC_LS_SEED", "22..23")
+    assert sega_vec("ls", "-q").stdout.split() == of(several, 22, 23)
+
+
 def test_removing_many_asks_with_their_number(sega_vec: SegaVec, library: Library) -> None:
     for seed in range(30, 52):
         library.add(make_vector("hat", seed=seed), make_noise(seed))
