@@ -63,7 +63,7 @@ ARROWS: dict[str, dict[str, set[str]]] = {
     },
     "sega_cli": {
         "__main__": {"main"},
-        "main": {"errors"},  # and a module of `commands` by its name, when the command is called
+        "main": {"errors", "printing"},  # and a module of `commands` by its name, when the command is called
         "commands": {
             "browse.export",
             "browse.jobs",
@@ -73,7 +73,9 @@ ARROWS: dict[str, dict[str, set[str]]] = {
             "generating",
             "options",
             "printing",
+            "selection",
         },
+        "selection": {"options"},
         "browse.server": {"browse.app", "browse.security", "browse.studio"},
         "browse.export": {"browse.app", "browse.pages", "browse.parts", "browse.site"},
         "browse.app": {"browse.jobs", "browse.pages", "browse.security", "browse.site", "browse.studio"},

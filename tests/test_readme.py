@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,28 @@ def test_the_command_line_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("SEGA_VEC_LIBRARY", str(tmp_path / "library"))
     lines = [line for block in blocks("sh") for line in block.replace("\\\n", "").splitlines()]
     commands = [shlex.split(line, comments=True) for line in lines if line.startswith("sega-vec ")]
-    assert [command[1] for command in commands] == ["record", "apply", "ls", "show"]
+    assert [command[1] for command in commands] == ["record", "apply", "record", "apply", "ls", "show"]
     for command in commands:
         executable = str(Path(sys.executable).with_name("sega-vec"))
         done = subprocess.run([executable, *command[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (command, done.stderr)
-    assert list(tmp_path.rglob("*.png"))
+    assert len(list(tmp_path.rglob("*.png"))) == 2 + 2, "the drawing of seed 21 is held already"
+
+
+def test_what_pip_installs_is_this_project() -> None:
+    project = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    commands = [
+        shlex.split(line, comments=True) for line in "".join(blocks("sh")).splitlines() if "pip install" in line
+    ]
+    given = [words[-1] for words in commands]
+    wheel = f"sega_vectors-{project['version']}-py3-none-any.whl"
+    assert given[0] == wheel
+    extras = set()
+    for requirement in given:
+        bare, _, extra = requirement.partition(" @ ")[0].rstrip("]").partition("[")
+        assert bare in (wheel, project["name"])
+        extras |= {*filter(None, extra.split(","))}
+    assert extras == {*project["optional-dependencies"]} - {"dev", "slow"}
 
 
 def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def click_errors() -> Iterator[None]:
         remedy = _REMEDIES.get(error.errno or 0)
         raise Failure(f"{where}{error.strerror or error}" + (f"; {remedy}" if remedy else "")) from error
     except Exception as error:
-        from sega_store import IncompatibleError, InvalidInputError, SegaError
+        from sega_store import AmbiguousRefError, IncompatibleError, InvalidInputError, SegaError
 
         known = isinstance(error, SegaError) or type(error).__name__ == "OutOfMemoryError"  # torch's, not imported here
         if not known and _is_models(error):
@@ -57,7 +57,8 @@ def click_errors() -> Iterator[None]:
             raise
         codes = {IncompatibleError: INCOMPATIBLE, InvalidInputError: USAGE}
         found = (code for kind, code in codes.items() if isinstance(error, kind))
-        raise Failure(str(error), next(found, 1)) from error
+        more = "\n(--seed tells a concept's vectors apart)" if isinstance(error, AmbiguousRefError) else ""
+        raise Failure(f"{error}{more}", next(found, 1)) from error
 
 
 def _is_models(error: Exception) -> bool:

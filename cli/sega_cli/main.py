@@ -2,10 +2,12 @@
 
 import os
 from importlib import import_module
+from typing import Any
 
 import click
 
 from sega_cli.errors import click_errors
+from sega_cli.printing.terminal import print_anything
 
 COMMANDS = (
     "record", "apply", "ls", "show", "compare", "tune", "tag", "rename", "note", "rm", "verify", "export",
@@ -37,6 +39,11 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"sega_cli.commands.{cmd_name}").command
         return command
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; its texts can be printed whatever the encoding of standard output."""
+        print_anything()
+        return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; what the libraries raise becomes a message and an exit status."""

@@ -26,6 +26,7 @@ Place = Path | str
 T = TypeVar("T")
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
+_ENDINGS_OF_FILES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".html", ".json", ".zip", ".safetensors", ".npz")
 _MOST_SEEDS = 1_000_000  # a slip such as 0..99999999999 must not fill the memory
 
 
@@ -91,6 +92,20 @@ class Ref(ParamType):
         return ScaledRef(ref, scale)
 
 
+class Digits(ParamType):
+    """The first digits of a hash, one at least: none would be those of every hash."""
+
+    name = "digits"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check a text."""
+        if not re.fullmatch("[0-9a-fA-F]{1,64}", value):
+            self.fail(
+                f"{value!r} isn't how a hash begins: give hexadecimal digits, as sega-vec show prints it.", param, ctx
+            )
+        return str(value)
+
+
 class Assignment(ParamType):
     """An argument's name and value as `key=value`, parsed into a tuple of two texts."""
 
@@ -130,14 +145,30 @@ class Model(ParamType):
         return str(FilePath().convert(value, param, ctx)) if str(value).startswith("~") else str(value)
 
 
-class LibraryPlace(ParamType):
-    """A library's folder, or the URL of one in an object store."""
+class Folder(FilePath):
+    """The path of a folder; a new one must not be called as a file is."""
 
     name = "path"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Check a path."""
+        path = super().convert(value, param, ctx)
+        if path.suffix.lower() in _ENDINGS_OF_FILES and not path.exists():
+            self.fail(
+                f"this is the path of a folder, met {value}, which ends as a file does: name a folder.", param, ctx
+            )
+        return path
+
+
+class LibraryPlace(Folder):
+    """A library's folder, or the URL of one in an object store."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """A text with `://` in it is a URL, any other a path."""
-        return value if "://" in str(value) else FilePath().convert(value, param, ctx)
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
+
+FOLDER = Folder()
 
 
 def open_library(place: Place) -> "Library":

@@ -71,6 +71,7 @@ def tune(
     vector: GuidanceVector,
     edits: Sequence[Mapping[str, Any]],
     progress: Callable[[int], object] = lambda count: None,
+    each: Callable[[Tried], object] = lambda tried: None,
 ) -> tuple[Outcome, list[Tried]]:
     """Try settings.
 
@@ -79,6 +80,7 @@ def tune(
         vector: What to add to the runs.
         edits: The settings, as `settings` gives them.
         progress: Called with the number of pictures after each call of the pipeline.
+        each: Called with each setting as soon as it was tried.
 
     Returns:
         What came of the plain runs, and of each setting.
@@ -88,6 +90,7 @@ def tune(
     for edit in edits:
         outcome = trials.run(vector, edit, progress)
         tried.append(Tried(edit, outcome.shown, trials.size, change(outcome, plain)))
+        each(tried[-1])
     return plain, tried
 
 

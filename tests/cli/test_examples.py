@@ -51,7 +51,7 @@ def example(line: str) -> object:
 def test_every_command_ends_with_examples(name: str) -> None:
     lines = examples(command(name).epilog)
     assert lines
-    assert all(line.startswith(f"sega-vec {name}") for line in lines)
+    assert all(line.rpartition(" | ")[2].startswith(f"sega-vec {name}") for line in lines)
 
 
 ENDLESS = [line for line in examples(command("browse").epilog) if "--export" not in line]  # tests/cli/browse serves
@@ -63,16 +63,18 @@ ENDLESS = [line for line in examples(command("browse").epilog) if "--export" not
 )
 @pytest.mark.usefixtures("short", "small")
 def test_the_examples_of_commands_work(line: str, sega_vec: SegaVec, folder: Path, s3: Proxy) -> None:
-    arguments = shlex.split(line)[1:]
+    first, *others = [shlex.split(part)[1:] for part in line.split(" | ")]
     if "s3://bucket" in line:
         make_bucket(s3.url, "bucket")
-    if arguments[0] not in ("record", "study", "demo"):
+    if first[0] not in ("record", "study", "demo"):
         sega_vec("record", "a portrait of a man", "--concept", "glasses", "--concept", "smile", "--seed", "21")
-    if arguments[0] == "import":
-        sega_vec("export", arguments[1])
-    if arguments[0] == "pull":
-        sega_vec("push", arguments[1])
-    sega_vec(*arguments, input="y\n")
+    if first[0] == "import":
+        sega_vec("export", first[1])
+    if first[0] == "pull":
+        sega_vec("push", first[1])
+    result = sega_vec(*first, input="y\n")
+    for arguments in others:
+        result = sega_vec(*arguments, input=result.stdout)
 
 
 @pytest.mark.usefixtures("short")

@@ -1,7 +1,8 @@
 """`sega-vec apply`: add recorded vectors to the runs of other prompts, at the price of a plain run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,11 @@ from sega_cli.generating.edit_parameters import Edits, edit_options, momentum_op
 from sega_cli.generating.recommended import recommended_edits
 from sega_cli.generating.setup import draw_noise, open_pipeline, recorded_call, recorded_model
 from sega_cli.options import (
-    PATH,
+    FOLDER,
     Place,
     Ref,
     ScaledRef,
+    Seeds,
     Text,
     call_options,
     loading_options,
@@ -28,16 +30,21 @@ from sega_cli.printing.run_notes import RunNotes
 from sega_cli.printing.terminal import clean
 
 if TYPE_CHECKING:
-    from sega_store import GuidanceVector
+    from diffusers import DiffusionPipeline
+
+    from sega_store import GuidanceVector, InitialNoise, Library
 
 EXAMPLES = """\b
 Examples:
   sega-vec apply glasses --to-prompt "a pencil drawing of a woman"
   sega-vec apply glasses:1.5 smile:-1 --to-prompt "a pencil drawing of a woman" --to-prompt "a portrait of a king"
+  sega-vec apply glasses --to-prompt "a portrait of a king" --seed 21 --plain
   sega-vec apply glasses --to-prompt "a portrait of a king" --seed 3 --allow noise --plain --output pictures
 
 \b
-A REF is a name, a concept if only one vector has it, or the start of an id; REF:SCALE scales its guidance.
+A REF is a name, a concept, or the start of an id; REF:SCALE scales its guidance. If a concept was recorded at several
+seeds, --seed says which. Pictures that the folder already holds, made in the same way, are not made again, so the same
+command resumes an interrupted one.
 Options that are not given are as recommended for the vector (see sega-vec tune), or else as recorded.
 An option given once applies to all vectors; given once for each vector, it applies in their order."""
 
@@ -47,18 +54,20 @@ OVERRIDES = ("noise", "architecture")
 @click.command("apply", epilog=EXAMPLES)
 @click.argument("refs", metavar="REF[:SCALE]...", type=Ref(), nargs=-1, required=True)
 @click.option("--to-prompt", type=Text(), multiple=True, required=True, help="A prompt to run; may be repeated.")
-@click.option("--output", type=PATH, default="sega-vec-out", help="The folder for the pictures.")
+@click.option("--output", type=FOLDER, default="sega-vec-out", help="The folder for the pictures.")
 @call_options("as recorded")
 @edit_options
 @momentum_options
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
-    help="Start from the random initial noise that this seed draws; needs --allow noise.",
+    type=Seeds(),
+    help="Seeds: 7, 1,2,5 or 0..9. For each, the vectors REF of this seed are applied, at its noise; with --allow"
+    " noise, a REF without one is applied at the noise that the seed draws.",
 )
 @click.option(
     "--allow", type=click.Choice(OVERRIDES), multiple=True, help="Apply even if this differs from the recording."
 )
+@click.option("--force", is_flag=True, help="Make pictures again that the folder holds already.")
 @click.option("--plain", is_flag=True, help="Make the pictures without the vectors too.")
 @pipeline_options(None)
 @loading_options
@@ -71,8 +80,9 @@ def command(
     arg: tuple[tuple[str, str], ...],
     edits: Edits,
     momentum: Mapping[str, Any],
-    seed: int | None,
+    seed: tuple[int, ...] | None,
     allow: tuple[str, ...],
+    force: bool,
     plain: bool,
     model: str | None,
     yes: bool,
@@ -84,50 +94,129 @@ def command(
 ) -> None:
     """Apply recorded vectors to other prompts.
 
-    The prompts are run from the initial noise that the vectors REF were recorded at, at the price of plain runs.
+    The prompts are run from the initial noise that the vectors REF were recorded at, at the price of plain runs. With
+    several seeds, the model is loaded once.
     """
-    from sega_cli.generating.picture import prepare_folder, write_picture
+    from sega_cli.generating.picture import held_picture, prepare_folder, write_picture
 
     store = open_library(library)
-    vectors = [store[given.ref] for given in refs]
+    starts = [_start(store, refs, one, edits, momentum, run, allow, report) for one in seed or (None,)]
+    models = dict.fromkeys(start.vectors[0].provenance.model.id for start in starts)
+    if model is None and len(models) > 1:
+        listed = ", ".join(clean(name[:200]) for name in models)
+        raise click.UsageError(f"vectors are applied with one model, met those of {listed}: name it with --model.")
+    model = model or recorded_model(next(iter(models)), yes)
+    prepare_folder(output)
+
+    pictures: list[dict[str, Any]] = []
+    differences: dict[str, list[str]] = {}
+    with report.answer({"pictures": pictures, "differences": differences}):
+        pipe = open_pipeline(model, device, dtype, report, **loading)
+        if "image" in run:
+            pipe = image_to_image(pipe)
+        from sega_cli.generating.apply_run import applied_facts, apply_to
+
+        notes = RunNotes(report.note)
+        for start, prompt, guided in product(starts, to_prompt, (False, True) if plain else (True,)):
+            recorded = start.vectors[0].provenance.run
+            arguments = call_arguments(pipe, recorded_call(pipe, recorded, image="image" in run), run, arg)
+            noise = start.noise(store, pipe)
+            acting, changes = (start.vectors, start.changes) if guided else ([], [])
+            picture: dict[str, Any] = {
+                "path": "", "prompt": prompt, "guided": guided, "seed": noise.seed, "status": "held already",
+                "denoiser_rows": 0, "notes": [],
+            }  # fmt: skip
+            facts = applied_facts(pipe, acting, changes, noise, prompt, arguments)
+            path = None if force else held_picture(output, facts)
+            if path is None:
+                made = apply_to(pipe, acting, changes, noise, allow, prompt, arguments)
+                path = write_picture(output, made.image, made.facts)
+                picture |= {"status": "made", "denoiser_rows": made.denoiser_rows, "notes": list(made.notes)}
+                found = zip(acting, made.compatibility, strict=True)
+                differences |= {vector.id: list(compatible.differences) for vector, compatible in found}
+            pictures.append({**picture, "path": str(path)})
+            report.item(f"{path}  held already" if picture["status"] == "held already" else str(path), bare=str(path))
+            notes.add(picture["notes"], str(path))
+        for ref, vector in chain(*(zip(refs, start.vectors, strict=True) for start in starts)):
+            notes.add([f"{ref.ref} is compatible, not exact: {one}" for one in differences.get(vector.id, ())], "")
+        rows, held = sum(p["denoiser_rows"] for p in pictures), sum(p["status"] != "made" for p in pictures)
+        report.note(f"{rows} denoiser rows for {len(pictures) - held} pictures")
+        if held:
+            report.note(f"{held} pictures held already in {clean(str(output))}: --force makes them again")
+
+
+@dataclass(frozen=True)
+class _Start:
+    """One vector for each REF, and what they start from.
+
+    Attributes:
+        vectors: The vectors.
+        changes: For each, the edit parameters that differ from its recording.
+        of: The id of the vector whose noise it is, or the seed that draws it.
+    """
+
+    vectors: "Sequence[GuidanceVector]"
+    changes: Sequence[Mapping[str, Any]]
+    of: str | int
+
+    def noise(self, store: "Library", pipe: "DiffusionPipeline") -> "InitialNoise":
+        """The initial noise."""
+        return (
+            store.noise(self.of) if isinstance(self.of, str) else draw_noise(pipe, self.vectors[0].shape[1:], self.of)
+        )
+
+
+def _start(
+    store: "Library",
+    refs: Sequence[ScaledRef],
+    seed: int | None,
+    edits: Edits,
+    momentum: Mapping[str, Any],
+    run: Mapping[str, Any],
+    allow: Sequence[str],
+    report: Report,
+) -> _Start:
+    """The vectors of REFs, at a seed if one is given; what can't be applied is refused before a model is loaded.
+
+    Raises:
+        IncompatibleError: A REF has no vector of this seed, or the vectors are of several noises, and it isn't allowed.
+    """
+    from sega_store import IncompatibleError
+    from sega_vectors.provenance.gate import check_named
+
+    vectors = [store[_at_seed(store, given.ref, seed, allow)] for given in refs]
     recommended = [
         recommended_edits(store, vector, ref.ref, edits, run.get("num_inference_steps"), report)
         for vector, ref in zip(vectors, refs, strict=True)
     ]
     changes = [{**edit, **momentum} for edit in _edits(vectors, refs, edits, recommended)]
-    start = _start(vectors, refs, seed, allow)
-    recorded = vectors[0].provenance
-    model = model or recorded_model(recorded.model.id, yes)
-    prepare_folder(output)
+    for vector in vectors:
+        check_named(vector)
+    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in zip(vectors, refs, strict=True)}
+    if len(noises) > 1 and "noise" not in allow:
+        raise IncompatibleError(
+            "vectors that are applied together must be recorded from one initial noise, met"
+            f" {', '.join(f'{noise[:12]} ({ref})' for noise, ref in noises.items())}: record them with one --seed,"
+            " apply them one by one, or add --allow noise"
+        )
+    own = (vector.id for vector in vectors if seed in (None, vector.provenance.noise.seed))
+    return _Start(vectors, changes, next(own, seed))  # type: ignore[arg-type]  # without a seed all are its own
 
-    pipe = open_pipeline(model, device, dtype, report, **loading)
-    if "image" in run:
-        pipe = image_to_image(pipe)
-    arguments = call_arguments(pipe, recorded_call(pipe, recorded.run, image="image" in run), run, arg)
-    from sega_cli.generating.apply_run import apply_to
 
-    noise = store.noise(start) if isinstance(start, str) else draw_noise(pipe, vectors[0].shape[1:], start)
-    pictures: list[dict[str, Any]] = []
-    notes = RunNotes(report.note)
-    differences = {}
-    for prompt in to_prompt:
-        for count in (0, len(vectors)) if plain else (len(vectors),):
-            made = apply_to(pipe, vectors[:count], changes[:count], noise, allow, prompt, arguments)
-            path = str(write_picture(output, made.image, made.facts))
-            pictures.append(
-                {
-                    "path": path, "prompt": prompt, "guided": bool(count), "denoiser_rows": made.denoiser_rows,
-                    "notes": list(made.notes),
-                }
-            )  # fmt: skip
-            report.item(path, bare=path)
-            notes.add(made.notes, path)
-            differences.update({v.id: list(c.differences) for v, c in zip(vectors, made.compatibility, strict=False)})
-    for ref, vector in zip(refs, vectors, strict=True):
-        for difference in differences[vector.id]:
-            report.note(f"{clean(ref.ref)} is compatible, not exact: {clean(difference)}")
-    report.note(f"{sum(p['denoiser_rows'] for p in pictures)} denoiser rows for {len(pictures)} pictures")
-    report.document({"pictures": pictures, "differences": differences})
+def _at_seed(store: "Library", ref: str, seed: int | None, allow: Sequence[str]) -> str:
+    """The id of a REF's vector of a seed; if it has none and another noise is allowed, of the one that it names."""
+    from sega_store import IncompatibleError
+    from sega_store.library.library import seeds_of
+
+    named = store.catalogue.lookup(ref)
+    if not named or seed in (None, *(entry.seed for entry in named)):
+        return store.resolve(ref, seed)
+    if "noise" in allow:
+        return store.resolve(ref)
+    raise IncompatibleError(
+        f"a vector acts at the initial noise it was recorded from, met --seed {seed} for {ref!r}; {seeds_of(named)}:"
+        " choose among these, record the concept at this seed, or add --allow noise to see what another noise does"
+    )
 
 
 def _edits(
@@ -146,33 +235,3 @@ def _edits(
         threshold = change.get("edit_threshold", vector.concept.edit_threshold)
         replace(vector.thresholded(threshold).concept, **change)
     return changes
-
-
-def _start(
-    vectors: "Sequence[GuidanceVector]", refs: Sequence[ScaledRef], seed: int | None, allow: Sequence[str]
-) -> str | int:
-    """The id of the vector whose noise to start from, or the seed to draw it from.
-
-    A noise other than the vectors' is refused before a model is loaded, with a message that names the options.
-    """
-    from sega_store import IncompatibleError
-    from sega_vectors.provenance.gate import check_named
-
-    for vector in vectors:
-        check_named(vector)
-    start = vectors[0].id if seed is None else seed
-    if "noise" in allow:
-        return start
-    if seed is not None:
-        raise IncompatibleError(
-            f"a vector acts at the initial noise it was recorded from, met --seed {seed}: leave --seed out, record the"
-            " concept at this seed, or add --allow noise to see what another noise does"
-        )
-    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in zip(vectors, refs, strict=True)}
-    if len(noises) > 1:
-        raise IncompatibleError(
-            "vectors that are applied together must be recorded from one initial noise, met"
-            f" {', '.join(f'{noise[:12]} ({ref})' for noise, ref in noises.items())}: record them with one --seed,"
-            " apply them one by one, or add --allow noise"
-        )
-    return start

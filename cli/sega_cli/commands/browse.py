@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sega_cli.errors import DAMAGE_FOUND
-from sega_cli.options import PATH, Place, device_options, on_library, open_library
+from sega_cli.options import FOLDER, Place, device_options, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
 
@@ -31,11 +31,11 @@ _EXTRA = ("fastapi", "starlette", "jinja2", "uvicorn", "python_multipart")
     "--trusted-host", multiple=True, metavar="NAME:PORT", help="Another name of this server; may be repeated."
 )
 @click.option("--open/--no-open", "show", default=True, help="Open a browser.")
-@click.option("--export", type=PATH, help="Write the pages into this new folder, and serve nothing.")
+@click.option("--export", type=FOLDER, help="Write the pages into this new folder, and serve nothing.")
 @click.option("--no-generate", is_flag=True, help="Only show the library: offer neither to apply nor to record.")
 @click.option(
     "--pictures",
-    type=PATH,
+    type=FOLDER,
     help="The folder for pictures that you keep.  [default: the library's folder with -pictures appended]",
 )
 @device_options

@@ -10,6 +10,7 @@ from sega_cli.options import Place, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.table import print_rows
 from sega_cli.printing.terminal import clean, sparkline
+from sega_cli.selection import seed_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,8 +34,9 @@ _BARS = 24
 
 @click.command("compare", epilog=EXAMPLES)
 @click.argument("refs", metavar="REF REF...", nargs=-1, required=True)
+@seed_option
 @on_library
-def command(refs: tuple[str, ...], library: Place, report: Report) -> None:
+def command(refs: tuple[str, ...], seed: int | None, library: Place, report: Report) -> None:
     """Compare the vectors REF with each other.
 
     Shows how alike the values and supports of every pair are, over the whole run and in each step.
@@ -44,7 +46,7 @@ def command(refs: tuple[str, ...], library: Place, report: Report) -> None:
     from sega_store.analysis.similarity import cosine, overlap
 
     store = open_library(library)
-    vectors = [store[ref] for ref in refs]
+    vectors = [store[store.resolve(ref, seed)] for ref in refs]
     rows, pairs = [], []
     for (ref, vector), (other_ref, other) in combinations(zip(refs, vectors, strict=True), 2):
         cosines, overlaps = _known(cosine(vector, other)), _known(overlap(vector, other))

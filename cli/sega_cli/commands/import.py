@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from sega_cli.options import PATH, Place, on_library, open_library
-from sega_cli.printing.copy_report import print_imported
+from sega_cli.printing.copy_report import printing_imported
 from sega_cli.printing.report import Report
 
 EXAMPLES = """\b
@@ -29,7 +29,8 @@ def command(path: Path, library: Place, report: Report) -> None:
     from sega_store import import_vectors
 
     store = open_library(library)
-    with report.progress("vector") as step:
-        done = import_vectors(store, path, step)
-    held = [f"held already {store.short(identity)}" for identity in done.held]
-    print_imported(report, store, done, store.catalogue.entries(done.added), held, {"library": str(library)})
+    with printing_imported(report, store, store, {"library": str(library)}) as each:
+        with report.progress("vector") as step:
+            done = import_vectors(store, path, step, each)
+        for identity in done.held:
+            report.note(f"held already {store.short(identity)}")

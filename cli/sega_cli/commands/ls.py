@@ -9,6 +9,7 @@ from sega_cli.options import Place, Text, on_library, open_library
 from sega_cli.printing.report import Report, Streamed
 from sega_cli.printing.table import print_rows
 from sega_cli.printing.terminal import clean, size
+from sega_cli.selection import STDIN, Conditions, chosen, selection_options
 
 if TYPE_CHECKING:
     from sega_store import Entry
@@ -17,10 +18,11 @@ EXAMPLES = """\b
 Examples:
   sega-vec ls
   sega-vec ls portrait --concept glasses --limit 10
-  sega-vec ls --quiet
+  sega-vec ls --quiet --tag favourite --since 2026-01-31 --seed 0..9
 
 \b
-Newest first. If standard output isn't a terminal, columns are separated by tabs:
+Newest first; a QUERY of - lists the REFs on standard input, one a line, in their order. If standard output isn't a
+terminal, columns are separated by tabs:
 REF, name, concept, prompt, model, seed, steps, bytes, created."""
 
 _COLUMNS = ("ref", "name", "concept", "prompt", "model", "seed", "steps", "size", "created")
@@ -28,24 +30,10 @@ _COLUMNS = ("ref", "name", "concept", "prompt", "model", "seed", "steps", "size"
 
 @click.command("ls", epilog=EXAMPLES)
 @click.argument("query", type=Text(), default="")
-@click.option("--concept", type=Text(), help="List only vectors of this concept.")
-@click.option("--model", type=Text(), help="List only vectors recorded with this model.")
-@click.option(
-    "--noise",
-    type=Text(),
-    help="List only vectors recorded from this initial noise, given by its hash or the start of it.",
-)
+@selection_options
 @click.option("--limit", type=click.IntRange(min=1), help="List at most this many.")
 @on_library
-def command(
-    query: str,
-    concept: str | None,
-    model: str | None,
-    noise: str | None,
-    limit: int | None,
-    library: Place,
-    report: Report,
-) -> None:
+def command(query: str, conditions: Conditions, limit: int | None, library: Place, report: Report) -> None:
     """List the vectors of the library.
 
     QUERY searches concepts, prompts, names, models, tags and notes.
@@ -54,10 +42,14 @@ def command(
     if report.bars:
         with report.progress("vector", desc="listing", delay=1) as step:  # the first listing of a large library
             store.catalogue.refresh(step)
-    from sega_store.library.selection import Selection
+    if query == STDIN:
+        found = [store.entry(ref) for ref in chosen(store, [query], conditions)][:limit]
+        entries, total = iter(found), len(found)
+    else:
+        from sega_store.library.selection import Selection
 
-    selection = Selection(query, concept, model, noise)
-    entries = store.catalogue.each(selection, limit)
+        selection = Selection(query, **conditions)
+        entries, total = store.catalogue.each(selection, limit), store.catalogue.total(selection)
     if report.plain:
         rows = ((store.short(entry.id), *_cells(entry, people=report.terminal)) for entry in entries)
         print_rows(report, _COLUMNS, rows, ("seed", "steps", "size"), ("name", "concept", "prompt", "model"))
@@ -67,7 +59,7 @@ def command(
     damaged = [str(error) for error in store.catalogue.damaged()]
     for message in damaged:
         report.note(f"damaged: {clean(message)}")
-    if not store.catalogue.total(selection):
+    if not total:
         report.note(f"no vector found in {clean(str(library))}")
     report.document({"library": str(library), "vectors": Streamed(map(asdict, entries)), "damaged": damaged})
 

@@ -11,7 +11,7 @@ from sega_cli.generating.defaults import defaults_of
 from sega_cli.generating.edit_parameters import Edits, momentum_options, per_concept, recording_options
 from sega_cli.generating.setup import Start, open_pipeline
 from sega_cli.options import (
-    PATH,
+    FOLDER,
     Place,
     Seeds,
     Text,
@@ -35,6 +35,7 @@ Examples:
 \b
 An edit parameter given once applies to all concepts; given once for each concept, it applies in their order.
 Vectors that the library already holds are not recorded again, so the same command resumes an interrupted sweep.
+Pictures of them that --output lacks are drawn, by the same run once more.
 
 \b
 Defaults: those of diffusers (s_e 5, λ 0.95, δ a fifth of the steps, s_m 0.1, β_m 0.4); with the embedded model
@@ -56,7 +57,7 @@ Defaults: those of diffusers (s_e 5, λ 0.95, δ a fifth of the steps, s_m 0.1, 
 @click.option("--no-guide", is_flag=True, help="Observe the concepts on the plain run, without editing it.")
 @click.option("--no-preview", is_flag=True, help="Don't keep the pictures before and after with the vectors.")
 @click.option("--name", type=Text(), multiple=True, help="A name in the library, one for each concept.")
-@click.option("--output", type=PATH, help="A folder for the pictures before and after.")
+@click.option("--output", type=FOLDER, help="A folder for the pictures before and after.")
 @pipeline_options("embedded")
 @loading_options
 @on_library
@@ -99,36 +100,41 @@ def command(
         if isinstance(folder, Path):
             prepare_folder(folder)
 
-    pipe = open_pipeline(model, device, dtype, report, **loading)
-    if "image" in run:
-        pipe = image_to_image(pipe)
-    arguments = call_arguments(pipe, defaults.run, run, arg)
-    from sega_cli.generating.record_run import record_from
-    from sega_vectors import Recorder
+    rows: list[dict[str, Any]] = []
+    pictures: list[str] = []
+    with report.answer({"library": str(library), "vectors": rows, "pictures": pictures}):
+        pipe = open_pipeline(model, device, dtype, report, **loading)
+        if "image" in run:
+            pipe = image_to_image(pipe)
+        arguments = call_arguments(pipe, defaults.run, run, arg)
+        from sega_cli.generating.record_run import record_from
+        from sega_vectors import Recorder
 
-    recorder = Recorder(pipe, concepts, guide=not no_guide, **momentum)
-    store, rows, pictures, notes = open_library(library), [], [], RunNotes(report.note)
-    for number in seed:
-        made = record_from(
-            recorder, store, prompt, arguments, Start(number),
-            before=bool(output) or not no_preview, preview=not no_preview,
-        )  # fmt: skip
-        for text, label, identity in zip(concept, name or [None] * len(concept), made.ids, strict=True):
-            if label is not None:
-                store.annotate(identity, name=label)
-            path, stored = store.location_of(identity), store.entry(identity).bytes
-            rows.append(
-                {
-                    "id": identity, "name": label, "concept": text, "seed": number, "status": made.status,
-                    "path": path, "bytes": stored, "denoiser_rows": made.denoiser_rows,
-                    "notes": list(made.notes),
-                }
+        recorder = Recorder(pipe, concepts, guide=not no_guide, **momentum)
+        store, notes = open_library(library), RunNotes(report.note)
+        for number in seed:
+            made = record_from(
+                recorder, store, prompt, arguments, Start(number),
+                before=bool(output) or not no_preview, preview=not no_preview, output=output,
             )  # fmt: skip
-            line = f"{store.short(identity)}  {clean(text)}  seed {number}  {size(stored)}  {made.status}"
-            report.item(line, bare=identity)
-        notes.add(made.notes, f"seed {number}")
-        if output:
-            pictures += [write_picture(output, *picture) for picture in made.pictures()]
-    for picture in pictures:
-        report.item(str(picture))
-    report.document({"library": str(library), "vectors": rows, "pictures": [str(picture) for picture in pictures]})
+            for text, label, identity in zip(concept, name or [None] * len(concept), made.ids, strict=True):
+                if label is not None:
+                    store.annotate(identity, name=label)
+                path, stored = store.location_of(identity), store.entry(identity).bytes
+                rows.append(
+                    {
+                        "id": identity, "name": label, "concept": text, "seed": number, "status": made.status,
+                        "path": path, "bytes": stored, "denoiser_rows": made.denoiser_rows,
+                        "notes": list(made.notes),
+                    }
+                )  # fmt: skip
+                line = f"{store.short(identity)}  {clean(text)}  seed {number}  {size(stored)}  {made.status}"
+                report.item(line, bare=identity)
+            notes.add(made.notes, f"seed {number}")
+            for image, facts in made.pictures():
+                if output is not None:
+                    pictures.append(str(write_picture(output, image, facts)))
+                    report.item(pictures[-1])
+            for there in made.there:
+                pictures.append(str(there))
+                report.item(f"{there}  held already")

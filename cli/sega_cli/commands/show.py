@@ -10,6 +10,7 @@ from sega_cli.generating.recommended import describe, recommended_of
 from sega_cli.options import Place, on_library, open_library
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean, heat_map, size, sparkline
+from sega_cli.selection import seed_option
 
 if TYPE_CHECKING:
     from sega_store import Entry, GuidanceVector
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\b
 Examples:
   sega-vec show glasses
+  sega-vec show glasses --seed 21
   sega-vec show glasses --json
 
 \b
@@ -25,16 +27,17 @@ A text of more than 2,000 characters is cut; --json prints it whole."""
 
 @click.command("show", epilog=EXAMPLES)
 @click.argument("ref")
+@seed_option
 @on_library
 @click.pass_context
-def command(ctx: click.Context, ref: str, library: Place, report: Report) -> None:
+def command(ctx: click.Context, ref: str, seed: int | None, library: Place, report: Report) -> None:
     """Draw the vector REF in the terminal.
 
     Shows when and where it acts, where it comes from, and its file.
     """
     store = open_library(library)
-    vector, path = store[ref], store.location_of(ref)
-    entry = store.entry(vector.id)
+    entry = store.entry(ref, seed)
+    vector, path = store[entry.id], store.location_of(entry.id)
     if report.plain:
         colour = ctx.color is not False and report.terminal
         for line in _drawing(vector, colour=colour):

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from sega_cli.generating.defaults import defaults_of
 from sega_cli.generating.setup import model_name
 from sega_cli.options import (
-    PATH,
+    FOLDER,
     FilePath,
     LibraryPlace,
     Place,
@@ -72,7 +72,7 @@ plan_options = grouped(
 @click.option("--plan", type=FilePath(exists=True, dir_okay=False), help="Repeat a report's plan.json.")
 @plan_options
 @run_options("the model's")
-@click.option("--output", type=PATH, default="sega-vec-study", help="The study's folder.")
+@click.option("--output", type=FOLDER, default="sega-vec-study", help="The study's folder.")
 @click.option("--library", type=LibraryPlace(), help="A library for the vectors.  [default: one in the output folder]")
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, help="Pictures per call.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, help="How many processes make pictures.")
@@ -119,20 +119,25 @@ def command(
         return
     start = time.monotonic()
     prepare_folder(output)
-    judge = _ready(chosen, report)
-    from sega_vectors.study.report import StudyReport
+    document |= {"output": str(output), "made": 0}
+    with report.answer(document):
+        judge = _ready(chosen, report)
+        from sega_vectors.study.report import StudyReport
 
-    with report.progress("picture", len(missing)) as step:
-        study.make(step, batch_size=batch_size, jobs=jobs)
-    facts = {
-        "Command": shlex.join(["sega-vec", *sys.argv[1:]]),
-        "Precision": study.archive.setting["dtype"],
-        "Pictures": f"{len(runs)}, of which {len(missing)} were made by this command",
-        "Time": f"{(time.monotonic() - start) / 60:.1f} minutes for these",
-    }
-    page, *others = StudyReport(chosen, study.findings(study.evidence(judge)), facts).write(output)
-    report.item(f"Report: {page}\nFigures and tables: {len(others)} files beside it", bare=str(page))
-    report.document({**document, "report": str(page), "files": [str(path) for path in others]})
+        try:
+            with report.progress("picture", len(missing)) as step:
+                study.make(step, batch_size=batch_size, jobs=jobs)
+        finally:
+            document["made"] = len(missing) - len(study.missing())
+        facts = {
+            "Command": shlex.join(["sega-vec", *sys.argv[1:]]),
+            "Precision": study.archive.setting["dtype"],
+            "Pictures": f"{len(runs)}, of which {len(missing)} were made by this command",
+            "Time": f"{(time.monotonic() - start) / 60:.1f} minutes for these",
+        }
+        page, *others = StudyReport(chosen, study.findings(study.evidence(judge)), facts).write(output)
+        report.item(f"Report: {page}\nFigures and tables: {len(others)} files beside it", bare=str(page))
+        document |= {"report": str(page), "files": [str(path) for path in others]}
 
 
 def _ready(plan: "Plan", report: Report) -> "PictureJudge":

@@ -11,6 +11,7 @@ from sega_cli.options import Place, on_library, open_library, pipeline_options
 from sega_cli.printing.report import Report
 from sega_cli.printing.table import print_rows
 from sega_cli.printing.terminal import clean
+from sega_cli.selection import seed_option
 
 if TYPE_CHECKING:
     from sega_vectors.judging.tune import Tried
@@ -32,6 +33,7 @@ _SETTINGS = _COLUMNS[:3]
 
 @click.command("tune", epilog=EXAMPLES)
 @click.argument("ref")
+@seed_option
 @click.option("--edit-guidance-scale", type=float, multiple=True, help="s_e to try.  [default: 0.5 to 2 x recorded]")
 @click.option("--edit-threshold", type=float, multiple=True, help="λ to try.  [default: kept, recorded, stricter]")
 @click.option("--edit-warmup-steps", type=int, multiple=True, help="δ to try.  [default: 0, 1 and 2 x recorded]")
@@ -41,6 +43,7 @@ _SETTINGS = _COLUMNS[:3]
 @on_library
 def command(
     ref: str,
+    seed: int | None,
     edit_guidance_scale: tuple[float, ...],
     edit_threshold: tuple[float, ...],
     edit_warmup_steps: tuple[int, ...],
@@ -61,7 +64,7 @@ def command(
     from sega_store import InvalidInputError, Recommendation
 
     store = open_library(library)
-    vector = store[ref]
+    vector = store[store.resolve(ref, seed)]
     if vector.concept.reverse_editing_direction:
         raise InvalidInputError(
             f"tuning makes a concept appear more often, and {ref} guides away from {vector.concept.text!r}: tune a"
@@ -75,35 +78,35 @@ def command(
     from sega_vectors.judging.tune import recommend, settings, tune
 
     edits = settings(vector, edit_guidance_scale, edit_threshold, edit_warmup_steps)
-    trials = asked.open(vector, noise, device, dtype, report, fetch=yes or model is not None)
-    with report.progress("picture", trials.size * (1 + len(edits))) as step:
-        plain, tried = tune(trials, vector, edits, step)
-    best, recommended = recommend(tried), None
-    if best.shown > plain.shown:
-        counts = {"shown": best.shown, "plain": plain.shown, "of": best.of}
-        recommended = Recommendation(**best.edit, judge=asked.judge or "", **counts)
-        if not dry_run:
-            store.annotate(vector.id, recommended=recommended)
-    rows = [_cells(one, recommended is not None and one is best) for one in tried]
-    print_rows(report, _COLUMNS, rows, _COLUMNS[:5])
-    if recommended is None:
-        report.item(
-            f"nothing to recommend: no setting shows it more often than the {plain.shown}/{trials.size} without"
-        )
-    else:
-        report.item(f"{clean(ref)}: {describe(recommended)}", bare=vector.id)
-    report.document(
-        {
-            "id": vector.id,
-            "judge": asked.judge,
-            "prompts": list(trials.prompts),
-            "noises": [noise.facts.to_json()],
-            "plain": success(plain.shown, trials.size),
-            "tried": [{**one.edit, **success(one.shown, one.of), "change": one.change} for one in tried],
-            "recommended": recommended and recommended.to_json(),
-            "kept": recommended is not None and not dry_run,
-        }
-    )
+    document: dict[str, Any] = {
+        "id": vector.id, "judge": asked.judge, "prompts": list(asked.prompts), "noises": [noise.facts.to_json()],
+        "plain": None, "tried": [], "recommended": None, "kept": False,
+    }  # fmt: skip
+
+    def each(one: "Tried") -> None:
+        document["tried"].append({**one.edit, **success(one.shown, one.of), "change": one.change})
+
+    with report.answer(document):
+        trials = asked.open(vector, noise, device, dtype, report, fetch=yes or model is not None)
+        with report.progress("picture", trials.size * (1 + len(edits))) as step:
+            plain, tried = tune(trials, vector, edits, step, each)
+        document["plain"] = success(plain.shown, trials.size)
+        best, recommended = recommend(tried), None
+        if best.shown > plain.shown:
+            counts = {"shown": best.shown, "plain": plain.shown, "of": best.of}
+            recommended = Recommendation(**best.edit, judge=asked.judge or "", **counts)
+            document["recommended"] = recommended.to_json()
+            if not dry_run:
+                store.annotate(vector.id, recommended=recommended)
+                document["kept"] = True
+        rows = [_cells(one, recommended is not None and one is best) for one in tried]
+        print_rows(report, _COLUMNS, rows, _COLUMNS[:5])
+        if recommended is None:
+            report.item(
+                f"nothing to recommend: no setting shows it more often than the {plain.shown}/{trials.size} without"
+            )
+        else:
+            report.item(f"{clean(ref)}: {describe(recommended)}", bare=vector.id)
 
 
 def _cells(one: "Tried", chosen: bool) -> Sequence[str]:

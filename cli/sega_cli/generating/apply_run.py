@@ -60,16 +60,28 @@ def apply_to(
     Raises:
         InvalidInputError: The run starts from an image, and the noise has no seed.
     """
+    facts = applied_facts(pipe, vectors, edits, noise, prompt, arguments)
     columns = {name: [edit.get(name) for edit in edits] for name in _PARAMETERS}
     columns["edit_weights"] = columns.pop("edit_weight")
     drawn = _drawn_anew(noise) if "image" in arguments else {}
     applier = Applier(pipe, vectors, noise=None if drawn else noise, allow=allow, **columns)
     with DenoiserRows(pipe) as price, unwarned():
         image = first_picture(pipe, applier(prompt=prompt, **drawn, **arguments))
+    return Applied(image, facts, price.rows, applier.compatibility, applier.notes)
+
+
+def applied_facts(
+    pipe: "DiffusionPipeline",
+    vectors: "Sequence[GuidanceVector]",
+    edits: Sequence[Mapping[str, Any]],
+    noise: "InitialNoise",
+    prompt: str,
+    arguments: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The provenance of the picture that `apply_to` makes of the same arguments, known before the run."""
     acting = [vector_facts(vector, edit) for vector, edit in zip(vectors, edits, strict=True)]
     run = {"prompt": prompt, **{name: described(value) for name, value in arguments.items()}}
-    facts = picture_facts("apply", model_facts(pipe), scheduler_facts(pipe), noise.facts, run, acting)
-    return Applied(image, facts, price.rows, applier.compatibility, applier.notes)
+    return picture_facts("apply", model_facts(pipe), scheduler_facts(pipe), noise.facts, run, acting)
 
 
 def _drawn_anew(noise: "InitialNoise") -> dict[str, Any]:

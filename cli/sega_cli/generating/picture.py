@@ -88,6 +88,20 @@ def picture_name(provenance: Mapping[str, Any]) -> str:
     return f"{_slug(provenance['run']['prompt'], 60)}.{_slug(concepts, 40)}.{digest}.png"
 
 
+def held_picture(folder: Path, provenance: Mapping[str, Any]) -> Path | None:
+    """The path of the picture with a provenance, if a folder holds it, whole."""
+    from PIL import Image
+
+    path = folder / picture_name(provenance)
+    try:
+        with Image.open(path) as image:
+            image.load()
+            told = json.loads(image.info[KEYWORD])
+    except (OSError, SyntaxError, KeyError, TypeError, ValueError):  # it is missing, damaged, or somebody else's
+        return None
+    return path if {**told, "versions": None} == {**json.loads(json.dumps(provenance)), "versions": None} else None
+
+
 def _slug(text: str, length: int) -> str:
     return re.sub(r"[^\w+]+", "-", text.lower())[:length].strip("-") or "untitled"
 

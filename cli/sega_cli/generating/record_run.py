@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sega_cli.generating.picture import encode_webp, recorded_facts, vector_facts
+from sega_cli.generating.picture import encode_webp, held_picture, recorded_facts, vector_facts
 from sega_cli.generating.setup import Start, first_picture, unwarned
 
 if TYPE_CHECKING:
@@ -21,11 +22,12 @@ class Recorded:
     Attributes:
         status: `recorded`, or `held already` if nothing was run.
         ids: The id of each concept's vector.
-        vectors: The recorded vectors; () if nothing was run.
+        vectors: The vectors of the pictures; () if nothing was run.
         before: The picture of the plain run, if it was made.
         after: The picture of the recorded run, if it was made.
         denoiser_rows: The price of the recording: how many rows the denoiser computed.
         notes: What a user should know of the run.
+        there: The pictures that the folder for them holds already.
     """
 
     status: str
@@ -35,15 +37,19 @@ class Recorded:
     after: "Image | None" = None
     denoiser_rows: int = 0
     notes: Sequence[str] = ()
+    there: Sequence[Path] = ()
 
     def pictures(self) -> "list[tuple[Image, dict[str, Any]]]":
         """The pictures that were made, the plain one first, with their provenance."""
-        vectors = [vector_facts(vector, {}) for vector in self.vectors]
-        return [
-            (image, recorded_facts("record", self.vectors[0].provenance, shown))
-            for image, shown in ((self.before, []), (self.after, vectors))
-            if image is not None
-        ]
+        facts = _facts_of_pictures(self.vectors) if self.vectors else ()
+        made = zip((self.before, self.after), facts, strict=False)
+        return [(image, told) for image, told in made if image is not None]
+
+
+def _facts_of_pictures(vectors: "Sequence[GuidanceVector]") -> list[dict[str, Any]]:
+    """The provenance of a recording's pictures, the plain one first, as its vectors tell it."""
+    guided = [vector_facts(vector, {}) for vector in vectors]
+    return [recorded_facts("record", vectors[0].provenance, shown) for shown in ([], guided)]
 
 
 def record_from(
@@ -55,8 +61,11 @@ def record_from(
     *,
     before: bool,
     preview: bool,
+    output: Path | None = None,
 ) -> Recorded:
-    """Record, unless the library already holds the resulting vectors.
+    """Record, unless the library already holds the resulting vectors, and `output` their pictures.
+
+    For the pictures of vectors that are held the run is made again, and nothing of it is kept.
 
     Args:
         recorder: The recorder, with its pipeline and concepts.
@@ -64,6 +73,7 @@ def record_from(
         arguments: Further arguments of the pipeline's call.
         before: Whether to make the plain run's picture too.
         preview: Whether to keep both pictures with the vectors.
+        output: The folder that the pictures will be written to, if any.
 
     Raises:
         IncompatibleError: The run did not start from the noise that `start` names; nothing is kept.
@@ -74,9 +84,12 @@ def record_from(
 
     pipe = recorder.pipe
     recipes = recorder.recipes(prompt=prompt, **start.arguments(pipe), **arguments)
-    held = [library.by_recipe(recipe) for recipe in recipes]
-    if all(held):
-        return Recorded("held already", [ids[0] for ids in held])
+    found = [library.by_recipe(recipe) for recipe in recipes]
+    held = [ids[0] for ids in found] if all(found) else []
+    shown = [library[identity] for identity in held] if output else []
+    there = [held_picture(output, facts) for facts in _facts_of_pictures(shown)] if output and shown else []
+    if held and all(there):
+        return Recorded("held already", held, there=[path for path in there if path])
     with DenoiserRows(pipe) as price, unwarned():
         after = first_picture(pipe, recorder(prompt=prompt, **start.arguments(pipe), **arguments))
     notes = list(recorder.notes)
@@ -91,6 +104,8 @@ def record_from(
         result = pipe(prompt=prompt, **start.arguments(pipe), **arguments)
         notes += [f"without the concepts, {note}" for note in result_notes(result)]
         plain = first_picture(pipe, result)
+    if held:
+        return Recorded("held already", held, shown, plain, after, price.rows, notes)
     kept = None
     if preview and plain is not None:
         shown_before, shown_after = (encode_webp(image, quality=90, method=6) for image in (plain, after))

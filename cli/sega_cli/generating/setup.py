@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from sega_cli.options import ScaledRef
+from sega_cli.printing.confirmation import confirmed
 from sega_cli.printing.report import Report
 from sega_cli.printing.terminal import clean
 
@@ -73,15 +72,16 @@ def recorded_model(recorded: str, fetch: bool) -> str:
 
     if fetch or _on_this_machine(recorded):
         return recorded
-    if sys.stdin.isatty():
-        name = clean(recorded[:200])
-        question = f"The vector's file says that it was recorded with {name}. Fetch it from the Hugging Face Hub?"
-        if click.confirm(question, err=True):
-            return recorded
-    raise PipelineError(
+    refusal = (
         f"a model that only a vector's file names is fetched on request, {recorded[:200]!r} is not on this machine:"
         " choose another with --model, or add --yes to fetch it from the Hugging Face Hub"
     )
+    if sys.stdin is not None and sys.stdin.isatty():
+        name = clean(recorded[:200])
+        question = f"The vector's file says that it was recorded with {name}. Fetch it from the Hugging Face Hub?"
+        if confirmed(question, refusal):
+            return recorded
+    raise PipelineError(refusal)
 
 
 def _on_this_machine(model: str) -> bool:

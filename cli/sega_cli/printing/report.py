@@ -46,12 +46,12 @@ class Report:
     @property
     def terminal(self) -> bool:
         """Whether standard output is a terminal."""
-        return sys.stdout.isatty()
+        return sys.stdout is not None and sys.stdout.isatty()
 
     @property
     def bars(self) -> bool:
         """Whether progress bars are wanted: standard error is a terminal, and --quiet isn't given."""
-        return not self.quiet and sys.stderr.isatty()
+        return not self.quiet and sys.stderr is not None and sys.stderr.isatty()
 
     @contextmanager
     def progress(self, unit: str, total: int | None = None, **settings: Any) -> Iterator[Callable[..., object]]:
@@ -84,7 +84,8 @@ class Report:
             import json
             from os import fspath
 
-            encoder = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False, default=fspath)
+            ascii_only = "utf" not in str(getattr(sys.stdout, "encoding", "")).lower()  # its escapes are the same text
+            encoder = json.JSONEncoder(indent=2, ensure_ascii=ascii_only, allow_nan=False, default=fspath)
             parts, length = [], 0
             for part in encoder.iterencode(document):
                 parts.append(part)
@@ -93,3 +94,14 @@ class Report:
                     click.echo(escape("".join(parts)), nl=False)
                     parts, length = [], 0
             click.echo(escape("".join(parts)))
+
+    @contextmanager
+    def answer(self, document: Mapping[str, object]) -> Iterator[None]:
+        """Print `document`, which is filled meanwhile, when the block ends. If it fails or is interrupted, that is what
+        was done until then, with `complete` false."""
+        try:
+            yield
+        except BaseException:
+            self.document({**document, "complete": False})
+            raise
+        self.document(document)

@@ -1,6 +1,9 @@
-"""Text for a terminal: foreign text made harmless, and numbers drawn in characters."""
+"""Text for a terminal: foreign text made harmless, numbers drawn in characters, what it can't print replaced."""
 
+import codecs
+import io
 import json
+import sys
 import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,6 +20,37 @@ _JOINERS = "\u200c\u200d"  # Persian and emoji need them, and they are harmless
 _BARS = " ▁▂▃▄▅▆▇█"
 _SHADES = " ░▒▓█"
 _HEAT = ((13, 8, 60), (110, 20, 110), (205, 60, 70), (250, 150, 40), (252, 250, 190))  # dark to bright, as inferno
+
+
+def print_anything() -> None:
+    """Let standard output and error print any text, whatever their encoding: what it lacks becomes a question mark, and
+    a byte of a file's name that is no text is printed as it is. A handler of errors that the user chose stays."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            ascii_only = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding=_PLAIN_ASCII if ascii_only else None, errors=_REPLACE)
+
+
+_REPLACE, _PLAIN_ASCII = "sega_vec_replace", "sega_vec_ascii"
+
+
+def _replaced(error: UnicodeError) -> tuple[bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    codes = map(ord, error.object[error.start : error.end])
+    return bytes(code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else ord("?") for code in codes), error.end
+
+
+def _plain_ascii(name: str) -> codecs.CodecInfo | None:
+    """ASCII by another name: to a stream of that name click would write UTF-8."""
+    info = codecs.lookup("ascii")
+    parts = info.encode, info.decode, info.streamreader, info.streamwriter
+    coders = info.incrementalencoder, info.incrementaldecoder
+    return codecs.CodecInfo(*parts, *coders, name=name) if name == _PLAIN_ASCII else None
+
+
+codecs.register_error(_REPLACE, _replaced)
+codecs.register(_plain_ascii)
 
 
 def clean(text: str, most: int | None = MOST_SHOWN) -> str:

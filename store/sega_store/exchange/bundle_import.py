@@ -30,14 +30,17 @@ class Imported:
 
 
 def import_vectors(
-    library: Library, path: str | os.PathLike[str], step: Callable[[], object] = lambda: None
+    library: Library,
+    path: str | os.PathLike[str],
+    step: Callable[[], object] = lambda: None,
+    each: Callable[[Imported], object] = lambda done: None,
 ) -> Imported:
     """Adds the vectors of a bundle, which isn't trusted: all of it is checked before anything is added.
 
     What the library holds already stays as it is, but gets a noise or an annotation if it has none. If a vector can't
     be added, those before it are taken back; after an interruption they stay, and the same import goes on.
 
-    `step` is called after every vector that was checked.
+    `step` is called after every vector that was checked, `each` with what was done, also if it was interrupted.
 
     Raises:
         VectorFileError: It is no bundle, or anything is wrong with it.
@@ -61,11 +64,19 @@ def import_vectors(
             if not _place(library, parcel):
                 unnamed.append(identity)
     except Exception:
-        for identity in added:
-            if library.files.exists(layout.vector_key(identity)):
-                library.remove(identity)
+        while added:
+            if library.files.exists(layout.vector_key(added[-1])):
+                library.remove(added[-1])
+            added.pop()
         raise
-    return Imported(tuple(added), tuple(held), tuple(unnamed))
+    except BaseException:
+        if added and not library.files.exists(layout.vector_key(added[-1])):
+            added.pop()
+        raise
+    finally:
+        done = Imported(tuple(added), tuple(held), tuple(unnamed))
+        each(done)
+    return done
 
 
 def _place(library: Library, parcel: Parcel) -> bool:

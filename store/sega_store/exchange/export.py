@@ -21,6 +21,25 @@ def _write_folder(path: Path, parcels: Iterable[Parcel]) -> None:
         publish(path / key, data)
 
 
+def _format_of(path: Path, format: str | None) -> str:
+    """The format that is asked for, or that a path ends in; the two must not contradict each other."""
+    if format is not None and format not in FORMATS:
+        raise InvalidInputError(f"format must be one of {', '.join(FORMATS)}, met {format!r}.")
+    ending = path.suffix.lower()
+    told = ending.removeprefix(".") if ending[1:] in (*FORMATS, "") else None
+    if told is None and format is None:
+        raise InvalidInputError(
+            f"a path ends in .zip, .zarr or .safetensors, or in nothing if a folder is wanted; met {ending}."
+            " Choose one of these, or give the format."
+        )
+    if told and format and told != format:
+        raise InvalidInputError(
+            f"a path that ends in {ending} is written in that format, met the format {format}. Choose another path, or"
+            " leave the format out."
+        )
+    return format or told or "folder"
+
+
 FORMATS: dict[str, Callable[[Path, Iterable[Parcel]], None]] = {
     "zip": bundle.write,
     "folder": _write_folder,
@@ -43,21 +62,20 @@ def export_vectors(
         library: Where they are.
         path: Where they go; there must be nothing yet.
         refs: Which; none for all.
-        format: `zip`, `folder`, `zarr` or `safetensors`; None for what the path ends in, else `folder`.
+        format: `zip`, `folder`, `zarr` or `safetensors`; None for what the path ends in, `folder` if that is nothing.
         step: Called after every vector.
 
     Returns:
         Their ids.
 
     Raises:
-        InvalidInputError: There is something at the path, the format is unknown, or there is no vector.
+        InvalidInputError: There is something at the path, the format is unknown or not what the path ends in, or there
+            is no vector.
         VectorFileError: A file of the library is damaged.
         LibraryError: The disk is full, the folder isn't writable, and the like.
     """
     target = user_path(path).absolute()
-    kind = format or next((kind for kind in FORMATS if target.suffix == f".{kind}"), "folder")
-    if kind not in FORMATS:
-        raise InvalidInputError(f"format must be one of {', '.join(FORMATS)}, met {kind!r}.")
+    kind = _format_of(target, format)
     if os.path.lexists(target):
         raise InvalidInputError(f"{target} is there already. Remove it, or choose another path.")
     ids = list(dict.fromkeys(map(library.resolve, refs)))

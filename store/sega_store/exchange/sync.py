@@ -32,6 +32,7 @@ def copy_vectors(
     refs: Iterable[str] = (),
     jobs: int = DEFAULT_JOBS,
     step: Callable[[], object] = lambda: None,
+    each: Callable[[Imported], object] = lambda done: None,
 ) -> Imported:
     """Copies vectors with their noises and annotations; each file is checked before it is written.
 
@@ -45,6 +46,7 @@ def copy_vectors(
         refs: Which; none for all.
         jobs: How many at once.
         step: Called after every vector, from one thread at a time.
+        each: Called with what was done after every batch, also one that failed or was interrupted.
 
     Raises:
         InvalidInputError: `jobs` isn't positive, or both libraries are one.
@@ -66,7 +68,7 @@ def copy_vectors(
     target.catalogue.announce({})  # that it is listed by a catalogue, not by its files
     done = Imported()
     for start in range(0, len(ids), BATCH):
-        some = _Batch(source, target, ids[start : start + BATCH], annotated, step).copy(jobs)
+        some = _Batch(source, target, ids[start : start + BATCH], annotated, step).copy(jobs, each)
         done = Imported(done.added + some.added, done.held + some.held, done.unnamed + some.unnamed)
     return done
 
@@ -88,22 +90,29 @@ class _Batch:
         )
         self._changes: dict[str, Entry | EllipsisType | None] = {}
         self._added: set[str] = set()
+        self._copied: set[str] = set()
         self._unnamed: set[str] = set()
         self._lock = threading.Lock()
 
-    def copy(self, jobs: int) -> Imported:
+    def copy(self, jobs: int, each: Callable[[Imported], object]) -> Imported:
         """Copies them all; if one fails, those that were copied are announced before the error is raised."""
         try:
             with ThreadPoolExecutor(jobs) as pool:
                 list(pool.map(self._copy_noise, dict.fromkeys(row.noise for row in self._rows.values())))
                 list(pool.map(self._copy, self._rows.values()))
         finally:
-            if self._changes:
-                self._target.catalogue.announce(self._changes)
-            for sha256 in {self._rows[identity].noise for identity in self._added}:
-                self._copy_noise(sha256)  # a removal may have seen it unused before it was used
-        held = self._rows.keys() - self._added
-        return Imported(*(tuple(filter(some.__contains__, self._rows)) for some in (self._added, held, self._unnamed)))
+            try:
+                if self._changes:
+                    self._target.catalogue.announce(self._changes)
+                for sha256 in {self._rows[identity].noise for identity in self._added}:
+                    self._copy_noise(sha256)  # a removal may have seen it unused before it was used
+            finally:
+                each(self._done())
+        return self._done()
+
+    def _done(self) -> Imported:
+        some = self._added, self._copied - self._added, self._unnamed
+        return Imported(*(tuple(filter(ids.__contains__, self._rows)) for ids in some))
 
     def _copy(self, row: Entry) -> None:
         listed = self._held.get(row.id)
@@ -119,6 +128,7 @@ class _Batch:
         with self._lock:
             if now != listed:
                 self._changes[row.id] = now
+            self._copied.add(row.id)
             self._step()
 
     def _copy_noise(self, sha256: str) -> None:

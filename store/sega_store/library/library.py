@@ -28,7 +28,7 @@ from sega_store.records.entry import Entry
 from sega_store.records.recommendation import Recommendation
 
 if TYPE_CHECKING:  # what reads and writes arrays is imported where it is done: a listing does without numpy
-    from sega_store.library.verify import Verification
+    from sega_store.library.verify import Damage, Verification
     from sega_store.records.noise import InitialNoise
     from sega_store.records.vector import GuidanceVector
 
@@ -155,23 +155,30 @@ class Library(Mapping[str, "GuidanceVector"]):
         self._index.remove(self.catalogue, entry)
         return entry.id
 
-    def entry(self, ref: str) -> Entry:
+    def entry(self, ref: str, seed: int | None = None) -> Entry:
         """The row of the one vector that a REF names.
+
+        Args:
+            ref: The REF.
+            seed: The seed of its noise, which tells a concept's vectors apart; None: any.
 
         Raises:
             UnknownRefError: It names none.
             AmbiguousRefError: It names several.
         """
-        found = self.catalogue.lookup(ref)
-        if not found:
+        named = self.catalogue.lookup(ref)
+        if not named:
             raise UnknownRefError(self._unknown(ref))
+        found = [entry for entry in named if seed in (None, entry.seed)]
+        if not found:
+            raise UnknownRefError(f"{ref!r} has no vector of seed {seed}; {seeds_of(named)}.")
         if len(found) > 1:
             raise AmbiguousRefError(self._ambiguous(ref, found), [entry.id for entry in found])
         return found[0]
 
-    def resolve(self, ref: str) -> str:
-        """The id of the one vector that a REF names; errors as of `entry`."""
-        return self.entry(ref).id
+    def resolve(self, ref: str, seed: int | None = None) -> str:
+        """The id of the one vector that a REF names; arguments and errors as of `entry`."""
+        return self.entry(ref, seed).id
 
     def short(self, identity: str) -> str:
         """The shortest beginning of an id that no other vector of the library shares, of at least 8 digits."""
@@ -297,6 +304,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         move_aside: str | os.PathLike[str] | None = None,
         source: "Library | None" = None,
         step: Callable[[], object] = lambda: None,
+        each: "Callable[[Damage], object]" = lambda damage: None,
     ) -> "Verification":
         """Checks every byte of vectors, noises and annotations; damaged files stay as they are unless it is asked for.
 
@@ -307,6 +315,7 @@ class Library(Mapping[str, "GuidanceVector"]):
             move_aside: A folder for the damaged files, which leave the library.
             source: Another library; a file that is whole there takes the place of the damaged one.
             step: Called after every file.
+            each: Called with every damage, once what was asked for is done about it.
 
         Raises:
             UnknownRefError: A REF names nothing.
@@ -318,7 +327,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         if not refs:
             self._index.clean(self.catalogue)
         aside = None if move_aside is None else user_path(move_aside).absolute()
-        return verify(self, refs, aside, source, step)
+        return verify(self, refs, aside, source, step, each)
 
     def __getitem__(self, ref: str) -> "GuidanceVector":
         from sega_store.places.contents import load_vector
@@ -400,3 +409,10 @@ class Library(Mapping[str, "GuidanceVector"]):
 def _brief(text: str) -> str:
     """A text in a message, which may be a stranger's and very long."""
     return repr(text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}…")
+
+
+def seeds_of(entries: Iterable[Entry]) -> str:
+    """The seeds of vectors, in words."""
+    seeds = sorted({entry.seed for entry in entries if entry.seed is not None})
+    listed = ", ".join(map(str, seeds[:10])) + (f" and {len(seeds) - 10} more" if len(seeds) > 10 else "")
+    return f"it was recorded at {listed}" if seeds else "its noise was drawn by no seed that is known"

@@ -5,10 +5,12 @@ does. Of the whole library, the selection that is asked for most, the groups are
 go; of any other when they are asked for.
 """
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from sega_store.errors import InvalidInputError
@@ -47,6 +49,8 @@ class Selection:
         tag: One of the tags.
         rating: The least rating.
         date: The year, month or day of the recording in UTC, such as `2026`, `2026-01` or `2026-01-31`.
+        seeds: The seed of the noise is one of these.
+        since: The earliest time of the recording; in UTC, if it has no time zone.
 
     Raises:
         InvalidInputError: The date has another form.
@@ -59,6 +63,8 @@ class Selection:
     tag: str | None = None
     rating: int | None = None
     date: str | None = None
+    seeds: tuple[int, ...] | None = None
+    since: datetime | None = None
 
     def __post_init__(self) -> None:
         rules.encodable("A query", self.query)
@@ -201,6 +207,11 @@ def _conditions(selection: Selection) -> tuple[str, list[str], list[object]]:
         if len(selection.date) >= len("2026-01"):
             add(f"{MONTH} = ?", selection.date[:7])
         add("substr(created, 1, ?) = ?", len(selection.date), selection.date)
+    if selection.seeds is not None:
+        add("seed IN (SELECT value FROM json_each(?))", json.dumps([*map(str, selection.seeds)]))
+    if selection.since is not None:
+        since = selection.since if selection.since.tzinfo is None else selection.since.astimezone(UTC)
+        add("created >= ?", since.replace(tzinfo=None).isoformat())
     if not selection.query.strip():
         return "vectors", where, values
     return _MATCHING, where, [_match(selection.query, texts), *values]

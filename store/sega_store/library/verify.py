@@ -69,6 +69,7 @@ def verify(
     move_aside: Path | None,
     source: "Library | None",
     step: Callable[[], object],
+    each: Callable[[Damage], object],
 ) -> Verification:
     """Reads files and compares them with their hashes; see `Library.verify`."""
     files = library.files
@@ -81,6 +82,7 @@ def verify(
         elif files.exists(key):  # else it was removed just now
             count += 1
             damages.append(_mend(files, key, problem, move_aside, source))
+            each(damages[-1])
         step()
     return Verification(count, tuple(damages))
 

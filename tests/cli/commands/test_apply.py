@@ -3,11 +3,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
+import sega_vectors
 from sega_cli.commands.apply import OVERRIDES
 from sega_cli.generating.setup import draw_noise, generator
 from sega_store import InitialNoise, Library
@@ -163,3 +165,83 @@ def test_what_a_run_leaves_out_is_noted(recorded: Library, sega_vec: SegaVec) ->
     document = json.loads(sega_vec("apply", "glasses", *prompts, "--json").stdout)
     assert [len(picture["notes"]) for picture in document["pictures"]] == [1, 0]
     assert document["pictures"][0]["notes"][0].startswith("the prompt 'a a a ")
+
+
+def test_the_same_command_resumes(recorded: Library, sega_vec: SegaVec) -> None:
+    def made(*arguments: str) -> tuple[list[str], list[str], str]:
+        prompts = ("--to-prompt", "a woman", "--to-prompt", "a king")
+        result = sega_vec("apply", "glasses", "smile:-1", *prompts, "--plain", "--json", *arguments)
+        pictures = json.loads(result.stdout)["pictures"]
+        return [one["path"] for one in pictures], [one["status"] for one in pictures], result.stderr
+
+    paths, statuses, _ = made()
+    assert statuses == ["made"] * 4
+    before = {path: (Path(path).stat().st_ino, Path(path).read_bytes()) for path in paths}
+    again, statuses, said = made()
+    assert (again, statuses) == (paths, ["held already"] * 4)
+    assert "0 denoiser rows for 0 pictures\n4 pictures held already in sega-vec-out: --force makes them again\n" in said
+    Path(paths[0]).unlink()
+    Path(paths[1]).write_bytes(before[paths[1]][1][:-100])
+    Path(paths[2]).write_bytes(b"")
+    assert made()[1] == ["made"] * 3 + ["held already"]
+    assert {path: Path(path).read_bytes() for path in paths} == {path: data for path, (_, data) in before.items()}
+    assert Path(paths[3]).stat().st_ino == before[paths[3]][0]
+    assert made("--edit-guidance-scale", "7")[1] == ["held already", "made"] * 2, "another recipe of the guided ones"
+    assert made("--force")[1] == ["made"] * 4
+    assert Path(paths[3]).stat().st_ino != before[paths[3]][0]
+
+
+@pytest.fixture
+def seeds(recorded: Library, record: SegaVec) -> Library:
+    """`recorded`, with `glasses` of the seeds 1 to 3 and `smile` of 1 and 2."""
+    record("--concept", "glasses", "--seed", "2,3", "--no-preview")
+    record("--concept", "smile", "--seed", "2", "--no-preview")
+    return recorded
+
+
+def test_a_seed_chooses_among_a_concepts_vectors(
+    seeds: Library, sega_vec: SegaVec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads, original = [], sega_vectors.load_pipeline
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        loads.append(arguments)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(sega_vectors, "load_pipeline", counted)
+
+    def applied(*arguments: str) -> dict[int, tuple[list[str], bytes]]:
+        result = sega_vec("apply", *arguments, "--to-prompt", "a woman", "--json", "--force")
+        found = {}
+        for picture in json.loads(result.stdout)["pictures"]:
+            facts = read_provenance(Path(picture["path"]))
+            assert facts["noise"]["seed"] == picture["seed"]
+            ids = [vector["id"] for vector in facts["vectors"]]
+            found[picture["seed"]] = ids, Image.open(picture["path"]).tobytes()
+        return found
+
+    assert "names 3 vectors" in (said := sega_vec("apply", "glasses", "--to-prompt", "a", exit_code=1).stderr)
+    assert "--seed" in said
+    together = applied("glasses", "--seed", "1..3")
+    assert len(loads) == 1, "the model is loaded once"
+    assert [ids for ids, _ in together.values()] == [[seeds.resolve("glasses", seed)] for seed in (1, 2, 3)]
+    for seed, (ids, picture) in together.items():
+        assert applied(ids[0]) == {seed: (ids, picture)}
+        assert applied(ids[0], "--seed", str(seed)) == {seed: (ids, picture)}, "the recorded seed is never refused"
+    both = applied("glasses:2", "smile", "--seed", "2")
+    assert both[2][0] == [seeds.resolve("glasses", 2), seeds.resolve("smile", 2)]
+
+
+def test_a_seed_that_a_concept_lacks_is_refused_before_anything_runs(seeds: Library, sega_vec: SegaVec) -> None:
+    result = sega_vec("apply", "glasses", "--seed", "0..9", "--to-prompt", "a woman", exit_code=4)
+    assert "met --seed 0 for 'glasses'; it was recorded at 1, 2, 3: choose among these" in result.stderr
+    assert (
+        "met --seed 3 for 'smile'"
+        in sega_vec("apply", "glasses", "smile", "--seed", "2,3", "--to-prompt", "a woman", exit_code=4).stderr
+    )
+    assert not Path("sega-vec-out").exists()
+    sega_vec("apply", "unknown", "--seed", "1", "--to-prompt", "a woman", exit_code=1)
+    sega_vec("apply", "glasses", "--seed", "7", "--allow", "noise", "--to-prompt", "a woman", exit_code=1)
+    document = sega_vec("apply", "hat", "--seed", "2,7", "--allow", "noise", "--to-prompt", "a woman", "--json").stdout
+    assert [picture["seed"] for picture in json.loads(document)["pictures"]] == [2, 7]
+    assert len(json.loads(document)["differences"][seeds.resolve("hat")]) == 1, "of the other noise alone"

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import load_file
 
 from sega_cli.commands.export import FORMATS
@@ -71,3 +72,46 @@ def test_a_taken_name_is_left_out(sega_vec: SegaVec, library: Library) -> None:
     library.remove("smile")
     assert "without its name" in sega_vec("import", "a.zip").stderr
     assert library["mine"].concept.text == "glasses"
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.json", "x.tar.gz", "vectors.v1"])
+def test_an_ending_that_is_no_format_is_refused(sega_vec: SegaVec, library: Library, folder: Path, name: str) -> None:
+    message = " ".join(sega_vec("export", name, exit_code=2).stderr.split())
+    assert "a path ends in .zip, .zarr or .safetensors, or in nothing if a folder is wanted" in message
+    assert "give the format" in message
+    assert not (folder / name).exists()
+    sega_vec("export", name, "--format", "folder")
+    assert len(Library(folder / name)) == 2
+
+
+@pytest.mark.parametrize(("name", "format"), [("x.zip", "folder"), ("x.zarr", "zip"), ("x.safetensors", "folder")])
+def test_an_ending_and_a_format_must_agree(
+    sega_vec: SegaVec, library: Library, folder: Path, name: str, format: str
+) -> None:
+    assert "leave the format out" in " ".join(sega_vec("export", name, "--format", format, exit_code=2).stderr.split())
+    assert not (folder / name).exists()
+
+
+def test_an_ending_counts_in_capitals_too(sega_vec: SegaVec, library: Library) -> None:
+    sega_vec("export", "x.ZIP")
+    sega_vec("import", "x.ZIP", "--library", "other")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["apply", "glasses", "--to-prompt", "a", "--output", "x.png"],
+        ["record", "a", "--concept", "b", "--output", "x.PNG"],
+        ["study", "--output", "x.html"],
+        ["demo", "--output", "x.png"],
+        ["verify", "--move-aside", "x.zip"],
+        ["browse", "--export", "x.html"],
+        ["push", "x.zip"],
+        ["ls", "--library", "x.zip"],
+    ],
+)
+def test_a_folder_is_not_called_as_a_file(
+    sega_vec: SegaVec, library: Library, folder: Path, command: list[str]
+) -> None:
+    assert "ends as a file does: name a folder" in " ".join(sega_vec(*command, exit_code=2).stderr.split())
+    assert not list(folder.glob("x.*"))

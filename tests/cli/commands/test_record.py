@@ -139,3 +139,27 @@ def test_pickled_weights_are_refused(record: SegaVec, tiny_model: str, folder: P
     result = record("--concept", "glasses", "--model", str(pickled), exit_code=1)
     assert "a pickle can run code" in result.stderr
     assert "safe_serialization" in result.stderr
+
+
+@pytest.mark.parametrize("more", [["--concept", "smile"], ["--no-guide"], ["--no-preview"]])
+def test_pictures_are_drawn_of_what_is_held_already(record: SegaVec, folder: Path, more: list[str]) -> None:
+    arguments = ("--concept", "glasses", *more, "--seed", "1,2")
+    record(*arguments, "--output", "first")
+    library = Library(folder / "library")
+    held = {path: path.read_bytes() for path in library.root.rglob("*.zip")}
+    again = json.loads(record(*arguments, "--output", "second", "--json").stdout)
+    assert {row["status"] for row in again["vectors"]} == {"held already"}
+    assert [Path(path).parent.name for path in again["pictures"]] == ["second"] * 4
+    first, second = (sorted((folder / name).iterdir()) for name in ("first", "second"))
+    assert [path.name for path in first] == [path.name for path in second]
+    for one, other in zip(first, second, strict=True):
+        assert_alike(one, other)
+    assert {path: path.read_bytes() for path in library.root.rglob("*.zip")} == held, "nothing is recorded again"
+    inodes = [path.stat().st_ino for path in second]
+    third = json.loads(record(*arguments, "--output", "second", "--json").stdout)
+    assert sorted(third["pictures"]) == sorted(again["pictures"]), "what is there is named"
+    assert {row["denoiser_rows"] for row in third["vectors"]} == {0}
+    assert [path.stat().st_ino for path in second] == inodes, "and kept"
+    second[0].unlink()
+    assert "held already" in record(*arguments, "--output", "second").stdout
+    assert_alike(second[0], first[0])

@@ -1,6 +1,11 @@
 """`sega-vec rm`."""
 
 import json
+import os
+import subprocess
+import sys
+
+import pytest
 
 from sega_store import Library
 from tests.cli.conftest import SegaVec
@@ -11,11 +16,22 @@ def test_asks_first(sega_vec: SegaVec, library: Library) -> None:
     result = sega_vec("rm", "glasses", input="n\n", exit_code=1)
     assert "nothing was removed" in result.stderr
     assert "glasses" in library
-    sega_vec("rm", "glasses", exit_code=130)
-    assert "glasses" in library, "no answer is no consent"
     assert sega_vec("rm", "glasses", input="y\n").stdout.startswith("removed ")
     assert "glasses" not in library
     assert "smile" in library
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize("closed", ["<&-", "</dev/null"])
+def test_without_a_terminal_it_says_to_add_yes(library: Library, closed: str) -> None:
+    command = f"{sys.executable} -m sega_cli rm glasses {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "removing must be confirmed" in done.stderr
+    assert "--yes" in done.stderr
+    assert "interrupted" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(library) == 2, "no answer is no consent"
 
 
 def test_removes_all_or_none(sega_vec: SegaVec, library: Library) -> None:

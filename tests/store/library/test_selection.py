@@ -4,6 +4,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
 
@@ -58,7 +59,16 @@ SELECTIONS = [
     Selection("queen", "concept 1", "model 0", noise(1).sha256, "all", 1, "2025-01"),
     Selection(query="king", tag="some", rating=2),
     Selection(concept="none such"),
+    Selection(seeds=(2, 1, 99)),
+    Selection(seeds=()),
+    Selection(since=datetime(2026, 3, 15)),
+    Selection(since=datetime(2026, 3, 15, 1, tzinfo=timezone(timedelta(hours=1)))),
+    Selection(query="king", seeds=tuple(range(1, 100_000)), since=datetime(2025, 2, 12)),
 ]
+
+
+def in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def holds(selection: Selection, row: Entry) -> bool:
@@ -71,6 +81,8 @@ def holds(selection: Selection, row: Entry) -> bool:
         and (selection.tag is None or selection.tag in row.tags)
         and (row.rating or 0) >= (selection.rating or 0)
         and row.created.startswith(selection.date or "")
+        and (selection.seeds is None or row.seed in selection.seeds)
+        and (selection.since is None or datetime.fromisoformat(row.created) >= in_utc(selection.since))
     )
 
 
