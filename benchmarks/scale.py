@@ -109,7 +109,7 @@ def questions(library: Library) -> dict[str, float]:
 
 def upkeep(library: Library, count: int) -> list[Row]:
     """Refreshing when nothing or one vector is new, and building the catalogue again."""
-    idle = statistics.median(side_by_side({"refresh": library.refresh}, ROUNDS)["refresh"])
+    idle = statistics.median(side_by_side({"refresh": library.catalogue.refresh}, ROUNDS)["refresh"])
     added = statistics.median(add_one(library, count + extra) for extra in range(3))
     shutil.rmtree(os.environ["SEGA_VEC_CACHE"])
     start, steps = time.perf_counter(), list[None]()

@@ -168,7 +168,7 @@ WRONG: dict[str, tuple[Callable[[Any, Any, Any], Any], str]] = {
     "a tensor as its noise": (lambda _, v, library: library.add(v, torch.zeros(3)), "noise must be a InitialNoise"),
     "a text as tags": (lambda _, v, library: library.annotate("glasses 3", tags="abc"), "tags must be a list of str"),
     "a number as advice": (lambda _, v, library: library.annotate("glasses 3", recommended=5), "Recommendation"),
-    "a number as query": (lambda _, v, library: library.search(5), "query must be a text"),
+    "a number as query": (lambda _, v, library: library.search(5), "query must be a str"),
     "a text as REFs": (lambda _, v, library: library.verify("glasses 3"), "refs must be a list of str, met a str"),
     "a scale of letters": (lambda pipe, _, library: Applier.from_library(pipe, library, {"glasses 3": "x"}), "finite"),
 }

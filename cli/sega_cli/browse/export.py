@@ -24,8 +24,7 @@ from sega_cli.browse.pages.noise import noise_context
 from sega_cli.browse.pages.pictures import draw, draw_noise
 from sega_cli.browse.pages.vector import vector_context
 from sega_cli.browse.parts.links import Links
-from sega_cli.browse.site import Site
-from sega_cli.printing.terminal import MOST_SHOWN
+from sega_cli.browse.site import Site, cut
 from sega_store import Entry, InvalidInputError, Library, VectorFileError
 from sega_store.display.pictures import as_png
 from sega_store.files.regular_file import user_path
@@ -113,16 +112,12 @@ def _write_noise(root: Path, site: Site, sha256: str) -> None:
         (root / "noises" / f"{sha256}.png").write_bytes(draw_noise(context["noise"]))
 
 
-def _cut(value: object) -> object:
-    return value[:MOST_SHOWN] if isinstance(value, str) else value
-
-
 def _write_gallery(root: Path, site: Site, entries: list[Entry]) -> None:
     context = gallery_context(site, Filters())
     context["facets"], context["counted"] = facets(site, Filters()), None
     context["index"] = [  # what the gallery's script knows of a vector
         {
-            **{name: _cut(getattr(entry, name)) for name in _INDEXED},
+            **{name: cut(getattr(entry, name)) for name in _INDEXED},
             "seed": None if entry.seed is None else str(entry.seed),
             "date": entry.created[:10],
         }

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 
 from sega_cli.browse.parts.links import Links
 from sega_cli.browse.studio import Studio
-from sega_cli.printing.terminal import clean, size
+from sega_cli.printing.terminal import MOST_SHOWN, clean, size
 from sega_store import Entry, Library
 
 
@@ -87,6 +87,11 @@ def environment() -> Environment:
 
 def _harmless(value: object) -> object:
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def cut(value: object) -> object:
+    """What is shown of a value, if it is a text."""
+    return value[:MOST_SHOWN] if isinstance(value, str) else value
 
 
 def noise_name(entry: Entry) -> str:

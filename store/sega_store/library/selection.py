@@ -67,7 +67,7 @@ class Selection:
     since: datetime | None = None
 
     def __post_init__(self) -> None:
-        rules.encodable("A query", self.query)
+        rules.instance("A query", self.query, str, "pass words")
         if self.date is not None and not _DATE.fullmatch(self.date):
             raise InvalidInputError(f"A date is written as 2026, 2026-01 or 2026-01-31, met {self.date!r}.")
 

@@ -67,6 +67,15 @@ class Support:
             count = min(8 * length, self.size - 8 * start)
             yield np.unpackbits(self.bits[start : start + length], count=count).view(np.bool_).reshape(-1, steps)
 
+    def places(self) -> Array:
+        """Where it is true: flat places in its order, (C, *S, T), ascending, int64, shape (n,)."""
+        places, found, start = np.empty(self.count, np.int64), 0, 0
+        for block in self.blocks():
+            at = np.flatnonzero(block)
+            places[found : found + len(at)] = at + start
+            found, start = found + len(at), start + block.size
+        return places
+
     @property
     def size(self) -> int:
         """The number of its booleans."""

@@ -234,7 +234,7 @@ class GuidanceVector:
                 f"edit_threshold {edit_threshold} is looser than the recording of {self.concept.text!r}, made with "
                 f"keep_threshold {keep}. Take {keep} or more, or record again with a looser keep_threshold."
             )
-        place = np.flatnonzero(steps_last(self.support))
+        place = self.packed.places()
         if edit_threshold == keep:
             return place, self.values
         steps, channels, *space = self.shape

@@ -35,6 +35,7 @@ def test_a_vector_of_several_blocks_is_the_same(block: int, monkeypatch: pytest.
     whole = [activity(v), activity(v, "step"), activity(v, "channel"), v.counts(), v.energy(), v.dense()]
     monkeypatch.setattr("sega_store.records.support.BLOCK", block)
     assert sum(1 for _ in v.blocks()) > 10
+    assert v.packed.places().tolist() == np.flatnonzero(np.moveaxis(v.support, 0, -1)).tolist()
     parts = [activity(v), activity(v, "step"), activity(v, "channel"), v.counts(), v.energy(), v.dense()]
     for one, other in zip(whole, parts, strict=True):
         assert one == pytest.approx(other)
