@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -57,12 +58,14 @@ class Application:
         samples: For each vector, which of the run's samples it acted on, from 0.
         notes: What a user should know of the run: texts that were cut, parameters without effect, pictures that a
             safety checker blanked.
+        sample_notes: Those of them that concern each sample.
     """
 
     output: Any
     compatibility: list[Compatibility]
     samples: list[tuple[int, ...]]
     notes: list[str]
+    sample_notes: list[list[str]]
 
 
 class Applier:
@@ -210,7 +213,7 @@ class Applier:
             encoded = attached.enter_context(encoded_once(self.pipe))
             call, start = self._start(call)
             run = _AppliedRun(self, start, self._check(call, start.known), call.num_samples)
-            run.notes += text_notes(call)
+            texts = [text_notes(call, sample=sample) for sample in range(call.num_samples)]
             until_begun = attached.enter_context(ExitStack())  # closed before the first denoiser call
             until_begun.callback(encoded)
             if start.stored is not None:
@@ -222,7 +225,8 @@ class Applier:
                 attached.enter_context(guided_steps(self.pipe, run.begin, run.check))
             result = call()
         run.check.check_finite()
-        return Application(result, run.compatibility, run.samples, [*run.notes, *result_notes(result)])
+        own = [[*said, *run.notes, *result_notes(result, sample)] for sample, said in enumerate(texts)]
+        return Application(result, run.compatibility, run.samples, list(dict.fromkeys(chain(*own))), own)
 
     def _start(self, call: PipelineCall) -> tuple[PipelineCall, "_Start"]:
         """The call as it is to be made, and what is known of its initial noise before it."""

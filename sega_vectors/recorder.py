@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -49,12 +50,14 @@ class Recording:
         noises: The initial noise of each vector, beside it.
         notes: What a user should know of the call: texts that were cut, parameters without effect, pictures that a
             safety checker blanked.
+        sample_notes: Those of them that concern each sample.
     """
 
     output: Any
     vectors: list[GuidanceVector]
     noises: list[InitialNoise]
     notes: list[str]
+    sample_notes: list[list[str]]
 
 
 class Recorder:
@@ -143,7 +146,8 @@ class Recorder:
             predictions = Predictions(functools.partial(_learn, watched, forget, call.num_samples), self.pipe)
             run = _RecordedRun(self, concepts, predictions, watched.first, noises)
             told = [concept.text for concept in concepts if concept.text not in self._embeddings]
-            notes = [*text_notes(call, told), *self._parameter_notes(watched.first)]
+            idle = self._parameter_notes(watched.first)
+            notes = [[*text_notes(call, told, sample), *idle] for sample in range(call.num_samples)]
             del watched  # its tensors go once the conditioning is learnt
             attached.enter_context(predictions.attached(denoisers))
             attached.enter_context(guided_steps(self.pipe, run.begin, run.check))
@@ -156,7 +160,8 @@ class Recorder:
                 raise refusal from error
             vectors = run.vectors(self.pipe.scheduler, provenances)
         each = [noise for noise in noises for _ in concepts]
-        return Recording(result, vectors, each, [*notes, *result_notes(result)])
+        own = [[*said, *result_notes(result, sample)] for sample, said in enumerate(notes)]
+        return Recording(result, vectors, each, list(dict.fromkeys(chain(*own))), own)
 
     def recipes(self, *args: Any, **kwargs: Any) -> list[str]:
         """The recipe of each vector that a call would record, in the order of `vectors`, before it runs."""

@@ -67,6 +67,11 @@ OVERRIDES = ("noise", "architecture")
 @click.option(
     "--allow", type=click.Choice(OVERRIDES), multiple=True, help="Apply even if this differs from the recording."
 )
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    help="How many prompts share a call of the pipeline.  [default: as many as memory allows]",
+)
 @click.option("--force", is_flag=True, help="Make pictures again that the folder holds already.")
 @click.option("--plain", is_flag=True, help="Make the pictures without the vectors too.")
 @pipeline_options(None)
@@ -82,6 +87,7 @@ def command(
     momentum: Mapping[str, Any],
     seed: tuple[int, ...] | None,
     allow: tuple[str, ...],
+    batch: int | None,
     force: bool,
     plain: bool,
     model: str | None,
@@ -114,35 +120,38 @@ def command(
         pipe = open_pipeline(model, device, dtype, report, **loading)
         if "image" in run:
             pipe = image_to_image(pipe)
-        from sega_cli.generating.apply_run import applied_facts, apply_to
+        from sega_cli.generating.apply_run import ApplyRun
+        from sega_cli.generating.batches import Batches
 
-        notes = RunNotes(report.note)
-        for start, prompt, guided in product(starts, to_prompt, (False, True) if plain else (True,)):
+        notes, batches = RunNotes(report.note), Batches(pipe.device, batch)
+        for start, guided in product(starts, (False, True) if plain else (True,)):
             recorded = start.vectors[0].provenance.run
             arguments = call_arguments(pipe, recorded_call(pipe, recorded, image="image" in run), run, arg)
             noise = start.noise(store, pipe)
             acting, changes = (start.vectors, start.changes) if guided else ([], [])
-            picture: dict[str, Any] = {
-                "path": "", "prompt": prompt, "guided": guided, "seed": noise.seed, "status": "held already",
-                "denoiser_rows": 0, "notes": [],
-            }  # fmt: skip
-            facts = applied_facts(pipe, acting, changes, noise, prompt, arguments)
-            path = None if force else held_picture(output, facts)
-            if path is None:
-                made = apply_to(pipe, acting, changes, noise, allow, prompt, arguments)
-                path = write_picture(output, made.image, made.facts)
-                picture |= {"status": "made", "denoiser_rows": made.denoiser_rows, "notes": list(made.notes)}
-                found = zip(acting, made.compatibility, strict=True)
-                differences |= {vector.id: list(compatible.differences) for vector, compatible in found}
-            pictures.append({**picture, "path": str(path)})
-            report.item(f"{path}  held already" if picture["status"] == "held already" else str(path), bare=str(path))
-            notes.add(picture["notes"], str(path))
+            apply = ApplyRun(pipe, acting, changes, noise, arguments, allow)
+            held = {prompt: None if force else held_picture(output, apply.facts(prompt)) for prompt in to_prompt}
+            made = batches.of([prompt for prompt, path in held.items() if path is None], apply)
+            for prompt, path in held.items():
+                picture: dict[str, Any] = {
+                    "path": "", "prompt": prompt, "guided": guided, "seed": noise.seed, "status": "held already",
+                    "denoiser_rows": 0, "notes": [],
+                }  # fmt: skip
+                if path is None:
+                    one = next(made)
+                    path = write_picture(output, one.image, one.facts)
+                    picture |= {"status": "made", "denoiser_rows": one.denoiser_rows, "notes": list(one.notes)}
+                    found = zip(acting, one.compatibility, strict=True)
+                    differences |= {vector.id: list(compatible.differences) for vector, compatible in found}
+                pictures.append({**picture, "path": str(path)})
+                report.item(f"{path}  held already" if picture["status"] != "made" else str(path), bare=str(path))
+                notes.add(picture["notes"], str(path))
         for ref, vector in chain(*(zip(refs, start.vectors, strict=True) for start in starts)):
             notes.add([f"{ref.ref} is compatible, not exact: {one}" for one in differences.get(vector.id, ())], "")
-        rows, held = sum(p["denoiser_rows"] for p in pictures), sum(p["status"] != "made" for p in pictures)
-        report.note(f"{rows} denoiser rows for {len(pictures) - held} pictures")
-        if held:
-            report.note(f"{held} pictures held already in {clean(str(output))}: --force makes them again")
+        rows, kept = sum(p["denoiser_rows"] for p in pictures), sum(p["status"] != "made" for p in pictures)
+        report.note(f"{rows} denoiser rows for {len(pictures) - kept} pictures")
+        if kept:
+            report.note(f"{kept} pictures held already in {clean(str(output))}: --force makes them again")
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,12 @@ Defaults: those of diffusers (s_e 5, λ 0.95, δ a fifth of the steps, s_m 0.1, 
 @call_options("the model's")
 @recording_options
 @momentum_options
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=1,
+    help="How many seeds share a call of the pipeline. A vector's last bits, and so its id, may depend on it.",
+)
 @click.option("--no-guide", is_flag=True, help="Observe the concepts on the plain run, without editing it.")
 @click.option("--no-preview", is_flag=True, help="Don't keep the pictures before and after with the vectors.")
 @click.option("--name", type=Text(), multiple=True, help="A name in the library, one for each concept.")
@@ -69,6 +75,7 @@ def command(
     arg: tuple[tuple[str, str], ...],
     edits: Edits,
     momentum: Mapping[str, Any],
+    batch: int,
     no_guide: bool,
     no_preview: bool,
     name: tuple[str, ...],
@@ -107,16 +114,18 @@ def command(
         if "image" in run:
             pipe = image_to_image(pipe)
         arguments = call_arguments(pipe, defaults.run, run, arg)
-        from sega_cli.generating.record_run import record_from
+        from sega_cli.generating.batches import Batches
+        from sega_cli.generating.record_run import RecordRun
         from sega_vectors import Recorder
 
         recorder = Recorder(pipe, concepts, guide=not no_guide, **momentum)
         store, notes = open_library(library), RunNotes(report.note)
-        for number in seed:
-            made = record_from(
-                recorder, store, prompt, arguments, Start(number),
-                before=bool(output) or not no_preview, preview=not no_preview, output=output,
-            )  # fmt: skip
+        run_from = RecordRun(
+            recorder, store, prompt, arguments,
+            before=bool(output) or not no_preview, preview=not no_preview, output=output,
+        )  # fmt: skip
+        starts = [Start(number) for number in seed]
+        for number, made in zip(seed, Batches(pipe.device, batch).of(starts, run_from), strict=True):
             for text, label, identity in zip(concept, name or [None] * len(concept), made.ids, strict=True):
                 if label is not None:
                     store.annotate(identity, name=label)

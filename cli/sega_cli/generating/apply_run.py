@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sega_cli.generating.batches import repeated
 from sega_cli.generating.picture import picture_facts, vector_facts
-from sega_cli.generating.setup import first_picture, generator, unwarned
+from sega_cli.generating.setup import generator, pictures_of, unwarned
 from sega_store import InvalidInputError
 from sega_store.records.edit_parameters import EDIT_PARAMETERS
 from sega_vectors import Applier, Compatibility, DenoiserRows
@@ -39,56 +40,70 @@ class Applied:
     notes: Sequence[str] = ()
 
 
-def apply_to(
-    pipe: "DiffusionPipeline",
-    vectors: "Sequence[GuidanceVector]",
-    edits: Sequence[Mapping[str, Any]],
-    noise: "InitialNoise",
-    allow: Collection[str],
-    prompt: str,
-    arguments: Mapping[str, Any],
-) -> Applied:
-    """Run one prompt with vectors added.
+class ApplyRun:
+    """Vectors with their edit parameters, ready for any prompts from one noise: they are prepared once."""
 
-    Args:
-        vectors: The vectors to add; without any, the run is plain.
-        edits: For each vector, the edit parameters that differ from its recording.
-        noise: The initial noise to start from. A run that starts from an image draws it anew, by its seed.
-        allow: The refusals to override.
-        arguments: Further arguments of the pipeline's call.
+    def __init__(
+        self,
+        pipe: "DiffusionPipeline",
+        vectors: "Sequence[GuidanceVector]",
+        edits: Sequence[Mapping[str, Any]],
+        noise: "InitialNoise",
+        arguments: Mapping[str, Any],
+        allow: Collection[str] = (),
+    ) -> None:
+        """Prepare.
 
-    Raises:
-        InvalidInputError: The run starts from an image, and the noise has no seed.
-    """
-    facts = applied_facts(pipe, vectors, edits, noise, prompt, arguments)
-    columns = {name: [edit.get(name) for edit in edits] for name in _PARAMETERS}
-    columns["edit_weights"] = columns.pop("edit_weight")
-    drawn = _drawn_anew(noise) if "image" in arguments else {}
-    applier = Applier(pipe, vectors, noise=None if drawn else noise, allow=allow, **columns)
-    with DenoiserRows(pipe) as price, unwarned():
-        image = first_picture(pipe, applier(prompt=prompt, **drawn, **arguments))
-    return Applied(image, facts, price.rows, applier.compatibility, applier.notes)
+        Args:
+            vectors: The vectors to add; without any, the runs are plain.
+            edits: For each vector, the edit parameters that differ from its recording.
+            noise: The initial noise to start from. A run that starts from an image draws it anew, by its seed.
+            arguments: Further arguments of the pipeline's call.
+            allow: The refusals to override.
+
+        Raises:
+            InvalidInputError: The runs start from an image, and the noise has no seed.
+        """
+        self._pipe, self._vectors, self._edits, self._noise = pipe, vectors, edits, noise
+        self._arguments = arguments
+        columns = {name: [edit.get(name) for edit in edits] for name in _PARAMETERS}
+        columns["edit_weights"] = columns.pop("edit_weight")
+        self._drawn = _drawn_anew(noise) if "image" in arguments else None
+        self._applier = Applier(pipe, vectors, noise=None if self._drawn else noise, allow=allow, **columns)
+
+    def facts(self, prompt: str) -> dict[str, Any]:
+        """The provenance of the picture of a prompt, known before its run."""
+        acting = [vector_facts(vector, edit) for vector, edit in zip(self._vectors, self._edits, strict=True)]
+        run = {"prompt": prompt, **{name: described(value) for name, value in self._arguments.items()}}
+        return picture_facts(
+            "apply", model_facts(self._pipe), scheduler_facts(self._pipe), self._noise.facts, run, acting
+        )
+
+    def __call__(self, prompts: Sequence[str]) -> list[Applied]:
+        """Run some prompts in one call of the pipeline.
+
+        Raises:
+            IncompatibleError: A vector doesn't belong to the run.
+            PipelineError: The run failed, or the pipeline makes no pictures.
+        """
+        arguments = repeated(self._arguments, prompts)
+        if self._drawn is not None:
+            made = [generator(self._drawn) for _ in prompts]
+            arguments["generator"] = made if len(made) > 1 else made[0]
+        with DenoiserRows(self._pipe) as price, unwarned():
+            applied = self._applier.apply(**arguments)
+        images = pictures_of(self._pipe, applied.output)
+        return [
+            Applied(image, self.facts(prompt), price.rows // len(prompts), applied.compatibility, notes)
+            for image, prompt, notes in zip(images, prompts, applied.sample_notes, strict=True)
+        ]
 
 
-def applied_facts(
-    pipe: "DiffusionPipeline",
-    vectors: "Sequence[GuidanceVector]",
-    edits: Sequence[Mapping[str, Any]],
-    noise: "InitialNoise",
-    prompt: str,
-    arguments: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The provenance of the picture that `apply_to` makes of the same arguments, known before the run."""
-    acting = [vector_facts(vector, edit) for vector, edit in zip(vectors, edits, strict=True)]
-    run = {"prompt": prompt, **{name: described(value) for name, value in arguments.items()}}
-    return picture_facts("apply", model_facts(pipe), scheduler_facts(pipe), noise.facts, run, acting)
-
-
-def _drawn_anew(noise: "InitialNoise") -> dict[str, Any]:
-    """The argument that draws a noise again."""
+def _drawn_anew(noise: "InitialNoise") -> int:
+    """The seed that draws a noise again."""
     if noise.seed is None:
         raise InvalidInputError(
             f"a run that starts from an image draws its noise by a seed, {noise.sha256[:12]} has none: record the"
             " concept with a seed"
         )
-    return {"generator": generator(noise.seed)}
+    return noise.seed

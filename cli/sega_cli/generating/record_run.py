@@ -1,12 +1,13 @@
-"""One recording: record a prompt's concepts at one noise, and keep them as soon as they are done."""
+"""Recordings: a prompt's concepts at some noises, kept as soon as they are done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sega_cli.generating.batches import repeated
 from sega_cli.generating.picture import encode_webp, held_picture, recorded_facts, vector_facts
-from sega_cli.generating.setup import Start, first_picture, unwarned
+from sega_cli.generating.setup import Start, pictures_of, starting, unwarned
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,64 +53,111 @@ def _facts_of_pictures(vectors: "Sequence[GuidanceVector]") -> list[dict[str, An
     return [recorded_facts("record", vectors[0].provenance, shown) for shown in ([], guided)]
 
 
-def record_from(
-    recorder: "Recorder",
-    library: "Library",
-    prompt: str,
-    arguments: Mapping[str, Any],
-    start: Start,
-    *,
-    before: bool,
-    preview: bool,
-    output: Path | None = None,
-) -> Recorded:
-    """Record, unless the library already holds the resulting vectors, and `output` their pictures.
+class RecordRun:
+    """Records a prompt at any noises, and keeps each vector as soon as it is done."""
 
-    For the pictures of vectors that are held the run is made again, and nothing of it is kept.
+    def __init__(
+        self,
+        recorder: "Recorder",
+        library: "Library",
+        prompt: str,
+        arguments: Mapping[str, Any],
+        *,
+        before: bool,
+        preview: bool,
+        output: Path | None = None,
+    ) -> None:
+        """Prepare.
 
-    Args:
-        recorder: The recorder, with its pipeline and concepts.
-        library: Where the vectors and their noise go.
-        arguments: Further arguments of the pipeline's call.
-        before: Whether to make the plain run's picture too.
-        preview: Whether to keep both pictures with the vectors.
-        output: The folder that the pictures will be written to, if any.
+        Args:
+            recorder: The recorder, with its pipeline and concepts.
+            library: Where the vectors and their noise go.
+            arguments: Further arguments of the pipeline's call.
+            before: Whether to make the plain run's picture too.
+            preview: Whether to keep both pictures with the vectors.
+            output: The folder that the pictures will be written to, if any.
+        """
+        self._recorder, self._library, self._prompt, self._arguments = recorder, library, prompt, arguments
+        self._before, self._preview, self._output = before, preview, output
 
-    Raises:
-        IncompatibleError: The run did not start from the noise that `start` names; nothing is kept.
+    def __call__(self, starts: Sequence[Start]) -> list[Recorded]:
+        """Record from some noises in one call of the pipeline, unless the library already holds the resulting vectors,
+        and the folder their pictures. For the pictures of vectors that are held the run is made again, and nothing of
+        it is kept.
+
+        Raises:
+            IncompatibleError: The run did not start from the noise that a start names; nothing is kept.
+        """
+        held = [self._held(start) for start in starts]
+        rest = [(start, one) for start, one in zip(starts, held, strict=True) if not one.whole]
+        made = iter(self._made(rest) if rest else ())
+        return [one.recorded if one.whole else next(made) for one in held]
+
+    def _held(self, start: Start) -> "_Held":
+        """What of a recording is there before it is made."""
+        pipe, output = self._recorder.pipe, self._output
+        recipes = self._recorder.recipes(prompt=self._prompt, **start.arguments(pipe), **self._arguments)
+        found = [self._library.by_recipe(recipe) for recipe in recipes]
+        ids = [ids[0] for ids in found] if all(found) else []
+        vectors = [self._library[identity] for identity in ids] if output else []
+        there = [held_picture(output, facts) for facts in _facts_of_pictures(vectors)] if output and vectors else []
+        return _Held(ids, vectors, [path for path in there if path], bool(ids) and all(there))
+
+    def _made(self, wanted: "Sequence[tuple[Start, _Held]]") -> Iterator[Recorded]:
+        from sega_store import IncompatibleError, Preview
+        from sega_vectors import DenoiserRows
+        from sega_vectors.pipeline.notes import result_notes
+
+        recorder, pipe, count = self._recorder, self._recorder.pipe, len(wanted)
+        starts, each = [start for start, _ in wanted], len(recorder.concepts)
+        arguments = repeated(self._arguments, [self._prompt] * count)
+        with DenoiserRows(pipe) as price, unwarned():
+            done = recorder.record(**arguments, **starting(starts, pipe))
+        after = pictures_of(pipe, done.output)
+        for start, noise in zip(starts, done.noises[::each], strict=True):
+            if start.noise is not None and noise != start.noise:
+                raise IncompatibleError(
+                    f"a recording must start from the stored noise {start.noise.sha256[:12]} of shape"
+                    f" {start.noise.shape}, this one started from {noise.sha256[:12]} of shape {noise.shape}: use the"
+                    " model and the size that the noise is from, or a seed"
+                )
+        plain: Sequence[Image | None] = [None] * count if recorder.guide else after
+        blanked: list[list[str]] = [[] for _ in wanted]
+        if self._before and recorder.guide:
+            result = pipe(**arguments, **starting(starts, pipe))
+            plain, blanked = pictures_of(pipe, result), [result_notes(result, sample) for sample in range(count)]
+        for sample, (_, held) in enumerate(wanted):
+            part = slice(sample * each, (sample + 1) * each)
+            notes = [*done.sample_notes[sample], *(f"without the concepts, {note}" for note in blanked[sample])]
+            one, other, rows = plain[sample], after[sample], price.rows // count
+            if held.ids:
+                yield Recorded("held already", held.ids, held.vectors, one, other, rows, notes)
+                continue
+            kept = None
+            if self._preview and one is not None:
+                shown_before, shown_after = (encode_webp(image, quality=90, method=6) for image in (one, other))
+                kept = Preview(shown_before, shown_after, "image/webp")
+            vectors = [replace(vector, preview=kept) for vector in done.vectors[part]]
+            ids = [self._library.add(v, noise) for v, noise in zip(vectors, done.noises[part], strict=True)]
+            yield Recorded("recorded", ids, vectors, one, other, rows, notes)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What of a recording is there before it is made.
+
+    Attributes:
+        ids: The ids of its vectors, if the library holds all.
+        vectors: They, if their pictures are wanted.
+        there: The pictures that are there.
+        whole: Whether nothing is missing.
     """
-    from sega_store import IncompatibleError, Preview
-    from sega_vectors import DenoiserRows
-    from sega_vectors.pipeline.notes import result_notes
 
-    pipe = recorder.pipe
-    recipes = recorder.recipes(prompt=prompt, **start.arguments(pipe), **arguments)
-    found = [library.by_recipe(recipe) for recipe in recipes]
-    held = [ids[0] for ids in found] if all(found) else []
-    shown = [library[identity] for identity in held] if output else []
-    there = [held_picture(output, facts) for facts in _facts_of_pictures(shown)] if output and shown else []
-    if held and all(there):
-        return Recorded("held already", held, there=[path for path in there if path])
-    with DenoiserRows(pipe) as price, unwarned():
-        after = first_picture(pipe, recorder(prompt=prompt, **start.arguments(pipe), **arguments))
-    notes = list(recorder.notes)
-    if start.noise is not None and recorder.noises[0] != start.noise:
-        raise IncompatibleError(
-            f"a recording must start from the stored noise {start.noise.sha256[:12]} of shape {start.noise.shape}, this"
-            f" one started from {recorder.noises[0].sha256[:12]} of shape {recorder.noises[0].shape}: use the model and"
-            " the size that the noise is from, or a seed"
-        )
-    plain = after if not recorder.guide else None
-    if before and plain is None:
-        result = pipe(prompt=prompt, **start.arguments(pipe), **arguments)
-        notes += [f"without the concepts, {note}" for note in result_notes(result)]
-        plain = first_picture(pipe, result)
-    if held:
-        return Recorded("held already", held, shown, plain, after, price.rows, notes)
-    kept = None
-    if preview and plain is not None:
-        shown_before, shown_after = (encode_webp(image, quality=90, method=6) for image in (plain, after))
-        kept = Preview(shown_before, shown_after, "image/webp")
-    vectors = [replace(vector, preview=kept) for vector in recorder.vectors]
-    ids = [library.add(vector, noise) for vector, noise in zip(vectors, recorder.noises, strict=True)]
-    return Recorded("recorded", ids, vectors, plain, after, price.rows, notes)
+    ids: Sequence[str]
+    vectors: "Sequence[GuidanceVector]"
+    there: Sequence[Path]
+    whole: bool
+
+    @property
+    def recorded(self) -> Recorded:
+        return Recorded("held already", self.ids, there=self.there)

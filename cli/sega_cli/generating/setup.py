@@ -157,8 +157,14 @@ class Start:
         return {"latents": as_tensor(self.noise).unsqueeze(0)}
 
 
-def first_picture(pipe: "DiffusionPipeline", result: Any) -> "Image":
-    """The first picture of a pipeline's result.
+def starting(starts: Sequence[Start], pipe: "DiffusionPipeline") -> dict[str, Any]:
+    """The arguments of one call of the pipeline with a picture from each start; several have seeds."""
+    arguments = [start.arguments(pipe) for start in starts]
+    return arguments[0] if len(arguments) == 1 else {"generator": [each["generator"] for each in arguments]}
+
+
+def pictures_of(pipe: "DiffusionPipeline", result: Any) -> "list[Image]":
+    """The pictures of a pipeline's result.
 
     Raises:
         PipelineError: The pipeline makes something else, such as a video.
@@ -170,8 +176,7 @@ def first_picture(pipe: "DiffusionPipeline", result: Any) -> "Image":
             f"the command line records and writes pictures, and {type(pipe).__name__} makes {', '.join(result)}: use"
             " Recorder and Applier in Python"
         )
-    picture: Image = result.images[0]
-    return picture
+    return list(result.images)
 
 
 @contextmanager

@@ -186,7 +186,8 @@ def test_the_same_command_resumes(recorded: Library, sega_vec: SegaVec) -> None:
     assert made()[1] == ["made"] * 3 + ["held already"]
     assert {path: Path(path).read_bytes() for path in paths} == {path: data for path, (_, data) in before.items()}
     assert Path(paths[3]).stat().st_ino == before[paths[3]][0]
-    assert made("--edit-guidance-scale", "7")[1] == ["held already", "made"] * 2, "another recipe of the guided ones"
+    other = made("--edit-guidance-scale", "7")[1]
+    assert other == ["held already"] * 2 + ["made"] * 2, "another recipe of the guided ones"
     assert made("--force")[1] == ["made"] * 4
     assert Path(paths[3]).stat().st_ino != before[paths[3]][0]
 
@@ -245,3 +246,20 @@ def test_a_seed_that_a_concept_lacks_is_refused_before_anything_runs(seeds: Libr
     document = sega_vec("apply", "hat", "--seed", "2,7", "--allow", "noise", "--to-prompt", "a woman", "--json").stdout
     assert [picture["seed"] for picture in json.loads(document)["pictures"]] == [2, 7]
     assert len(json.loads(document)["differences"][seeds.resolve("hat")]) == 1, "of the other noise alone"
+
+
+@pytest.mark.parametrize("batch", [("--batch", "2"), ()])
+def test_prompts_that_share_a_call_give_the_pictures_of_each_alone(
+    recorded: Library, sega_vec: SegaVec, batch: tuple[str, ...]
+) -> None:
+    long = "a " * 40
+    prompts = [argument for text in ("a woman", long, "a king") for argument in ("--to-prompt", text)]
+    arguments = ("apply", "glasses", "smile:-1", *prompts, "--negative-prompt", "a hat", "--plain", "--json")
+    alone = json.loads(sega_vec(*arguments, "--output", "alone", "--batch", "1").stdout)
+    shared = json.loads(sega_vec(*arguments, "--output", "shared", *batch).stdout)
+    for one, other in zip(alone["pictures"], shared["pictures"], strict=True):
+        assert_alike(Path(one["path"]), Path(other["path"]))
+        assert read_provenance(Path(one["path"])) == read_provenance(Path(other["path"]))
+        assert {**one, "path": ""} == {**other, "path": ""}
+        assert [note.startswith("the prompt") for note in one["notes"]] == [True] * (one["prompt"] == long)
+    assert alone["differences"] == shared["differences"]

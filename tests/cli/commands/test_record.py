@@ -5,12 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from sega_store import Library
 from tests.cli.conftest import SegaVec
 from tests.cli.provenance import read_provenance
 from tests.cli.samples import assert_alike
+from tests.vectors.closeness import assert_same_entries
 
 
 def test_records_each_concept_at_each_seed_and_resumes(record: SegaVec, folder: Path) -> None:
@@ -163,3 +165,22 @@ def test_pictures_are_drawn_of_what_is_held_already(record: SegaVec, folder: Pat
     second[0].unlink()
     assert "held already" in record(*arguments, "--output", "second").stdout
     assert_alike(second[0], first[0])
+
+
+def test_seeds_that_share_a_call_are_recorded_as_each_alone(record: SegaVec, folder: Path) -> None:
+    arguments = ("--concept", "glasses", "--concept", "smile", "--seed", "1..3", "--negative-prompt", "a hat")
+    alone = json.loads(record(*arguments, "--output", "alone", "--library", "one", "--json").stdout)["vectors"]
+    record("--concept", "glasses", "--concept", "smile", "--seed", "2", "--negative-prompt", "a hat")
+    shared = json.loads(record(*arguments, "--output", "shared", "--batch", "3", "--json").stdout)["vectors"]
+    assert [row["status"] for row in shared] == ["recorded"] * 2 + ["held already"] * 2 + ["recorded"] * 2
+    assert [row["denoiser_rows"] for row in shared] == [12] * 6, "the pictures of what is held are drawn, too"
+    one, many = Library(folder / "one"), Library(folder / "library")
+    for first, second in zip(alone, shared, strict=True):
+        v, w = one[first["id"]], many[second["id"]]
+        assert (v.recipe, v.provenance.noise.seed) == (w.recipe, first["seed"])
+        assert_same_entries(torch.from_numpy(v.dense()), torch.from_numpy(w.dense()), rtol=1e-3, atol=1e-5)
+        assert many.noise(w.id) == one.noise(v.id)
+    pictures = [sorted((folder / name).iterdir()) for name in ("alone", "shared")]
+    assert [len(paths) for paths in pictures] == [6, 6]
+    for path, other in zip(*pictures, strict=True):
+        assert_alike(path, other)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from diffusers.pipelines.wan.pipeline_output import WanPipelineOutput
 
-from sega_cli.generating.setup import Start, draw_noise, first_picture
+from sega_cli.generating.setup import Start, draw_noise, pictures_of
 from sega_store import InitialNoise, PipelineError
 from sega_vectors.pipeline.call import PipelineCall
 from sega_vectors.pipeline.watch import watch
@@ -14,7 +14,7 @@ from tests.vectors.tiny import stable_diffusion
 
 
 def test_the_picture_of_a_result() -> None:
-    assert first_picture(SimpleNamespace(), SimpleNamespace(images=["first", "second"])) == "first"
+    assert pictures_of(SimpleNamespace(), SimpleNamespace(images=["first", "second"])) == ["first", "second"]
 
 
 def test_a_pipeline_without_pictures_is_refused() -> None:
@@ -23,7 +23,7 @@ def test_a_pipeline_without_pictures_is_refused() -> None:
 
     pipe: Any = WanPipeline()
     with pytest.raises(PipelineError, match=r"WanPipeline makes frames: use Recorder and Applier in Python"):
-        first_picture(pipe, WanPipelineOutput(frames=[]))
+        pictures_of(pipe, WanPipelineOutput(frames=[]))
 
 
 def test_a_run_starts_from_a_seed_or_a_stored_noise() -> None:

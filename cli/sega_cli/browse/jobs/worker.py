@@ -81,7 +81,7 @@ class Worker:
         return Ended("done")
 
     def _apply(self, order: ApplyOrder) -> None:
-        from sega_cli.generating.apply_run import apply_to
+        from sega_cli.generating.apply_run import ApplyRun
         from sega_cli.generating.call_arguments import call_arguments
         from sega_cli.generating.picture import encode_picture, picture_name
         from sega_cli.generating.setup import recorded_call
@@ -97,7 +97,7 @@ class Worker:
             acting = vectors if shot.factor else []
             edits = _scaled(acting, order.edits, shot.factor)
             with self._followed(pipe, [index]):
-                made = apply_to(pipe, acting, edits, noise, (), shot.prompt, arguments)
+                (made,) = ApplyRun(pipe, acting, edits, noise, arguments)([shot.prompt])
             png = encode_picture(made.image, made.facts)
             self._send(Made(index, png, picture_name(made.facts), made.denoiser_rows))
             for vector, found in zip(acting, made.compatibility, strict=True):
@@ -111,7 +111,7 @@ class Worker:
         from sega_cli.generating.call_arguments import call_arguments
         from sega_cli.generating.defaults import defaults_of
         from sega_cli.generating.picture import encode_picture, picture_name
-        from sega_cli.generating.record_run import record_from
+        from sega_cli.generating.record_run import RecordRun
         from sega_store import Library
         from sega_vectors import Recorder
 
@@ -122,7 +122,7 @@ class Worker:
         recorder = Recorder(pipe, order.concepts)
         with self._followed(pipe, [1, 0]):
             start = setup.Start(order.seed, noise)
-            made = record_from(recorder, store, order.prompt, arguments, start, before=True, preview=True)
+            (made,) = RecordRun(recorder, store, order.prompt, arguments, before=True, preview=True)([start])
         for index, (image, facts) in enumerate(made.pictures()):
             rows = made.denoiser_rows if index else 0
             self._send(Made(index, encode_picture(image, facts), picture_name(facts), rows))
