@@ -150,6 +150,7 @@ class Applier:
         library: Library | str | os.PathLike[str],
         refs: Mapping[str, float] | Sequence[str],
         *,
+        seed: int | None = None,
         noise: InitialNoise | Sequence[InitialNoise] | None = None,
         **settings: Any,
     ) -> "Applier":
@@ -159,6 +160,7 @@ class Applier:
             pipe: A diffusers pipeline.
             library: Where they are, or its path or URL.
             refs: Their REFs; in a mapping, each with what its scale is multiplied by, as in `{"glasses": 1.5}`.
+            seed: Which vectors, where a concept has several: those whose noise it drew.
             noise: Another initial noise, or one a sample.
             settings: The other arguments of `Applier`.
 
@@ -170,7 +172,7 @@ class Applier:
         if not isinstance(refs, Mapping):
             refs = dict.fromkeys(rules.instances("refs", refs, str, "pass ['glasses'] or {'glasses': 1.5}"), 1.0)
         scales = {ref: rules.finite(f"The scale of {ref!r}", scale) for ref, scale in refs.items()}
-        vectors = [library.load(ref).tuned for ref in scales]
+        vectors = [library.load(ref, seed).tuned for ref in scales]
         if noise is None and vectors:
             check_one_noise(dict(zip(scales, vectors, strict=True)))
             noise = library.noise(vectors[0].id)

@@ -75,18 +75,20 @@ def check_named(vector: GuidanceVector) -> None:
         raise IncompatibleError(f"vector {vector.concept.text!r} is {OF_NO_NOISE}")
 
 
-def check_one_noise(vectors: Mapping[str, GuidanceVector]) -> None:
+def check_one_noise(
+    vectors: Mapping[str, GuidanceVector], remedy: str = "record them at one noise, or give the noise of each sample"
+) -> None:
     """Refuse vectors of several initial noises, for runs of one.
 
     Args:
         vectors: By what each is called.
+        remedy: What the error says after the rule and the noises.
     """
     noises = {vector.provenance.noise.sha256: name for name, vector in vectors.items()}
     if len(noises) > 1:
         raise IncompatibleError(
             "vectors that are applied together must be recorded from one initial noise, met"
-            f" {', '.join(f'{noise[:12]} ({name})' for noise, name in noises.items())}: record them at one noise, apply"
-            " them one by one, or give the noise of each sample"
+            f" {', '.join(f'{noise[:12]} ({name})' for noise, name in noises.items())}: apply them one by one, {remedy}"
         )
 
 

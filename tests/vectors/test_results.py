@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from sega_vectors import (
+    AmbiguousRefError,
     Applier,
     Concept,
     IncompatibleError,
@@ -107,6 +108,10 @@ def test_from_library_refuses_several_noises_and_a_missing_one(tmp_path: Path) -
     library, made = kept(pipe, tmp_path, 3, 4)
     with pytest.raises(IncompatibleError, match=r"one initial noise, met \w{12} \(glasses 3\), \w{12} \(glasses 4\)"):
         Applier.from_library(pipe, library, ["glasses 3", "glasses 4"])
+    with pytest.raises(AmbiguousRefError):
+        Applier.from_library(pipe, library, ["glasses"])
+    assert Applier.from_library(pipe, library, ["glasses"], seed=4).vectors == (made.vectors[2],)
+    assert library.load("a smile", seed=3).vector == made.vectors[1]
     two = Applier.from_library(pipe, library, ["glasses 3", "glasses 4"], noise=[made.noises[0], made.noises[2]])
     assert two.apply(**{**OTHER, "prompt": ["a queen"] * 2}).samples == [(0,), (1,)]
     lacking = Library(tmp_path / "lacking")

@@ -190,8 +190,7 @@ def _start(
     Raises:
         IncompatibleError: A REF has no vector of this seed, or the vectors are of several noises, and it isn't allowed.
     """
-    from sega_store import IncompatibleError
-    from sega_vectors.provenance.gate import check_named
+    from sega_vectors.provenance.gate import check_named, check_one_noise
 
     vectors = [store[_at_seed(store, given.ref, seed, allow)] for given in refs]
     recommended = [
@@ -201,13 +200,9 @@ def _start(
     changes = [{**edit, **momentum} for edit in _edits(vectors, refs, edits, recommended)]
     for vector in vectors:
         check_named(vector)
-    noises = {vector.provenance.noise.sha256: ref.ref for vector, ref in zip(vectors, refs, strict=True)}
-    if len(noises) > 1 and "noise" not in allow:
-        raise IncompatibleError(
-            "vectors that are applied together must be recorded from one initial noise, met"
-            f" {', '.join(f'{noise[:12]} ({ref})' for noise, ref in noises.items())}: record them with one --seed,"
-            " apply them one by one, or add --allow noise"
-        )
+    if "noise" not in allow:
+        named = {ref.ref: vector for vector, ref in zip(vectors, refs, strict=True)}
+        check_one_noise(named, "record them with one --seed, or add --allow noise")
     own = (vector.id for vector in vectors if seed in (None, vector.provenance.noise.seed))
     return _Start(vectors, changes, next(own, seed))  # type: ignore[arg-type]  # without a seed all are its own
 

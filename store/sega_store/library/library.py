@@ -215,8 +215,12 @@ class Library(Mapping[str, "GuidanceVector"]):
         """The path of a vector's file, or its URL."""
         return str(self.files.locate(layout.vector_key(self.resolve(ref))))
 
-    def load(self, ref: str) -> Stored:
+    def load(self, ref: str, seed: int | None = None) -> Stored:
         """A vector with its initial noise and what is recommended for it.
+
+        Args:
+            ref: A vector's REF.
+            seed: Which of a concept's vectors, by the seed of its noise.
 
         Raises:
             UnknownRefError: There is no such vector.
@@ -225,7 +229,7 @@ class Library(Mapping[str, "GuidanceVector"]):
         """
         from sega_store.places.contents import load_noise
 
-        vector = self[ref]
+        vector = self[self.resolve(ref, seed)]
         noise = load_noise(self.files, vector.provenance.noise.sha256)
         return Stored(vector, noise, self.recommended(vector.id))
 
