@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, ModularPipeline
 from PIL.Image import Image
 from torch import Tensor
 
@@ -68,10 +68,10 @@ def check_pipeline(pipe: object) -> None:
     Raises:
         InvalidInputError: It is something else, such as a path.
     """
-    if not isinstance(pipe, DiffusionPipeline):
+    if not isinstance(pipe, DiffusionPipeline | ModularPipeline):
         raise InvalidInputError(
             f"pipe must be a pipeline of diffusers, met a {type(pipe).__name__}: load one by load_pipeline or"
-            " from_pretrained; a modular pipeline takes SegaGuidance as its guider"
+            " from_pretrained"
         )
 
 

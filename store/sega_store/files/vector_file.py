@@ -165,7 +165,7 @@ def _budgeted(formats: Iterable[ArrayFormat], max_bytes: int) -> int:
     needed = sum(one.nbytes for one in formats)
     if needed > max_bytes:
         raise InvalidInputError(
-            f"its arrays take {needed / 2**20:,.0f} MiB of memory, more than the budget of {max_bytes / 2**20:,.0f}."
+            f"its arrays take {needed:,} bytes of memory, more than the budget of {max_bytes:,}."
             " Record fewer steps, a smaller picture, or with a higher keep_threshold; a file that is trusted is read"
             f" by read_vector or read_noise with max_bytes={needed}"
         )

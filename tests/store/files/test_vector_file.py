@@ -162,7 +162,7 @@ def test_every_flipped_byte_is_found_behind_the_checksums_too() -> None:
 
 def test_the_memory_limit_is_a_parameter() -> None:
     data = write_vector(SAMPLES["large"])
-    with pytest.raises(VectorFileError, match="limit of 1000"):
+    with pytest.raises(VectorFileError, match="more than the budget of 1,000"):
         read_vector(data, max_bytes=1000)
 
 
