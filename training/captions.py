@@ -15,33 +15,44 @@ from typing import Any
 import numpy as np
 from media import BACKGROUNDS, MEDIA
 
-WORN = ("glasses", "beard", "hat", "smile")
+WORN = ("glasses", "beard", "hat", "smile", "frown", "earrings", "scarf", "blush")
+FAMILIES = ("person", "cat", "robot")
 HAIR_COLOURS = ("black", "blond", "red", "blue", "grey")
 HAIR_LENGTHS = ("short", "long")
+HAIR_TEXTURES = ("straight", "curly")
 
 MEDIUM_WORDS = {
     "cartoon": ("cartoon", "cartoon", "flat cartoon"),
-    "pencil drawing": ("pencil drawing", "pencil drawing", "pencil sketch", "drawing"),
+    "pencil drawing": ("pencil drawing", "pencil drawing", "pencil sketch"),
+    "ink drawing": ("ink drawing", "ink drawing", "pen and ink drawing"),
     "photograph": ("photograph", "photograph", "photo"),
+    "night photograph": ("night photograph", "night photograph", "photo at night"),
     "pixel art": ("pixel art", "pixel art", "8-bit pixel art"),
     "watercolour": ("watercolour", "watercolour", "watercolor", "watercolour painting"),
+    "oil painting": ("oil painting", "oil painting", "oil on canvas"),
 }
 WORN_WORDS = {
     "glasses": ("glasses", "glasses", "spectacles", "eyeglasses"),
-    "beard": ("a beard", "a beard", "a dark beard"),
+    "beard": ("a beard", "a beard", "a full beard"),
     "hat": ("a hat", "a hat", "a brown hat"),
     "smile": ("a smile", "a smile", "a big smile"),
+    "frown": ("a frown", "a frown", "a sad frown"),
+    "earrings": ("earrings", "earrings", "gold earrings"),
+    "scarf": ("a scarf", "a scarf", "a red scarf"),
+    "blush": ("blush", "blush", "rosy cheeks"),
 }
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What captions can say of a picture: the values of its attributes."""
+    """What captions can say of a picture: the values of its attributes; `worn` are names of `WORN`."""
 
     medium: str
     background: str
+    family: str
     hair: str
     length: str
+    texture: str
     worn: frozenset[str]
 
     @classmethod
@@ -50,9 +61,11 @@ class Picture:
         return cls(
             medium=list(MEDIA)[medium],
             background=figure["backgrounds"][medium],
+            family=figure["family"],
             hair=figure["hair"],
             length=figure["length"],
-            worn=frozenset(name for name in WORN if figure[name]),
+            texture=figure["texture"],
+            worn=frozenset(name for name in WORN if figure["mood"] == name or figure.get(name)),
         )
 
 
@@ -60,7 +73,8 @@ def _join(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-def _article(words: str) -> str:
+def article(words: str) -> str:
+    """The words with `a` or `an` before them."""
     return ("an " if words[0] in "aeiou8" else "a ") + words
 
 
@@ -77,14 +91,16 @@ class Grammar:
         return words[int(self._rng.integers(len(words)))]
 
     def _subject(self, picture: Picture) -> str:
-        if self._chance(0.5):
-            return self._pick(("person", "person", "face", "portrait"))
+        if picture.family != "person":
+            return picture.family
+        if self._chance(0.6):
+            return self._pick(("person", "person", "face"))
         bearded_or_short = "beard" in picture.worn or picture.length == "short"
         return self._pick(("man", "king") if bearded_or_short else ("woman", "queen"))
 
     def _hair(self, picture: Picture) -> str | None:
-        colour, length = self._chance(0.6), self._chance(0.4)
-        words = [*([picture.length] if length else []), *([picture.hair] if colour else [])]
+        told = ((picture.length, 0.4), (picture.texture, 0.4), (picture.hair, 0.6))
+        words = [word for word, probability in told if self._chance(probability)]
         return " ".join([*words, "hair"]) if words else None
 
     def _worn(self, picture: Picture) -> list[str]:
@@ -94,16 +110,12 @@ class Grammar:
 
     def sentence(self, picture: Picture) -> str:
         """As a person would write a prompt."""
-        subject = self._subject(picture)
-        medium = self._pick(MEDIUM_WORDS[picture.medium]) if self._chance(0.75) else None
-        if subject == "portrait":
-            text = _article(f"{medium} portrait" if medium else "portrait")
-        elif medium:
-            text = (
-                f"{_article(medium)} of {_article(subject)}" if self._chance(0.75) else f"{_article(subject)}, {medium}"
-            )
+        subject = article(self._subject(picture))
+        if self._chance(0.75):
+            medium = self._pick(MEDIUM_WORDS[picture.medium])
+            text = f"{article(medium)} of {subject}" if self._chance(0.75) else f"{subject}, {medium}"
         else:
-            text = f"a portrait of {_article(subject)}" if self._chance(0.6) else _article(subject)
+            text = f"a portrait of {subject}" if self._chance(0.6) else subject
         hair = self._hair(picture)
         traits = [*([hair] if hair else []), *self._worn(picture)]
         if traits:
@@ -122,7 +134,7 @@ class Grammar:
         hair = self._hair(picture)
         if hair:
             parts.append(hair)
-        if not parts or self._chance(0.2):
+        if not parts or picture.family != "person" or self._chance(0.2):
             parts.append(self._subject(picture))
         self._rng.shuffle(parts)
         return ", ".join(parts)
@@ -136,6 +148,8 @@ class Grammar:
                 self._pick(MEDIUM_WORDS[picture.medium]),
                 f"{picture.hair} hair",
                 f"{picture.length} hair",
+                f"{picture.texture} hair",
+                picture.family,
                 f"{picture.background} background",
             )
             options = [self._pick(others)]
@@ -159,9 +173,11 @@ def vocabulary_pictures(rng: np.random.Generator, count: int) -> list[Picture]:
         Picture(
             medium=pick(list(MEDIA)),
             background=pick(list(BACKGROUNDS)),
+            family=pick(FAMILIES),
             hair=pick(HAIR_COLOURS),
             length=pick(HAIR_LENGTHS),
-            worn=frozenset(name for name in WORN if rng.random() < 0.35),
+            texture=pick(HAIR_TEXTURES),
+            worn=frozenset(name for name in WORN if rng.random() < 0.3) - {pick(("smile", "frown"))},
         )
         for _ in range(count)
     ]

@@ -1,7 +1,8 @@
 """Trains the judge on renders, on their reconstructions, and on decoys.
 
-Decoys are figures with glasses, beard or hat off their place, labelled absent: what is asked is whether a thing is
-*worn*. Held out are figures, not pictures: no figure that the judge is tested on was seen in any medium.
+Decoys are figures with glasses, beard, hat, earrings, scarf or blush off their place, labelled absent: what is asked
+is whether a thing is *worn*. Held out are figures, not pictures: no figure that the judge is tested on was seen in any
+medium. The judge sees pictures at half their size, 64x64.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from captions import HAIR_COLOURS, HAIR_LENGTHS, WORN, Picture
+from captions import FAMILIES, HAIR_COLOURS, HAIR_LENGTHS, HAIR_TEXTURES, WORN, Picture
 from diffusers import AutoencoderKL
 from media import BACKGROUNDS, MEDIA
 from numpy.typing import NDArray
+from precision import mixed_precision
 from safetensors.torch import save_file
 from text_encoder import LOGITS, SIZES, attribute_loss, targets
 from torch import Tensor
@@ -28,18 +29,16 @@ from vae import decode, encode, to_tensor
 from sega_vectors.judging.embedded_judge import JudgeNetwork
 
 BATCH = 64
+TESTED = 2000  # held-out pictures, and as many decoys
 ATTRIBUTES = {
     "medium": list(MEDIA),
     "background": [f"{name} background" for name in BACKGROUNDS],
+    "family": list(FAMILIES),
     "hair colour": [f"{name} hair" for name in HAIR_COLOURS],
     "hair length": [f"{name} hair" for name in HAIR_LENGTHS],
+    "hair texture": [f"{name} hair" for name in HAIR_TEXTURES],
     "worn": list(WORN),
 }
-
-
-def visible(picture: Picture) -> Picture:
-    """What can be seen of a picture's attributes: a beard hides the smile."""
-    return replace(picture, worn=picture.worn - {"smile"}) if "beard" in picture.worn else picture
 
 
 class Pictures:
@@ -50,22 +49,27 @@ class Pictures:
         self.figures: list[dict[str, Any]] = json.loads(stem.with_suffix(".json").read_text())
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.uint8], tuple[Tensor, Tensor]]:
-        """`count` pictures, (count, 64, 64, 3), and their labels."""
+        """`count` pictures, (count, 128, 128, 3), and their labels."""
         rows, columns = rng.integers(len(self.figures), size=count), rng.integers(len(MEDIA), size=count)
-        labels = targets([visible(Picture.of(self.figures[r], int(c))) for r, c in zip(rows, columns, strict=True)])
+        labels = targets([Picture.of(self.figures[r], int(c)) for r, c in zip(rows, columns, strict=True)])
         return np.stack([self.pixels[r, c] for r, c in zip(rows, columns, strict=True)]), labels
 
 
 @torch.no_grad()
 def reconstruct(vae: AutoencoderKL, pixels: NDArray[np.uint8], noise: Tensor) -> NDArray[np.uint8]:
-    """The pictures after a round through the autoencoder, with `noise` (B, 4, 16, 16) added to their latents."""
-    with torch.autocast("cpu", torch.bfloat16):
+    """The pictures after a round through the autoencoder, with `noise` (B, 16, 16, 16) added to their latents."""
+    with mixed_precision():
         return decode(vae, (encode(vae, pixels) + noise).float())
 
 
+def halved(pixels: NDArray[np.uint8]) -> Tensor:
+    """Pictures (B, 128, 128, 3) as the judge sees them: (B, 3, 64, 64) of -1..1."""
+    return F.avg_pool2d(to_tensor(pixels), 2)
+
+
 def latent_errors(count: int) -> Tensor:
-    """Errors as a denoiser may leave in latents, white or smooth, of deviation 0 to 0.4: shape (count, 4, 16, 16)."""
-    white = torch.randn(count, 4, 16, 16)
+    """Errors as a denoiser may leave in latents, white or smooth, of deviation 0 to 0.4: shape (count, 16, 16, 16)."""
+    white = torch.randn(count, 16, 16, 16)
     smooth = 3 * F.avg_pool2d(white, 3, stride=1, padding=1)
     return torch.where(torch.rand(count, 1, 1, 1) < 0.5, white, smooth) * (0.4 * torch.rand(count, 1, 1, 1))
 
@@ -86,9 +90,9 @@ def train(folder: Path, vae: AutoencoderKL, steps: int, seed: int) -> JudgeNetwo
         pixels, labels = np.concatenate([a, b]), tuple(torch.cat(pair) for pair in zip(la, lb, strict=True))
         half = slice(None, None, 2)
         pixels[half] = reconstruct(vae, pixels[half], latent_errors(BATCH // 2))
-        images = to_tensor(pixels)
+        images = halved(pixels)
         images = images * (0.85 + 0.3 * torch.rand(BATCH, 1, 1, 1)) + 0.1 * torch.randn(BATCH, 3, 1, 1)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             logits = network(images.contiguous(memory_format=torch.channels_last)).float()
         loss = attribute_loss(logits, labels[0], labels[1])
         optimizer.zero_grad()
@@ -103,7 +107,7 @@ def train(folder: Path, vae: AutoencoderKL, steps: int, seed: int) -> JudgeNetwo
 @torch.no_grad()
 def accuracy(network: JudgeNetwork, pixels: NDArray[np.uint8], labels: tuple[Tensor, Tensor]) -> dict[str, float]:
     """The share of right answers, per attribute and per worn concept."""
-    logits = torch.cat([network(to_tensor(part)) for part in np.array_split(pixels, max(1, len(pixels) // 200))])
+    logits = torch.cat([network(halved(part)) for part in np.array_split(pixels, max(1, len(pixels) // 200))])
     parts = torch.split(logits, SIZES, 1)
     result = {
         name: (part.argmax(1) == index).float().mean().item()
@@ -133,9 +137,9 @@ def main() -> None:
     rng = np.random.default_rng(arguments.seed + 1)
     figures: dict[str, dict[str, float]] = {}
     for name in ("held", "held_decoys"):
-        pixels, labels = Pictures(arguments.data / name).draw(rng, 2000)
+        pixels, labels = Pictures(arguments.data / name).draw(rng, TESTED)
         figures[name] = accuracy(network, pixels, labels)
-        again = reconstruct(vae, pixels, torch.zeros(len(pixels), 4, 16, 16))
+        again = reconstruct(vae, pixels, torch.zeros(len(pixels), 16, 16, 16))
         figures[name + ", reconstructed"] = accuracy(network, again, labels)
     (arguments.run / "judge.json").write_text(json.dumps(figures, indent=2))
     print(json.dumps(figures, indent=2))

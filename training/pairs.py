@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from captions import HAIR_COLOURS
+from captions import FAMILIES, HAIR_COLOURS, article
 from media import BACKGROUNDS, MEDIA
 
 SOURCES = 16  # different source prompts of either kind; each occurs at several noises
@@ -25,33 +26,42 @@ class Pair:
     expected: tuple[str, ...]
 
 
+def _another(values: Sequence[str], index: int, turn: int) -> str:
+    """A value other than the one at `index`: a different one for each of the first `turn`s."""
+    return values[(index + 1 + turn % (len(values) - 1)) % len(values)]
+
+
 def medium_pairs(count: int) -> list[Pair]:
-    """The same person in two media; every source prompt comes round again after `SOURCES` pairs."""
-    media, subjects = list(MEDIA), ("person", "person with long hair", "person with short hair", "man")
+    """The same figure in two media; every source prompt comes round again after `SOURCES` pairs."""
+    media, subjects = list(MEDIA), ("person", "cat", "person with blond hair", "robot")
     pairs = []
     for i in range(count):
         k = i % SOURCES
-        source = media[k % 5]
-        target = media[(k % 5 + 1 + (i // SOURCES + k) % 4) % 5]
-        subject = subjects[k // 5]
-        pairs.append(Pair(f"a {source} of a {subject}", f"a {target} of a {subject}", "medium", (target,)))
+        medium = k % len(media)
+        target = _another(media, medium, i // SOURCES + k)
+        subject = subjects[(k + k // len(media)) % len(subjects)]
+        pairs.append(
+            Pair(f"{article(media[medium])} of a {subject}", f"{article(target)} of a {subject}", "medium", (target,))
+        )
     return pairs
 
 
 def attribute_pairs(count: int) -> list[Pair]:
-    """Two persons in one medium, who differ in the colour of their hair or of the background."""
-    media, hair, grounds = list(MEDIA), list(HAIR_COLOURS), list(BACKGROUNDS)
+    """Two figures in one medium, which differ in the colour of their hair or of the background, or in their family."""
+    media = list(MEDIA)
+    kinds = (
+        ("{} of a person with {}", [f"{name} hair" for name in HAIR_COLOURS]),
+        ("{} of a person on a {}", [f"{name} background" for name in BACKGROUNDS]),
+        ("{} of a {}", FAMILIES),
+    )
     pairs = []
     for i in range(count):
         k = i % SOURCES
-        medium, turn = media[k % 5], 1 + (i // SOURCES + k) % 4
-        if k % 2 == 0:
-            a, b = (f"{hair[j % 5]} hair" for j in (k, k + turn))
-            source, target = f"a {medium} of a person with {a}", f"a {medium} of a person with {b}"
-        else:
-            a, b = (f"{grounds[j % 5]} background" for j in (k, k + turn))
-            source, target = f"a {medium} of a person on a {a}", f"a {medium} of a person on a {b}"
-        pairs.append(Pair(source, target, "attribute", (medium, b)))
+        prompt, values = kinds[k % len(kinds)]
+        medium, value = media[k % len(media)], k % len(values)
+        other = _another(values, value, i // SOURCES + k)
+        source, target = prompt.format(article(medium), values[value]), prompt.format(article(medium), other)
+        pairs.append(Pair(source, target, "attribute", (medium, other)))
     return pairs
 
 

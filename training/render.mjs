@@ -2,10 +2,10 @@
 // and OUT.jsonl (one figure's attributes and layout a line). With `decoys`, overlays that are absent lie off their place.
 import fs from 'node:fs';
 import { Resvg } from '@resvg/resvg-js';
-import { drawFigure, figureSvg, HEAD_CENTRE } from './figure.mjs';
+import { drawFigure, figureSvg, HEAD_CENTRE, WORN } from './figure.mjs';
 
 const SIZE = 128;
-const UNIT = 40 / 704; // one unit of the style's frame in pixels of a 64x64 picture, at scale 1
+const UNIT = 52 / 704; // one unit of the style's frame in pixels of a 64x64 picture, at scale 1
 
 /** mulberry32: a small seeded generator of uniform numbers. */
 export function seededDice(seed) {
@@ -20,7 +20,7 @@ export function seededDice(seed) {
 
 /** Where the head's centre lies (pixels of 64), the scale and the rotation (degrees): never captioned, alike in all media. */
 function drawLayout(dice) {
-  return { x: 15 + 34 * dice(), y: 19 + 30 * dice(), scale: 0.85 + 0.25 * dice(), angle: -8 + 16 * dice() };
+  return { x: 17 + 28 * dice(), y: 21 + 24 * dice(), scale: 0.8 + 0.3 * dice(), angle: -8 + 16 * dice() };
 }
 
 /** Offsets that carry a worn object clear of its place, in the style's units. */
@@ -49,7 +49,7 @@ for (let i = 0; i < Number(count); i++) {
   const layout = drawLayout(dice);
   const misplaced = {};
   if (mode === 'decoys') {
-    for (const name of ['glasses', 'beard', 'hat']) if (!figure[name] && dice() < 0.5) misplaced[name] = drawOffset(dice);
+    for (const name of WORN) if (!figure[name] && dice() < 0.4) misplaced[name] = drawOffset(dice);
   }
   const image = new Resvg(svg(figure, layout, misplaced), { font: { loadSystemFonts: false } }).render();
   fs.writeSync(pixels, image.pixels);

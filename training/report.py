@@ -30,7 +30,7 @@ def transfer_table(figures: Mapping[str, Any]) -> str:
             row = rows[kind]
             cells = [proportion(row[name]) for name in CONDITIONS]
             ratios = [f"{row[name]:.2f}" for name in ("same / itself", "other / itself")]
-            title = {"all": "either", "medium": "medium", "attribute": "hair colour or background"}[kind]
+            title = {"all": "either", "medium": "medium", "attribute": "hair colour, background or family"}[kind]
             lines.append(f"| {concept} | {title} | {row['plain']['n']} | {' | '.join([*cells, *ratios])} |")
     return "\n".join(lines)
 

@@ -1,7 +1,6 @@
 """The denoiser: stock `UNet2DConditionModel`, epsilon prediction, Stable Diffusion's own noise schedule.
 
-What is not usual: the noise is coupled with the layout of the picture (`coupling.py`), and high noise, where text
-acts, is weighted up.
+What is not usual: high noise, where text acts, is weighted up. Noise meets pictures at random, as in large models.
 """
 
 from __future__ import annotations
@@ -16,14 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from average import averaged
 from captions import Grammar, Picture
-from checkpoint import load_checkpoint, save_checkpoint
-from coupling import assign, channel_direction, layout_maps
+from checkpoint import Training, stop
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from precision import mixed_precision
 from text_encoder import embed
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 from transformers import CLIPTextModel, CLIPTokenizer
 from vae import encode
 
@@ -39,8 +36,8 @@ def new_unet() -> UNet2DConditionModel:
     """An untrained denoiser of 8.8M parameters."""
     return UNet2DConditionModel(
         sample_size=16,
-        in_channels=4,
-        out_channels=4,
+        in_channels=16,
+        out_channels=16,
         block_out_channels=(96, 192),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
@@ -66,12 +63,10 @@ def new_scheduler() -> DDIMScheduler:
 
 @dataclass(frozen=True)
 class Data:
-    """Latents of every figure in every medium, shape (N, M, 4, 16, 16), their figures and layout maps (N, 16, 16)."""
+    """Latents of every figure in every medium, shape (N, M, 16, 16, 16), float16, and their figures."""
 
     latents: Tensor
     figures: list[dict[str, Any]]
-    maps: Tensor
-    direction: Tensor
 
     @classmethod
     def load(cls, folder: Path, vae: AutoencoderKL, cache: Path) -> Data:
@@ -79,19 +74,14 @@ class Data:
         figures = json.loads((folder / "train.json").read_text())
         if not cache.exists():
             pictures = np.load(folder / "train.npy", mmap_mode="r")
-            parts = [encode(vae, np.asarray(p).reshape(-1, *p.shape[-3:])) for p in np.array_split(pictures, 48)]
-            latents = torch.cat(parts).reshape(*pictures.shape[:2], *parts[0].shape[1:])
-            torch.save(latents.half(), cache)
-        latents = torch.load(cache).float()
-        maps = layout_maps([figure["layout"] for figure in figures])
-        sample = latents[:1000]
-        direction = channel_direction(sample.flatten(0, 1), maps[:1000].repeat_interleave(latents.shape[1], 0))
-        return cls(latents, figures, maps, direction)
+            latents = torch.stack([encode(vae, np.asarray(media)).half() for media in pictures])
+            torch.save(latents, cache)
+        return cls(torch.load(cache), figures)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Latents and noises (B, 4, 16, 16), timesteps (B,), conditioning (B, 32, 128)."""
+    """Latents and noises (B, 16, 16, 16), timesteps (B,), conditioning (B, 40, 128)."""
 
     latents: Tensor
     noises: Tensor
@@ -99,9 +89,7 @@ class Batch:
     states: Tensor
 
 
-def batches(
-    data: Data, encoder: CLIPTextModel, tokenizer: CLIPTokenizer, start: int, seed: int, coupled: bool
-) -> Iterator[Batch]:
+def batches(data: Data, encoder: CLIPTextModel, tokenizer: CLIPTokenizer, start: int, seed: int) -> Iterator[Batch]:
     """Batches from step `start` on, the same whether training was interrupted or not."""
     per_pool = POOL // BATCH
     count, media = data.latents.shape[:2]
@@ -109,15 +97,13 @@ def batches(
         rng = np.random.default_rng((seed, index))
         generator = torch.Generator().manual_seed(seed * 1_000_003 + index)
         grammar = Grammar(rng)
-        rows, columns = rng.choice(count, POOL, replace=False), rng.integers(media, size=POOL)
+        rows, columns = rng.integers(count, size=POOL), rng.integers(media, size=POOL)
         noises = torch.randn(POOL, *data.latents.shape[2:], generator=generator)
-        if coupled:
-            noises = assign(data.maps[rows], noises, data.direction)
         texts = [grammar.caption(Picture.of(data.figures[r], int(c))) for r, c in zip(rows, columns, strict=True)]
         texts = ["" if empty else text for text, empty in zip(texts, rng.random(POOL) < EMPTY_CAPTIONS, strict=True)]
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             states = embed(encoder, tokenizer, texts).float()
-        latents = data.latents[rows, columns]
+        latents = data.latents[rows, columns].float()
         # One timestep from each sixteenth of the schedule in every batch: less variance.
         strata = (torch.arange(POOL) % BATCH + torch.rand(POOL, generator=generator)) * (1000 / BATCH)
         for position in range(start % per_pool if index == start // per_pool else 0, per_pool):
@@ -140,29 +126,27 @@ def train(
     out: Path,
     steps: int,
     seed: int,
-    coupled: bool,
     minutes: float,
 ) -> UNet2DConditionModel:
-    """Trains or resumes; stops after `steps`, or cleanly after `minutes`. Returns the averaged weights."""
+    """Trains or resumes, for so many minutes at most. Returns the averaged weights."""
     torch.manual_seed(seed)
     unet = new_unet().to(memory_format=torch.channels_last)
-    average = averaged(unet, EMA_DECAY)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE, weight_decay=1e-3, betas=(0.9, 0.99), fused=True)
-    parts = {"unet": unet, "average": average, "optimizer": optimizer}
-    start = load_checkpoint(out / "unet.pt", parts)
+    training = Training(unet, optimizer, EMA_DECAY)
+    start = training.load(out / "unet.pt")
     scheduler = new_scheduler()
     weights = loss_weights(scheduler)
     began = time.monotonic()
     running = 0.0
-    for step, batch in enumerate(batches(data, encoder, tokenizer, start, seed, coupled), start):
-        if step >= steps or time.monotonic() - began > 60 * minutes:
-            save_checkpoint(out / "unet.pt", parts, step)
+    for step, batch in enumerate(batches(data, encoder, tokenizer, start, seed), start):
+        if step >= steps:
             break
-        rate = LEARNING_RATE * min(1, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / steps)))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        if time.monotonic() - began > 60 * minutes:
+            training.save(out / "unet.pt", step)
+            stop("unet", step, steps)
+        training.set_rate(LEARNING_RATE, step, steps)
         noisy = scheduler.add_noise(batch.latents, batch.noises, batch.timesteps)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             predicted = unet(noisy.contiguous(memory_format=torch.channels_last), batch.timesteps, batch.states).sample
         error = (predicted.float() - batch.noises).square().mean((1, 2, 3))
         loss = (weights[batch.timesteps] * error).mean()
@@ -170,20 +154,14 @@ def train(
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
-        average.update_parameters(unet)
+        training.update(unet)
         running = loss.item() if step == start else 0.99 * running + 0.01 * loss.item()
         if step % 100 == 0:
             print(f"unet {step}/{steps} loss {running:.4f} {time.monotonic() - began:.0f} s", flush=True)
-        if (step + 1) % SAVE_EVERY == 0:
-            save_checkpoint(out / "unet.pt", parts, step + 1)
-            _averaged(average).save_pretrained(out / "unet")
-    return _averaged(average).eval()
-
-
-def _averaged(average: AveragedModel) -> UNet2DConditionModel:
-    result = average.module
-    assert isinstance(result, UNet2DConditionModel)
-    return result
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+            training.save(out / "unet.pt", step + 1)
+    assert isinstance(training.average, UNet2DConditionModel)
+    return training.average.eval()
 
 
 def main() -> None:
@@ -194,7 +172,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10500)
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--seed", type=int, default=30)
-    parser.add_argument("--uncoupled", action="store_true", help="pair noises with pictures at random, for comparison")
     arguments = parser.parse_args()
     out = arguments.out or arguments.run
     out.mkdir(parents=True, exist_ok=True)
@@ -202,10 +179,7 @@ def main() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(arguments.run / "tokenizer")
     encoder = CLIPTextModel.from_pretrained(arguments.run / "text_encoder").eval()
     data = Data.load(arguments.data, vae, arguments.run / "latents.pt")
-    print("figure against ground, by channel:", data.direction.tolist(), flush=True)
-    unet = train(
-        data, encoder, tokenizer, out, arguments.steps, arguments.seed, not arguments.uncoupled, arguments.minutes
-    )
+    unet = train(data, encoder, tokenizer, out, arguments.steps, arguments.seed, arguments.minutes)
     unet.save_pretrained(out / "unet")
 
 
