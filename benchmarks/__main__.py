@@ -30,7 +30,7 @@ Made by `make bench`. Contenders take turns; a figure is the median over the rou
 BENCHMARKS: dict[str, Callable[[int], list[Row]]] = {
     "files": lambda _: sizes(),
     "command-line": lambda _: start_up(3 * ROUNDS),
-    "embedded": lambda _: embedded(4 * ROUNDS),
+    "embedded": lambda _: embedded(2 * ROUNDS),
     "planning": lambda _: planning(),
     "sd15": lambda _: stable_diffusion_1_5(5),
     "pixart": lambda _: pixart(5),

@@ -100,7 +100,7 @@ def embedded(rounds: int) -> list[Row]:
         )
         seconds = side_by_side(in_order(every, order), rounds)
         rows += [Row(f"{what}: apply {n} / plain run", ratio(seconds, f"apply {n}", "plain"), limit) for n in (1, 16)]
-        if steps == 20:
+        if steps == 4:
             batches = side_by_side(in_order(every, "8 calls, 8 prompts"), rounds)
             rows.append(
                 Row(f"{what}: apply to 8 prompts in a call / in 8", ratio(batches, "8 prompts", "8 calls"), 0.8)
