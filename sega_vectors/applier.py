@@ -192,8 +192,9 @@ class Applier:
         return made.output
 
     def check(self, *args: Any, **kwargs: Any) -> list[Compatibility]:
-        """How each vector's recording relates to the run `pipe(*args, **kwargs)`, without running it. Which of its steps
-        a vector covers is known once the run has begun, and said by `apply`.
+        """How each vector's recording relates to the run `pipe(*args, **kwargs)`, without running it.
+
+        Which of its steps a vector covers is known once the run has begun, and said by `apply`.
 
         Raises:
             IncompatibleError: A vector does not belong to this run.

@@ -239,8 +239,6 @@ class ArrayFormat:
             if (start,) != struct.unpack_from("<I", chunk, _BLOSC_HEADER.size + 4 * number):
                 raise wrong
             for _ in range(parts):
-                if position + 4 > cbytes:
-                    raise wrong
                 length = int.from_bytes(chunk[position : position + 4], "little")
                 position += 4 + length
                 if position > cbytes:

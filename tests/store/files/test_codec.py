@@ -7,7 +7,7 @@ from typing import Any
 import google_crc32c
 import numpy as np
 import pytest
-from numcodecs import blosc
+from numcodecs import blosc, zstd
 
 from sega_store import InvalidInputError, VectorFileError, read_vector, write_vector
 from sega_store.files.codec import ALWAYS_BYTES, ArrayFormat, _zstd_end, check_arrays, check_expansion
@@ -44,6 +44,9 @@ def test_a_chunk_is_what_blosc_reads(name: str) -> None:
     assert json.loads(kept.metadata())["shape"] == list(array.shape)
     found = kept.decode({key: memoryview(data) for key, data in kept.encode(array).items()})
     assert np.array_equal(found, np.packbits(order) if array.dtype == bool else array)
+    if name != "support":
+        with pytest.raises(ValueError, match="read-only"):
+            found[:1] = 0
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -224,3 +227,69 @@ def test_a_block_that_is_no_zstd_is_refused() -> None:
         kept.decode(
             {key: memoryview(data) for key, data in (contents | {kept.chunk_key: rechecked(bytes(chunk))}).items()}
         )
+
+
+HALVES = [bytes(range(256)), bytes(reversed(range(256)))]
+TABLE = 16 + 4 * len(HALVES)
+
+
+def by_hand(parts: list[bytes], starts: list[int] | None = None, length: int | None = None) -> bytes:
+    """A Blosc chunk of two blocks of 256 bytes that are kept as they are, or of what is given instead."""
+    table, body = [], b""
+    for part in parts:
+        table.append(TABLE + len(body))
+        body += struct.pack("<I", len(part) if length is None else length) + part
+    chunk = struct.pack(f"<{len(HALVES)}I", *(table if starts is None else starts)) + body
+    return struct.pack("<4B3I", 2, 1, 4 << 5 | 0x10, 1, 512, 256, 16 + len(chunk)) + chunk
+
+
+def decoded(chunk: bytes) -> bytes:
+    kept = ArrayFormat("a", (512,), "uint8", blocksize=256)
+    contents = {kept.metadata_key: memoryview(kept.metadata()), kept.chunk_key: memoryview(rechecked(chunk))}
+    return kept.decode(contents).tobytes()
+
+
+def test_blocks_by_hand_are_read() -> None:
+    assert decoded(by_hand(HALVES)) == b"".join(HALVES) == blosc.decompress(by_hand(HALVES))
+    packed = [zstd.compress(half, 5) for half in HALVES]
+    assert decoded(by_hand(packed)) == b"".join(HALVES)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        by_hand(HALVES)[:12] + struct.pack("<I", 16),
+        by_hand(HALVES, starts=[TABLE + 1, TABLE + 260]),
+        by_hand(HALVES, starts=[TABLE, TABLE + 261]),
+        by_hand(HALVES[:1], starts=[TABLE, TABLE + 260]),
+        by_hand([HALVES[0][:100]], starts=[TABLE, TABLE + 260], length=256),
+        by_hand([HALVES[0], HALVES[1][:100]], length=256),
+        by_hand([zstd.compress(half, 5) + b"x" for half in HALVES]),
+    ],
+    ids=[
+        "a header alone",
+        "a first start",
+        "a second start",
+        "a block less",
+        "a cut block",
+        "a cut end",
+        "junk within",
+    ],
+)
+def test_blocks_that_are_out_of_place_are_refused(chunk: bytes) -> None:
+    with pytest.raises(InvalidInputError, match="out of place, or bytes belong to no block"):
+        decoded(chunk)
+
+
+def test_a_block_that_ends_beyond_the_chunk_is_not_handed_to_blosc() -> None:
+    cut = by_hand([HALVES[0][:100]], starts=[TABLE, TABLE + 260], length=256)
+    with pytest.raises(InvalidInputError, match="out of place"):
+        next(ArrayFormat("a", (512,), "uint8", blocksize=256)._blocks(memoryview(cut)))
+
+
+def test_blocks_that_would_take_much_memory_are_refused() -> None:
+    kept = ArrayFormat("a", (4 << 20,), "uint8")
+    chunk = struct.pack("<4B3I", 2, 1, 4 << 5 | 0x10, 1, 4 << 20, (1 << 20) + 1, 80) + bytes(64)
+    contents = {kept.metadata_key: memoryview(kept.metadata()), kept.chunk_key: memoryview(rechecked(chunk))}
+    with pytest.raises(InvalidInputError, match="its blocks have 1048577 bytes, at most 1048576 are allowed"):
+        kept.decode(contents)
