@@ -107,7 +107,8 @@ class Evidence:
         change lowers it, the concept's own included."""
         from torchmetrics.functional.image import structural_similarity_index_measure
 
-        one, other = (torch.from_numpy(self._pixels(r)).permute(2, 0, 1)[None] for r in (run, run.plain))
+        # in float64: the variances are differences of numbers near 255²
+        one, other = (torch.from_numpy(self._pixels(r)).double().permute(2, 0, 1)[None] for r in (run, run.plain))
         index = structural_similarity_index_measure(one, other, data_range=255.0)
         return float(torch.as_tensor(index))
 

@@ -309,7 +309,7 @@ _INSIDE: dict[str, tuple[Contented, str]] = {
     "order": (lambda c: dict(reversed(c.items())), "first entry"),
     "too many entries": (lambda c: c | {str(n): b"" for n in range(MAX_ENTRIES)}, "more than"),
     "3.6 PiB": (lambda c: with_facts(c, shape=[1 << 12, 1 << 20, 1 << 20]), "elements"),
-    "4 GiB": (lambda c: with_facts(c, shape=[1 << 12, 1 << 10, 1 << 10]), r"take 4,096 MiB .* the budget of 1,024\."),
+    "4 GiB": (lambda c: with_facts(c, shape=[1 << 12, 1 << 10, 1 << 10]), r"4,295,032,965 bytes .* of 1,073,741,824\."),
     "1 GiB and one": (lambda c: bomb((1 << 30) - 15), "the budget of"),
     "1 GiB of nothing": (lambda c: bomb((1 << 30) - 16), "bomb"),
     "steps without end": (lambda c: with_facts(c, shape=[(1 << 16) + 1, 2, 16]), "more than 65536 steps"),

@@ -69,7 +69,7 @@ class ApplyRun:
         columns = {name: [edit.get(name) for edit in edits] for name in _PARAMETERS}
         columns["edit_weights"] = columns.pop("edit_weight")
         self._drawn = _drawn_anew(noise) if "image" in arguments else None
-        self._applier = Applier(pipe, vectors, noise=None if self._drawn else noise, allow=allow, **columns)
+        self._applier = Applier(pipe, vectors, noise=noise if self._drawn is None else None, allow=allow, **columns)
 
     def facts(self, prompt: str) -> dict[str, Any]:
         """The provenance of the picture of a prompt, known before its run."""
