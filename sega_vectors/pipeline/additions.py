@@ -1,5 +1,6 @@
 """What a loaded pipeline can be given before it runs: another scheduler, LoRAs."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -51,7 +52,8 @@ def add_loras(pipe: DiffusionPipeline, loras: Sequence[tuple[str, float]]) -> No
     if find_spec("peft") is None:
         raise PipelineError("a LoRA is loaded by peft, which is not installed: pip install peft")
     names = [f"lora_{number}" for number in range(len(loras))]
-    for name, (place, _) in zip(names, loras, strict=True):
+    for name, (given, _) in zip(names, loras, strict=True):
+        place = os.path.expanduser(given)
         check_lora(place)
         try:
             with warnings.catch_warnings():

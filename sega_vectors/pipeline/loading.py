@@ -1,6 +1,7 @@
 """Loading a model: the embedded one, one from the Hugging Face Hub, from a folder or a file. Safetensors only."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -123,6 +124,7 @@ def _fetched(name_or_path: str, variant: str | None) -> tuple[Path, Path]:
     checked."""
     if name_or_path == "embedded":
         return EMBEDDED, EMBEDDED
+    name_or_path = os.path.expanduser(name_or_path)
     if is_single_file(name_or_path):
         if variant is not None:
             raise PipelineError(f"a single file has one variant of its weights, met {variant!r}: leave it out")

@@ -29,6 +29,13 @@ def test_a_folder_is_loaded_by_from_pretrained(folder: Path) -> None:
     assert load_pipeline(str(folder), device="cpu", dtype="bfloat16").unet.dtype == torch.bfloat16
 
 
+def test_the_home_folder_may_be_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("USERPROFILE", str(folder.parent))
+    weight = load_pipeline(f"~/{folder.name}", device="cpu").unet.conv_in.weight
+    assert torch.equal(weight, stable_diffusion().unet.conv_in.weight)
+
+
 def test_a_pickle_is_refused(folder: Path, tmp_path: Path) -> None:
     stable_diffusion().save_pretrained(tmp_path, safe_serialization=False)
     with pytest.raises(PipelineError, match=r"weights must be safetensors.*\.bin"):
