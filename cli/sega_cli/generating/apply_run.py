@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sega_cli.generating.batches import repeated
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from PIL.Image import Image
 
-    from sega_store import GuidanceVector, InitialNoise
+    from sega_store import GuidanceVector, InitialNoise, ModelFacts, SchedulerFacts
 
 _PARAMETERS = [parameter.name for parameter in EDIT_PARAMETERS if parameter.applying]
 
@@ -75,9 +76,12 @@ class ApplyRun:
         """The provenance of the picture of a prompt, known before its run."""
         acting = [vector_facts(vector, edit) for vector, edit in zip(self._vectors, self._edits, strict=True)]
         run = {"prompt": prompt, **{name: described(value) for name, value in self._arguments.items()}}
-        return picture_facts(
-            "apply", model_facts(self._pipe), scheduler_facts(self._pipe), self._noise.facts, run, acting
-        )
+        return picture_facts("apply", *self._pipe_facts, self._noise.facts, run, acting)
+
+    @cached_property
+    def _pipe_facts(self) -> "tuple[ModelFacts, SchedulerFacts]":
+        """They are the same for all pictures, and take a fingerprint of the weights."""
+        return model_facts(self._pipe), scheduler_facts(self._pipe)
 
     def __call__(self, prompts: Sequence[str]) -> list[Applied]:
         """Run some prompts in one call of the pipeline.
